@@ -1,0 +1,52 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// The wire codec alone needs lifetimes: its reader may not outlive the bytes it reads.
+let codec: [SwiftSetting] = strict + [.enableExperimentalFeature("Lifetimes")]
+
+let package = Package(
+  name: "firebreak",
+  products: [
+    .library(name: "Firebreak", targets: ["Firebreak"]),
+    .executable(name: "firebreak", targets: ["FirebreakCLI"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+  ],
+  targets: [
+    .systemLibrary(
+      name: "CIPTables", path: "Modules/CIPTables", pkgConfig: "libip4tc libip6tc",
+      providers: [.apt(["libip4tc-dev", "libip6tc-dev"])]),
+    .target(name: "CLinux"),
+    .target(name: "Netfilter", swiftSettings: codec),
+    .target(name: "RulesetAnalysis", dependencies: ["Netfilter"], swiftSettings: strict),
+    .target(name: "RuleStore", dependencies: ["Netfilter"], swiftSettings: strict),
+    .target(
+      name: "XTablesStore", dependencies: ["RuleStore", "Netfilter", "CIPTables", "CLinux"],
+      swiftSettings: codec),
+    .target(
+      name: "CommitEngine", dependencies: ["RuleStore", "Netfilter", "CLinux"],
+      swiftSettings: codec),
+    .target(
+      name: "Firebreak",
+      dependencies: [
+        "Netfilter", "RulesetAnalysis", "RuleStore", "XTablesStore", "CommitEngine", "CLinux",
+      ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "FirebreakCLI",
+      dependencies: [
+        "Firebreak",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: strict),
+  ]
+)

@@ -1,0 +1,3 @@
+#ifndef FIREBREAK_CLINUX_H
+#define FIREBREAK_CLINUX_H
+#endif

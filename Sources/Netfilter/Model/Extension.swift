@@ -1,0 +1,45 @@
+/// What matches and targets of xtables have in common: one kernel structure, known by name and revision.
+///
+/// A conforming type is one file with its facets in this order: the typed value; its syntax (`options`, `init(parsing:)`,
+/// `print`); its kernel bytes (`encode`, `init(decoding:)`); its nf_tables form; its meaning for a packet.
+public protocol Extension: Hashable, Sendable {
+  /// Name, families, options and the places where the kernel takes it.
+  static var definition: ExtensionDefinition { get }
+
+  /// The name in rules text, `-m NAME`.
+  var name: String { get }
+
+  /// The name in the kernel; it differs where one structure has two spellings (`state` is `conntrack` there).
+  var kernelName: String { get }
+
+  /// Makes the value from the options that stood in a rule.
+  /// - Throws: ``SyntaxError`` with the place in the line, when an option is missing or cannot be.
+  init(parsing options: borrowing OptionValues) throws(SyntaxError)
+
+  /// Writes the options as iptables-save does, each with a blank before it.
+  func print(to out: inout RuleWriter)
+
+  /// The revision of the structure that ``encode(to:family:)`` writes.
+  func revision(for family: Family) -> UInt8
+
+  /// Writes the kernel structure, without the header that names it and without alignment padding after it.
+  func encode(to out: inout ByteWriter, family: Family)
+
+  /// Reads the kernel structure.
+  /// - Throws: ``WireError`` when a field ends early or holds what it cannot hold; the caller then keeps the
+  ///   bytes as they came.
+  init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError)
+}
+
+extension Extension {
+  public func revision(for family: Family) -> UInt8 { Self.definition.revisions.last! }
+
+  public var kernelName: String { Self.definition.kernelName }
+  public var name: String { Self.definition.name }
+}
+
+/// A condition on a packet, `-m name`.
+public protocol Match: Extension {}
+
+/// An action other than a verdict or a jump, `-j NAME`.
+public protocol Target: Extension {}

@@ -1,0 +1,38 @@
+/// What is fixed about an extension: how it is spelled, which structures the kernel has for it, where it may stand.
+public struct ExtensionDefinition: Sendable {
+  /// The name in rules text.
+  public let name: String
+  /// The name in the kernel, the same one in most cases.
+  public let kernelName: String
+  /// One line for the help.
+  public let summary: String
+  public let families: Set<Family>
+  /// The revisions that this version reads; the last one is written unless the value says otherwise.
+  public let revisions: [UInt8]
+  public let options: [OptionSpec]
+  /// Protocols the rule has to name with `-p`; nil for any.
+  public let protocols: [IPProtocol]?
+  /// Tables where the kernel takes it; nil for any.
+  public let tables: Set<TableName>?
+  /// Hooks from which a packet may reach it.
+  public let hooks: HookSet
+  /// Other names it answers to in text.
+  public let aliases: [String]
+
+  package init(
+    _ name: String, kernelName: String? = nil, summary: String, families: Set<Family> = [.ipv4, .ipv6],
+    revisions: [UInt8] = [0], protocols: [IPProtocol]? = nil, tables: Set<TableName>? = nil,
+    hooks: HookSet = .all, aliases: [String] = [], options: [OptionSpec] = []
+  ) {
+    self.name = name
+    self.kernelName = kernelName ?? name
+    self.summary = summary
+    self.families = families
+    self.revisions = revisions
+    self.options = options
+    self.protocols = protocols
+    self.tables = tables
+    self.hooks = hooks
+    self.aliases = aliases
+  }
+}

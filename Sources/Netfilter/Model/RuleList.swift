@@ -1,0 +1,229 @@
+/// The rules of one chain, in order.
+///
+/// The list keeps the kernel's bytes of each rule (``RuleCodec``), one rule behind the other, and makes a typed
+/// ``Rule`` of them when asked: a hundred thousand rules then cost what the kernel itself needs for them, equality is a
+/// comparison of bytes, and what no type understands is kept by nature.
+public struct RuleList: Sendable {
+  public let family: Family
+  package private(set) var bytes: [UInt8]
+  /// Where each rule begins in `bytes`.
+  package private(set) var starts: [UInt32]
+  /// The source line of each rule, 0 where it has none; empty when no rule has one.
+  package private(set) var lines: [UInt32]
+
+  public init(family: Family) {
+    self.family = family
+    bytes = []
+    starts = []
+    lines = []
+  }
+
+  public init(_ rules: some Sequence<Rule>, family: Family) {
+    self.init(family: family)
+    for rule in rules { append(rule) }
+  }
+
+  /// Adds a rule at the end. `line` is where it stood in its source, from 1.
+  public mutating func append(_ rule: Rule, line: Int = 0) {
+    note(line: line)
+    starts.append(UInt32(bytes.count))
+    var writer = ByteWriter(continuing: bytes)
+    bytes = []
+    RuleCodec.encode(rule, family: family, to: &writer)
+    bytes = writer.bytes
+  }
+
+  /// Adds a rule in the kernel's form.
+  /// - Throws: ``WireError`` when the bytes are not one whole rule.
+  package mutating func append(bytes rule: RawSpan, line: Int = 0) throws(WireError) {
+    try RuleCodec.check(rule, family: family)
+    note(line: line)
+    starts.append(UInt32(bytes.count))
+    rule.withUnsafeBytes { bytes.append(contentsOf: $0) }
+  }
+
+  private mutating func note(line: Int) {
+    if line > 0 {
+      lines.append(contentsOf: repeatElement(0, count: starts.count - lines.count))
+      lines.append(UInt32(line))
+    } else if !lines.isEmpty {
+      lines.append(0)
+    }
+  }
+
+  /// The source line of the rule at `index`, nil when it came from elsewhere.
+  public func line(of index: Int) -> Int? {
+    guard index < lines.count, lines[index] > 0 else { return nil }
+    return Int(lines[index])
+  }
+
+  /// The bytes of the rule at `index`.
+  package func range(of index: Int) -> Range<Int> {
+    Int(starts[index])..<(index + 1 < starts.count ? Int(starts[index + 1]) : bytes.count)
+  }
+
+  /// Whether the rule jumps by name, or holds an extension whose name begins with one of `keys` (see ``nameKey(_:)``).
+  /// A look at the bytes, which saves decoding the rules of which neither is true.
+  func jumpsOrHolds(_ keys: [UInt64], at index: Int) -> Bool {
+    let start = Int(starts[index])
+    let layout = RuleCodec.Layout.of(family)
+    return bytes.withUnsafeBytes { all in
+      let target = start + Int(all.loadUnaligned(fromByteOffset: start + layout.targetOffset, as: UInt16.self))
+      var offset = start + layout.size
+      while offset <= target {
+        let size = Int(all.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
+        if keys.contains(all.loadUnaligned(fromByteOffset: offset + 2, as: UInt64.self)) { return true }
+        if offset == target, size == RuleCodec.standardTargetSize {
+          return all.loadUnaligned(fromByteOffset: offset + RuleCodec.extensionHeaderSize, as: UInt32.self)
+            == RuleCodec.jumpMarker
+        }
+        offset += size
+      }
+      return false
+    }
+  }
+
+  /// The first eight bytes of a kernel name, zero-padded.
+  static func nameKey(_ name: String) -> UInt64 {
+    var key: UInt64 = 0
+    withUnsafeMutableBytes(of: &key) { for (place, byte) in name.utf8.prefix(8).enumerated() { $0[place] = byte } }
+    return key
+  }
+
+  package mutating func reserve(rules: Int, bytes count: Int) {
+    starts.reserveCapacity(rules)
+    bytes.reserveCapacity(count)
+  }
+}
+
+extension RuleList: RandomAccessCollection, MutableCollection {
+  public var startIndex: Int { 0 }
+  public var endIndex: Int { starts.count }
+
+  public subscript(index: Int) -> Rule {
+    get { rule(at: index, registry: .standard) }
+    set { replaceSubrange(index..<index + 1, with: CollectionOfOne(newValue)) }
+  }
+
+  /// The rule at `index`, read with the extensions of `registry`.
+  package func rule(at index: Int, registry: Registry) -> Rule {
+    do throws(WireError) {
+      return try RuleCodec.decode(bytes.span.bytes.extracting(range(of: index)), family: family, registry: registry)
+    } catch {
+      preconditionFailure("a rule list holds checked rules only: \(error)")
+    }
+  }
+}
+
+extension RuleList: RangeReplaceableCollection {
+  /// An empty IPv4 list; give the family where it matters with ``init(family:)``.
+  public init() { self.init(family: .ipv4) }
+
+  public mutating func replaceSubrange(_ range: Range<Int>, with rules: some Collection<Rule>) {
+    var result = RuleList(family: family)
+    result.reserve(rules: starts.count, bytes: bytes.count)
+    for index in 0..<range.lowerBound { result.copy(index, from: self) }
+    for rule in rules { result.append(rule) }
+    for index in range.upperBound..<count { result.copy(index, from: self) }
+    self = result
+  }
+
+  package mutating func copy(_ index: Int, from other: RuleList) {
+    note(line: other.line(of: index) ?? 0)
+    starts.append(UInt32(bytes.count))
+    bytes.append(contentsOf: other.bytes[other.range(of: index)])
+  }
+}
+
+// MARK: Counters
+
+extension RuleList {
+  private func counterOffset(of index: Int) -> Int {
+    Int(starts[index]) + RuleCodec.Layout.of(family).counters
+  }
+
+  package func counters(of index: Int) -> Counters {
+    let offset = counterOffset(of: index)
+    return bytes.withUnsafeBytes {
+      Counters(
+        packets: $0.loadUnaligned(fromByteOffset: offset, as: UInt64.self),
+        bytes: $0.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self))
+    }
+  }
+
+  package mutating func setCounters(_ counters: Counters, of index: Int) {
+    let offset = counterOffset(of: index)
+    bytes.withUnsafeMutableBytes {
+      $0.storeBytes(of: counters.packets, toByteOffset: offset, as: UInt64.self)
+      $0.storeBytes(of: counters.bytes, toByteOffset: offset + 8, as: UInt64.self)
+    }
+  }
+
+  /// Whether the rule at `index` and the one at `otherIndex` of another list are the same but for counters.
+  package func sameRule(_ index: Int, _ other: RuleList, _ otherIndex: Int) -> Bool {
+    let mine = range(of: index)
+    let theirs = other.range(of: otherIndex)
+    guard mine.count == theirs.count else { return false }
+    let counters = RuleCodec.Layout.of(family).counters
+    return bytes.withUnsafeBytes { a in
+      other.bytes.withUnsafeBytes { b in
+        let after = counters + 16
+        return equalBytes(a[mine.prefix(counters)], b[theirs.prefix(counters)])
+          && equalBytes(a[mine.dropFirst(after)], b[theirs.dropFirst(after)])
+      }
+    }
+  }
+
+  /// Whether both lists hold the same rules in the same order, whatever their counters.
+  public func sameRules(as other: RuleList) -> Bool {
+    family == other.family && starts == other.starts && bytes.count == other.bytes.count
+      && indices.allSatisfy { sameRule($0, other, $0) }
+  }
+
+  /// A number that is equal for rules that are the same but for counters.
+  package func fingerprint(of index: Int) -> Int {
+    let range = range(of: index)
+    let counters = RuleCodec.Layout.of(family).counters
+    return bytes.withUnsafeBytes { all in
+      var hasher = Hasher()
+      hasher.combine(bytes: UnsafeRawBufferPointer(rebasing: all[range.prefix(counters)]))
+      hasher.combine(bytes: UnsafeRawBufferPointer(rebasing: all[range.dropFirst(counters + 16)]))
+      return hasher.finalize()
+    }
+  }
+}
+
+private func equalBytes(_ a: Slice<UnsafeRawBufferPointer>, _ b: Slice<UnsafeRawBufferPointer>) -> Bool {
+  a.count == b.count
+    && (a.isEmpty || compareMemory(UnsafeRawBufferPointer(rebasing: a), UnsafeRawBufferPointer(rebasing: b)))
+}
+
+/// Compares eight bytes at a time.
+private func compareMemory(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
+  var offset = 0
+  while offset + 8 <= a.count {
+    if a.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+      != b.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+    {
+      return false
+    }
+    offset += 8
+  }
+  while offset < a.count {
+    if a[offset] != b[offset] { return false }
+    offset += 1
+  }
+  return true
+}
+
+extension RuleList: Hashable {
+  /// Equal rules with equal counters; source lines do not matter.
+  public static func == (a: RuleList, b: RuleList) -> Bool {
+    a.family == b.family && a.starts == b.starts && a.bytes == b.bytes
+  }
+
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(family)
+    hasher.combine(bytes)
+  }
+}

@@ -1,0 +1,138 @@
+/// What is wrong with a table as a whole, before any kernel sees it.
+public struct TableProblem: Error, Hashable, Sendable {
+  public let table: TableName
+  public let family: Family
+  public let chain: ChainName
+  /// From 1.
+  public let ruleNumber: Int
+  /// The rule's line in its source, where it has one.
+  public let line: Int?
+  public let message: String
+  public let hint: String?
+}
+
+extension Table {
+  /// Jumps to chains that are not there, loops, and extensions that a packet can reach from a hook or in a table where
+  /// the kernel refuses them. The kernel would refuse each with nothing but EINVAL or ELOOP.
+  public func problems(registry: Registry = .standard) -> [TableProblem] {
+    var graph = JumpGraph(self, registry)
+    var found = graph.missing
+    found += graph.loops()
+    guard found.isEmpty else { return found }
+    let reached = graph.hooksReaching()
+    for (index, chain) in chains.enumerated() {
+      for (place, rule) in graph.restricted[index] {
+        for definition in rule {
+          if let problem = placeProblem(definition, chain, place, reached[index]) { found.append(problem) }
+        }
+      }
+    }
+    return found
+  }
+
+  private func placeProblem(_ definition: ExtensionDefinition, _ chain: Chain, _ place: Int, _ reached: HookSet) -> TableProblem? {
+    if let tables = definition.tables, !tables.contains(name) {
+      return problem(chain, place, "\(definition.name) cannot stand in table \(name)",
+        hint: "it belongs to table \(tables.sorted().map(\.rawValue).joined(separator: " or "))")
+    }
+    let wrong = reached.subtracting(definition.hooks)
+    guard !wrong.isEmpty else { return nil }
+    let hooks = wrong.hooks.map(\.chainName.text).joined(separator: ", ")
+    let allowed = definition.hooks.hooks.map(\.chainName.text).joined(separator: ", ")
+    let path = chain.hook == nil ? "packets reach chain \(chain.name) from \(hooks): " : ""
+    return problem(chain, place, "\(path)\(definition.name) cannot be used in \(hooks)", hint: "it may be reached from \(allowed) only")
+  }
+
+  fileprivate func problem(_ chain: Chain, _ place: Int, _ message: String, hint: String? = nil) -> TableProblem {
+    TableProblem(
+      table: name, family: family, chain: chain.name, ruleNumber: place + 1, line: chain.rules.line(of: place),
+      message: message, hint: hint)
+  }
+}
+
+/// Which chain leads to which, and where extensions stand that not every hook may reach.
+private struct JumpGraph {
+  let table: Table
+  /// For each chain: where its jumps stand and where they lead.
+  var jumps: [[(rule: Int, chain: Int)]]
+  var missing: [TableProblem] = []
+  /// For each chain: rules with extensions that are restricted to tables or hooks.
+  var restricted: [[(rule: Int, definitions: [ExtensionDefinition])]]
+
+  init(_ table: Table, _ registry: Registry) {
+    self.table = table
+    let definitions = registry.matches.map { $0.definition } + registry.targets.map { $0.definition }
+    let restrictedNames = definitions.filter { $0.isRestricted }.map { RuleList.nameKey($0.kernelName) }
+    jumps = Array(repeating: [], count: table.chains.count)
+    restricted = Array(repeating: [], count: table.chains.count)
+    for (index, chain) in table.chains.enumerated() {
+      for place in chain.rules.indices where chain.rules.jumpsOrHolds(restrictedNames, at: place) {
+        note(chain.rules.rule(at: place, registry: registry), chain, index, place)
+      }
+    }
+  }
+
+  private mutating func note(_ rule: Rule, _ chain: Chain, _ index: Int, _ place: Int) {
+    var definitions: [ExtensionDefinition] = []
+    for match in rule.matches where type(of: match).definition.isRestricted { definitions.append(type(of: match).definition) }
+    if case .extension(let target) = rule.target, type(of: target).definition.isRestricted {
+      definitions.append(type(of: target).definition)
+    }
+    if !definitions.isEmpty { restricted[index].append((place, definitions)) }
+    guard let name = rule.target.chain else { return }
+    if let target = table.index(of: name) {
+      jumps[index].append((place, target))
+    } else {
+      missing.append(table.problem(chain, place, "there is no chain '\(name)' in table \(table.name)"))
+    }
+  }
+
+  /// A problem for each jump that closes a loop. The walk keeps its own stack, so a long chain of jumps is no danger.
+  mutating func loops() -> [TableProblem] {
+    enum Colour { case white, grey, black }
+    var colour = [Colour](repeating: .white, count: jumps.count)
+    var found: [TableProblem] = []
+    for start in jumps.indices where colour[start] == .white {
+      var stack = [(chain: start, next: 0)]
+      colour[start] = .grey
+      while let (chain, next) = stack.last {
+        guard next < jumps[chain].count else {
+          colour[chain] = .black
+          stack.removeLast()
+          continue
+        }
+        stack[stack.count - 1].next += 1
+        let jump = jumps[chain][next]
+        switch colour[jump.chain] {
+        case .white:
+          colour[jump.chain] = .grey
+          stack.append((jump.chain, 0))
+        case .grey:
+          let from = stack.firstIndex { $0.chain == jump.chain }!
+          let path = (stack[from...].map(\.chain) + [jump.chain]).map { table.chains[$0].name.text }
+          found.append(
+            table.problem(table.chains[chain], jump.rule, "the jump closes a loop: \(path.joined(separator: " -> "))"))
+        case .black: break
+        }
+      }
+    }
+    return found
+  }
+
+  /// For each chain the hooks from which a packet can come to it.
+  func hooksReaching() -> [HookSet] {
+    var reached = table.chains.map { chain in chain.hook.map { HookSet($0) } ?? [] }
+    var work = Array(reached.indices.filter { !reached[$0].isEmpty })
+    while let chain = work.popLast() {
+      for jump in jumps[chain] where !reached[jump.chain].isSuperset(of: reached[chain]) {
+        reached[jump.chain].formUnion(reached[chain])
+        work.append(jump.chain)
+      }
+    }
+    return reached
+  }
+}
+
+extension ExtensionDefinition {
+  fileprivate var isRestricted: Bool { tables != nil || hooks != .all }
+}

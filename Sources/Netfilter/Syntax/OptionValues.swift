@@ -1,0 +1,244 @@
+/// The options that one extension was given in one rule, checked against their declarations.
+///
+/// The typed readers (`number`, `portRange` …) return nil when the option was not given and throw, with the place
+/// of the word, when its value cannot be.
+public struct OptionValues {
+  struct Use {
+    let spec: Int
+    let isInverted: Bool
+    /// The option word itself.
+    let word: Token
+    let value: Token?
+    /// The second word, for an option that takes two.
+    var secondValue: Token?
+  }
+
+  public let family: Family
+  package let names: Names
+  /// The protocol the rule names with `-p`.
+  package internal(set) var proto: Negatable<IPProtocol>?
+  private(set) var definition: ExtensionDefinition
+  private(set) var uses: [Use] = []
+
+  init(family: Family, names: Names, definition: ExtensionDefinition) {
+    self.family = family
+    self.names = names
+    self.definition = definition
+  }
+
+  mutating func reset(for definition: ExtensionDefinition) {
+    self.definition = definition
+    uses.removeAll(keepingCapacity: true)
+  }
+
+  mutating func add(_ use: Use) throws(SyntaxError) {
+    let spec = definition.options[use.spec]
+    if use.isInverted, !spec.isNegatable {
+      throw SyntaxError(at: use.word, "'!' cannot stand before \(spec.name)")
+    }
+    if !spec.isRepeatable, uses.contains(where: { $0.spec == use.spec }) {
+      throw SyntaxError(at: use.word, "\(spec.name) is given twice", hint: "one rule takes it once")
+    }
+    for other in uses where other.spec != use.spec {
+      let name = definition.options[other.spec].name
+      let conflict =
+        spec.excludes.contains { same($0, name) }
+        || definition.options[other.spec].excludes.contains { same($0, spec.name) }
+      if conflict {
+        throw SyntaxError(at: use.word, "\(spec.name) cannot stand beside \(name)")
+      }
+    }
+    uses.append(use)
+  }
+
+  func checkRequired() throws(SyntaxError) {
+    for index in definition.options.indices where definition.options[index].isRequired {
+      guard !uses.contains(where: { $0.spec == index }) else { continue }
+      let spec = definition.options[index]
+      throw SyntaxError("\(definition.name) needs \(spec.name) \(spec.value.placeholder)")
+    }
+  }
+}
+
+private func same(_ a: StaticString, _ b: StaticString) -> Bool {
+  a.utf8CodeUnitCount == b.utf8CodeUnitCount
+    && UnsafeBufferPointer(start: a.utf8Start, count: a.utf8CodeUnitCount)
+      .elementsEqual(UnsafeBufferPointer(start: b.utf8Start, count: b.utf8CodeUnitCount))
+}
+
+// MARK: What was given
+
+extension OptionValues {
+  package var isEmpty: Bool { uses.isEmpty }
+
+  private func use(_ name: StaticString) -> Use? {
+    uses.first { same(definition.options[$0.spec].name, name) }
+  }
+
+  /// Whether the option was given at all.
+  package func has(_ name: StaticString) -> Bool { use(name) != nil }
+
+  /// Whether the option was given after `!`.
+  package func isInverted(_ name: StaticString) -> Bool { use(name)?.isInverted ?? false }
+
+  /// The word after the option, as it stood.
+  package func token(_ name: StaticString) -> Token? { use(name)?.value }
+
+  /// The two words after an option that takes two.
+  package func words(_ name: StaticString) -> [Token]? {
+    guard let use = use(name), let first = use.value, let second = use.secondValue else { return nil }
+    return [first, second]
+  }
+
+  /// Every use of a repeatable option, in order.
+  package func tokens(_ name: StaticString) -> [(value: Token, isInverted: Bool)] {
+    uses.compactMap { use in
+      guard same(definition.options[use.spec].name, name), let value = use.value else { return nil }
+      return (value, use.isInverted)
+    }
+  }
+
+  /// An error about an option that was given, or about the whole extension where it was not.
+  package func error(_ name: StaticString, _ message: String, hint: String? = nil) -> SyntaxError {
+    guard let use = use(name) else { return SyntaxError("\(definition.name): \(message)", hint: hint) }
+    return SyntaxError(at: use.value ?? use.word, "\(name): \(message)", hint: hint)
+  }
+
+  private func spec(_ name: StaticString) -> OptionSpec {
+    guard let spec = definition.options.first(where: { same($0.name, name) }) else {
+      preconditionFailure("\(definition.name) does not declare \(name)")
+    }
+    return spec
+  }
+}
+
+// MARK: Typed values
+
+extension OptionValues {
+  package func string(_ name: StaticString) throws(SyntaxError) -> String? {
+    guard let token = token(name) else { return nil }
+    if case .string(let limit) = spec(name).value, token.count > limit {
+      throw error(name, "the text has \(token.count) bytes, at most \(limit) fit")
+    }
+    return token.string
+  }
+
+  /// A whole number in the declared range.
+  package func number(_ name: StaticString) throws(SyntaxError) -> UInt64? {
+    guard let token = token(name) else { return nil }
+    guard case .number(let range) = spec(name).value else {
+      preconditionFailure("\(name) is not declared as a number")
+    }
+    return try number(token, in: range, of: name)
+  }
+
+  package func number(_ token: Token, in range: ClosedRange<UInt64>, of name: StaticString)
+    throws(SyntaxError) -> UInt64
+  {
+    guard let value = token.number, range.contains(value) else {
+      throw SyntaxError(
+        at: token,
+        "\(name): '\(token.string)' is not a number from \(range.lowerBound) to \(range.upperBound)")
+    }
+    return value
+  }
+
+  /// `N` or `N:M`, either end of which may be left out.
+  package func numberRange(_ name: StaticString) throws(SyntaxError) -> ClosedRange<UInt64>? {
+    guard let token = token(name) else { return nil }
+    guard case .numberRange(let limits) = spec(name).value else {
+      preconditionFailure("\(name) is not declared as a range of numbers")
+    }
+    let parts = token.split(at: UInt8(ascii: ":"))
+    let low =
+      parts.before.count == 0 && parts.after != nil
+      ? limits.lowerBound : try number(parts.before, in: limits, of: name)
+    guard let after = parts.after else { return low...low }
+    let high = after.count == 0 ? limits.upperBound : try number(after, in: limits, of: name)
+    guard low <= high else {
+      throw error(name, "the range '\(token.string)' runs backwards", hint: "write \(name) \(high):\(low)")
+    }
+    return low...high
+  }
+
+  /// A 32-bit value and its mask, all ones where none is given.
+  package func mark(_ name: StaticString) throws(SyntaxError) -> (value: UInt32, mask: UInt32)? {
+    guard let token = token(name) else { return nil }
+    let parts = token.split(at: UInt8(ascii: "/"))
+    let limit: ClosedRange<UInt64> = 0...UInt64(UInt32.max)
+    let value = try number(parts.before, in: limit, of: name)
+    guard let mask = parts.after else { return (UInt32(value), .max) }
+    return (UInt32(value), UInt32(try number(mask, in: limit, of: name)))
+  }
+
+  package func port(_ name: StaticString, _ proto: IPProtocol?) throws(SyntaxError) -> UInt16? {
+    guard let token = token(name) else { return nil }
+    return try names.port(token, proto, option: name)
+  }
+
+  package func portRange(_ name: StaticString, _ proto: IPProtocol?) throws(SyntaxError) -> PortRange? {
+    guard let token = token(name) else { return nil }
+    return try names.portRange(token, proto, option: name)
+  }
+
+  /// One of the declared words, by its place among them.
+  package func choice(_ name: StaticString) throws(SyntaxError) -> Int? {
+    guard let token = token(name) else { return nil }
+    guard case .choice(let words) = spec(name).value else {
+      preconditionFailure("\(name) is not declared as a choice")
+    }
+    return try choice(token, among: words, of: name)
+  }
+
+  package func choice(_ token: Token, among words: [StaticString], of name: StaticString)
+    throws(SyntaxError) -> Int
+  {
+    if let index = words.firstIndex(where: { token.equalsIgnoringCase($0) }) { return index }
+    throw SyntaxError(
+      at: token, "\(name): '\(token.string)' is not one of its values",
+      hint: suggestion(for: token.string, among: words.map { "\($0)" }))
+  }
+
+  /// The declared words that stand in the list, by their places.
+  package func list(_ name: StaticString) throws(SyntaxError) -> [Int]? {
+    guard let token = token(name) else { return nil }
+    guard case .list(let words) = spec(name).value else {
+      preconditionFailure("\(name) is not declared as a list")
+    }
+    var places: [Int] = []
+    try token.forEachPart(separatedBy: UInt8(ascii: ",")) { part throws(SyntaxError) in
+      places.append(try choice(part, among: words, of: name))
+    }
+    return places
+  }
+
+  /// An address or network of the rule's family; one only, so a host name must have one address.
+  package func address(_ name: StaticString) throws(SyntaxError) -> AddressMask? {
+    guard let token = token(name) else { return nil }
+    let found = try names.addresses(token, family)
+    guard found.count == 1, let only = found.first else {
+      throw error(name, "'\(token.string)' stands for \(found.count) addresses, only one fits here")
+    }
+    return only
+  }
+
+  /// `first-last`, or one address twice.
+  package func addressRange(_ name: StaticString) throws(SyntaxError) -> ClosedRange<IPAddress>? {
+    guard let token = token(name) else { return nil }
+    let parts = token.split(at: UInt8(ascii: "-"))
+    let first = try numericAddress(parts.before, of: name)
+    guard let after = parts.after else { return first...first }
+    let last = try numericAddress(after, of: name)
+    guard first <= last else {
+      throw error(name, "the range '\(token.string)' runs backwards", hint: "write \(name) \(last)-\(first)")
+    }
+    return first...last
+  }
+
+  package func numericAddress(_ token: Token, of name: StaticString) throws(SyntaxError) -> IPAddress {
+    guard let address = IPAddress(family: family, token: token) else {
+      throw SyntaxError(at: token, "\(name): '\(token.string)' is not an \(family) address")
+    }
+    return address
+  }
+}

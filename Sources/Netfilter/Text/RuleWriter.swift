@@ -1,0 +1,70 @@
+/// Writes the parts of a rule as iptables-save prints them.
+public struct RuleWriter: Sendable {
+  package var text = TextWriter()
+  public let family: Family
+  package let names: Names
+
+  package init(family: Family, names: Names) {
+    self.family = family
+    self.names = names
+  }
+
+  /// A blank and a word.
+  @inline(__always)
+  package mutating func word(_ word: StaticString) {
+    text.write(byte: UInt8(ascii: " "))
+    text.write(word)
+  }
+
+  package mutating func word(_ word: String) {
+    text.write(byte: UInt8(ascii: " "))
+    text.write(word)
+  }
+
+  package mutating func number(_ value: some FixedWidthInteger) {
+    text.write(byte: UInt8(ascii: " "))
+    text.write(value)
+  }
+
+  /// ` 0x1f`.
+  package mutating func hex(_ value: UInt32) {
+    text.write(" 0x")
+    text.write(hex: value)
+  }
+
+  /// An option word, after ` !` where it is inverted.
+  @inline(__always)
+  package mutating func option(_ name: StaticString, inverted: Bool = false) {
+    if inverted { text.write(" !") }
+    word(name)
+  }
+
+  /// Text as iptables-save quotes it: bare where every byte is a letter, a digit, `-` or `_`, otherwise between double
+  /// quotes with `"`, `\` and `'` escaped by a backslash.
+  package mutating func quoted(_ value: String) {
+    text.write(byte: UInt8(ascii: " "))
+    let bytes = value.utf8
+    let isPlain = !bytes.isEmpty && bytes.allSatisfy(Self.isPlain)
+    guard !isPlain else {
+      text.write(value)
+      return
+    }
+    text.write(byte: UInt8(ascii: "\""))
+    for byte in bytes {
+      if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == UInt8(ascii: "'") {
+        text.write(byte: UInt8(ascii: "\\"))
+      }
+      text.write(byte: byte)
+    }
+    text.write(byte: UInt8(ascii: "\""))
+  }
+
+  private static func isPlain(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+      true
+    default: false
+    }
+  }
+}

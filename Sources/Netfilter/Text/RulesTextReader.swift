@@ -1,0 +1,282 @@
+/// Reads one rules text line by line, going on after an error so that several are told at once.
+struct RulesTextReader: ~Copyable {
+  private let text: UnsafeBufferPointer<UInt8>
+  private let file: String
+  private let family: Family
+  private let format: RulesText.Format
+  private let names: Names
+  private let registry: Registry
+  private var splitter = LineSplitter(longestLine: RulesText.longestLine)
+  private var parsers: [Family: CommandParser]
+  private var editor: RulesetEditor
+  /// The IPv6 half of a list of commands.
+  private var otherEditor: RulesetEditor
+  private var diagnostics: [Diagnostic] = []
+  private var errors = 0
+  private var hasCounters = false
+  /// The table whose lines are being read, and the line of its `*`.
+  private var openTable: (name: TableName, line: Int)?
+  private var committed: Set<TableName> = []
+  private var number = 0
+  private let notes = NoteBox()
+
+  /// Collects what host names stood for while one line is read.
+  private final class NoteBox: @unchecked Sendable {
+    var resolved: [(column: Int, name: String, addresses: [IPAddress])] = []
+  }
+
+  init(
+    text: UnsafeBufferPointer<UInt8>, file: String, family: Family, format: RulesText.Format, names: Names,
+    registry: Registry
+  ) {
+    self.text = text
+    self.file = file
+    self.family = family
+    self.format = format
+    var names = names
+    let notes = self.notes
+    names.resolved = { notes.resolved.append(($0, $1, $2)) }
+    self.names = names
+    self.registry = registry
+    let first: Family = format == .commands ? .ipv4 : family
+    editor = RulesetEditor(family: first, registry: registry)
+    otherEditor = RulesetEditor(family: .ipv6, registry: registry)
+    parsers = [:]
+    for family in format == .commands ? Family.allCases : [family] {
+      parsers[family] = CommandParser(family: family, names: names, registry: registry, isRestore: format == .save)
+    }
+  }
+
+  mutating func read() -> RulesText.Reading {
+    var start = 0
+    var sawCarriageReturn = false
+    while start < text.count {
+      let end = endOfLine(from: start)
+      var line = UnsafeBufferPointer(rebasing: text[start..<end])
+      number += 1
+      if line.last == UInt8(ascii: "\r") {
+        line = UnsafeBufferPointer(rebasing: line.dropLast())
+        if !sawCarriageReturn {
+          warn("the lines end in carriage returns (Windows line ends); they are read without them", line)
+          sawCarriageReturn = true
+        }
+      }
+      if end == text.count, text[end - 1] != UInt8(ascii: "\n"), !line.isEmpty {
+        warn("the last line has no line end; it is read all the same", line)
+      }
+      read(line)
+      if errors >= RulesText.errorLimit { break }
+      start = end + 1
+    }
+    finish()
+    let ruleset = format == .commands ? editor.ruleset.replacing(with: otherEditor.ruleset) : editor.ruleset
+    if errors == 0 { check(ruleset) }
+    return RulesText.Reading(ruleset: ruleset, diagnostics: diagnostics, hasCounters: hasCounters)
+  }
+
+  private func endOfLine(from start: Int) -> Int {
+    guard let base = text.baseAddress else { return text.count }
+    let rest = UnsafeRawBufferPointer(start: base + start, count: text.count - start)
+    return start + (rest.firstIndex(of: UInt8(ascii: "\n")) ?? rest.count)
+  }
+
+  private mutating func read(_ line: UnsafeBufferPointer<UInt8>) {
+    guard line.count <= RulesText.longestLine else {
+      return report(
+        SyntaxError(column: 0, "the line has \(line.count) bytes, at most \(RulesText.longestLine) are read"), line)
+    }
+    guard let first = line.first(where: { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\t") }) else { return }
+    guard first != UInt8(ascii: "#") else { return }
+    if let place = line.firstIndex(where: { $0 < 0x20 && $0 != UInt8(ascii: "\t") || $0 == 0x7f }) {
+      return report(
+        SyntaxError(column: place + 1, "byte 0x\(String(line[place], radix: 16)) cannot stand in rules text", hint: "is this a text file?"), line)
+    }
+    do throws(SyntaxError) {
+      switch format {
+      case .save: try readSave(line)
+      case .commands: try readCommand(line)
+      }
+    } catch {
+      report(error, line)
+    }
+    for note in notes.resolved {
+      let addresses = note.addresses.map { "\($0)" }.joined(separator: ", ")
+      append(
+        .warning, "host '\(note.name)' is \(addresses) now; the rules keep the address, not the name",
+        column: note.column, length: note.name.utf8.count, line)
+    }
+    notes.resolved.removeAll()
+  }
+
+  // MARK: iptables-save text
+
+  private mutating func readSave(_ line: UnsafeBufferPointer<UInt8>) throws(SyntaxError) {
+    switch line[0] {
+    case UInt8(ascii: "*") where openTable == nil: try readTableLine(line)
+    case UInt8(ascii: "*"):
+      throw SyntaxError(column: 1, "table \(openTable!.name) of line \(openTable!.line) is still open", hint: "end it with a line COMMIT")
+    case UInt8(ascii: ":"): try readChainLine(line)
+    default:
+      try splitter.splitRestore(line)
+      guard let first = splitter.tokens.first else { return }
+      if first == "COMMIT", splitter.tokens.count == 1 { return try closeTable(first) }
+      guard let openTable else {
+        throw SyntaxError(at: first, "rules begin after a line that names their table", hint: "for example: *filter")
+      }
+      try readRule(in: openTable.name)
+    }
+  }
+
+  private mutating func readTableLine(_ line: UnsafeBufferPointer<UInt8>) throws(SyntaxError) {
+    try splitter.splitRestore(line)
+    let word = splitter.tokens[0]
+    let token = word.part(1..<word.count)
+    guard let name = TableName(rawValue: token.string) else {
+      throw SyntaxError(
+        at: token, "there is no table '\(token.string)'",
+        hint: suggestion(for: token.string, among: TableName.allCases.map(\.rawValue)))
+    }
+    if committed.contains(name) {
+      warn("table \(name) stands here for the second time; the later one counts, as with iptables-restore", line)
+    }
+    editor.reset(name)
+    openTable = (name, number)
+  }
+
+  private mutating func closeTable(_ word: Token) throws(SyntaxError) {
+    guard let table = openTable else { throw SyntaxError(at: word, "COMMIT without a table") }
+    committed.insert(table.name)
+    openTable = nil
+  }
+
+  /// `:CHAIN POLICY [packets:bytes]`
+  private mutating func readChainLine(_ line: UnsafeBufferPointer<UInt8>) throws(SyntaxError) {
+    guard let table = openTable else {
+      throw SyntaxError(column: 1, "a chain is declared inside its table", hint: "for example: *filter")
+    }
+    try splitter.splitRestore(line)
+    let words = splitter.tokens
+    let chain = words[0].part(1..<words[0].count)
+    guard words.count >= 2 else {
+      throw SyntaxError(at: chain, "the chain's policy is missing", hint: "':\(chain.string) -' makes a chain, ':INPUT DROP' sets a policy")
+    }
+    let isBuiltIn = Table(table.name, family: family).contains(ChainName(unchecked: chain.string))
+    if !isBuiltIn {
+      guard words[1] == "-" else {
+        throw SyntaxError(at: words[1], "chain '\(chain.string)' is not built into table \(table.name) and has no policy", hint: "write '-' instead")
+      }
+      return try editor.addChain(chain, to: table.name)
+    }
+    guard words[1] != "-" else { return }
+    let counters = words.count > 2 ? try counters(words[2]) : .zero
+    try editor.setPolicy(words[1], of: chain, in: table.name, counters: counters)
+  }
+
+  /// `[packets:bytes]`
+  private func counters(_ token: Token) throws(SyntaxError) -> Counters {
+    guard token.count > 4, token.bytes[0] == UInt8(ascii: "["), token.bytes[token.count - 1] == UInt8(ascii: "]") else {
+      throw SyntaxError(at: token, "'\(token.string)' is not [packets:bytes]")
+    }
+    let parts = token.part(1..<token.count - 1).split(at: UInt8(ascii: ":"))
+    guard let packets = parts.before.number, let bytes = parts.after?.number else {
+      throw SyntaxError(at: token, "'\(token.string)' is not [packets:bytes]")
+    }
+    return Counters(packets: packets, bytes: bytes)
+  }
+
+  private mutating func readRule(in table: TableName) throws(SyntaxError) {
+    var words = splitter.tokens
+    var stated: Counters?
+    if words[0].bytes.first == UInt8(ascii: "[") {
+      stated = try counters(words[0])
+      words.removeFirst()
+    }
+    guard var command = try parse(words, family: family, table: table) else { return }
+    if let stated {
+      for index in command.rules.indices { command.rules[index].counters = stated }
+    }
+    if stated != nil || command.hasCounters { hasCounters = true }
+    try editor.perform(command, line: number)
+  }
+
+  private mutating func parse(_ words: [Token], family: Family, table: TableName) throws(SyntaxError) -> Command? {
+    let editor = family == self.editor.family ? self.editor : otherEditor
+    return try parsers[family]!.parse(words, table: table) { editor.chainName($0, $1) }
+  }
+
+  // MARK: Lists of commands
+
+  private mutating func readCommand(_ line: UnsafeBufferPointer<UInt8>) throws(SyntaxError) {
+    try splitter.splitShell(line)
+    var words = splitter.tokens[...]
+    if words.first?.equalsIgnoringCase("sudo") == true { words = words.dropFirst() }
+    guard let first = words.first else { return }
+    if first == "set" { return }
+    guard let name = CommandName(first) else {
+      throw SyntaxError(
+        at: first, "'\(first.string)' is not iptables or ip6tables; a list of commands holds nothing else",
+        hint: "write the commands out, one a line")
+    }
+    guard let command = try parse(Array(words.dropFirst()), family: name.family, table: .filter) else { return }
+    if name.family == .ipv4 {
+      try editor.perform(command, line: number)
+    } else {
+      try otherEditor.perform(command, line: number)
+    }
+  }
+
+  // MARK: The end
+
+  private mutating func finish() {
+    guard let openTable, errors < RulesText.errorLimit else { return }
+    append(
+      .error, "table \(openTable.name) is not committed: the line COMMIT is missing", hint: "has the file been cut off?",
+      at: openTable.line, UnsafeBufferPointer(start: nil, count: 0))
+    errors += 1
+  }
+
+  /// What only the whole text shows: loops, targets out of reach of their hooks.
+  private mutating func check(_ ruleset: Ruleset) {
+    for table in ruleset.tables {
+      for problem in table.problems() {
+        append(.error, problem.message, hint: problem.hint, at: problem.line ?? 0, lineText(problem.line ?? 0))
+      }
+    }
+  }
+
+  private func lineText(_ wanted: Int) -> UnsafeBufferPointer<UInt8> {
+    var start = 0
+    var number = 1
+    while number < wanted, start < text.count {
+      start = endOfLine(from: start) + 1
+      number += 1
+    }
+    guard wanted > 0, start < text.count else { return UnsafeBufferPointer(start: nil, count: 0) }
+    return UnsafeBufferPointer(rebasing: text[start..<endOfLine(from: start)])
+  }
+
+  // MARK: Messages
+
+  private mutating func report(_ error: SyntaxError, _ line: UnsafeBufferPointer<UInt8>) {
+    errors += 1
+    append(.error, error.message, hint: error.hint, column: error.column, length: error.length, line)
+    if errors == RulesText.errorLimit {
+      append(.note, "\(errors) errors; the rest is not read", line)
+    }
+  }
+
+  private mutating func warn(_ message: String, _ line: UnsafeBufferPointer<UInt8>) {
+    append(.warning, message, line)
+  }
+
+  private mutating func append(
+    _ severity: Diagnostic.Severity, _ message: String, hint: String? = nil, column: Int = 0, length: Int = 1,
+    at line: Int? = nil, _ text: UnsafeBufferPointer<UInt8>
+  ) {
+    let shown = text.count > 4096 ? nil : String(decoding: text, as: UTF8.self)
+    diagnostics.append(
+      Diagnostic(
+        severity, file: file, line: line ?? number, column: column, length: length, message: message, hint: hint,
+        sourceLine: column > 0 || severity == .error ? shown : nil))
+  }
+}

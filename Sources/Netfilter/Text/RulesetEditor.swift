@@ -1,0 +1,174 @@
+/// Applies commands to a ruleset that is being read.
+struct RulesetEditor {
+  private(set) var ruleset = Ruleset()
+  let family: Family
+  private let registry: Registry
+  /// The chain that the last rule went to; nearly every rule goes to the same one.
+  private var last: (table: Int, chain: Int, name: [UInt8])?
+
+  init(family: Family, registry: Registry, continuing ruleset: consuming Ruleset = Ruleset()) {
+    self.family = family
+    self.registry = registry
+    self.ruleset = ruleset
+  }
+
+  /// Makes the table if it is not there, and returns its place.
+  mutating func open(_ name: TableName) -> Int {
+    if let index = ruleset.index(name, family) { return index }
+    ruleset[name, family] = Table(name, family: family)
+    return ruleset.index(name, family)!
+  }
+
+  /// Makes the table as the kernel would, whatever it held.
+  mutating func reset(_ name: TableName) {
+    last = nil
+    ruleset[name, family] = Table(name, family: family)
+  }
+
+  func chainName(_ table: TableName, _ token: Token) -> ChainName? {
+    let name = ChainName(unchecked: token.string)
+    return ruleset[table, family]?.contains(name) ?? Table(table, family: family).contains(name) ? name : nil
+  }
+
+  /// A name for a new chain.
+  /// - Throws: ``SyntaxError`` when the name cannot be, or is a target's.
+  func newChainName(_ token: Token) throws(SyntaxError) -> ChainName {
+    let name: ChainName
+    do {
+      name = try ChainName(token.string)
+    } catch {
+      throw SyntaxError(at: token, "\(error)")
+    }
+    if registry.target(named: name.text, family: .ipv4) != nil || registry.target(named: name.text, family: .ipv6) != nil {
+      throw SyntaxError(
+        at: token, "chain '\(name)' has the name of a target", hint: "call it otherwise, for example '\(name)-CHAIN'")
+    }
+    return name
+  }
+
+  mutating func addChain(_ token: Token, to table: TableName) throws(SyntaxError) {
+    let name = try newChainName(token)
+    let index = open(table)
+    last = nil
+    try edit(index, token) { table throws(Table.Problem) in try table.addChain(name) }
+  }
+
+  mutating func setPolicy(_ policy: Token, of chain: Token, in table: TableName, counters: Counters = .zero) throws(SyntaxError) {
+    guard let value = Policy(label: policy.string) else {
+      throw SyntaxError(at: policy, "'\(policy.string)' is not a policy", hint: "a policy is ACCEPT or DROP")
+    }
+    let index = open(table)
+    let name = ChainName(unchecked: chain.string)
+    try edit(index, chain) { table throws(Table.Problem) in try table.setPolicy(value, of: name, counters: counters) }
+  }
+
+  private mutating func edit(_ index: Int, _ token: Token, _ body: (inout Table) throws(Table.Problem) -> Void) throws(SyntaxError) {
+    do {
+      try ruleset.withTable(at: index, body)
+    } catch {
+      throw SyntaxError(at: token, "\(error)")
+    }
+  }
+
+  /// Does what a command says.
+  mutating func perform(_ command: Command, line: Int) throws(SyntaxError) {
+    switch command.operation {
+    case .append, .insert, .replace, .delete, .deleteNumber, .check:
+      try performOnRules(command, line: line)
+    case .show: break
+    case .policy: try setPolicy(command.argument!, of: command.chain!, in: command.table)
+    case .newChain: try addChain(command.chain!, to: command.table)
+    case .flush, .zero, .deleteChain, .rename: try performOnChains(command)
+    }
+  }
+
+  private mutating func performOnChains(_ command: Command) throws(SyntaxError) {
+    let index = open(command.table)
+    last = nil
+    guard let token = command.chain else {
+      ruleset.withTable(at: index) { table in
+        switch command.operation {
+        case .flush: table.flush()
+        case .deleteChain:
+          for chain in table.chains where chain.hook == nil && chain.rules.isEmpty { try? table.removeChain(chain.name) }
+        default: break
+        }
+      }
+      return
+    }
+    let name = ChainName(unchecked: token.string)
+    guard let chain = ruleset.tables[index].index(of: name) else { throw missingChain(token, command.table) }
+    switch command.operation {
+    case .flush: ruleset.withTable(at: index) { $0.withRules(of: chain) { $0 = RuleList(family: $0.family) } }
+    case .deleteChain: try edit(index, token) { table throws(Table.Problem) in try table.removeChain(name) }
+    case .rename:
+      let new = try newChainName(command.argument!)
+      try edit(index, token) { table throws(Table.Problem) in try table.renameChain(name, to: new) }
+    default: break
+    }
+  }
+
+  private func missingChain(_ token: Token, _ table: TableName) -> SyntaxError {
+    let known = ruleset[table, family]?.chains.map(\.name.text) ?? []
+    return SyntaxError(
+      at: token, "there is no chain '\(token.string)' in table \(table)",
+      hint: suggestion(for: token.string, among: known))
+  }
+
+  private mutating func performOnRules(_ command: Command, line: Int) throws(SyntaxError) {
+    let token = command.chain!
+    let table: Int
+    let chain: Int
+    if let last, ruleset.tables[last.table].name == command.table, last.name.elementsEqual(token.bytes) {
+      (table, chain) = (last.table, last.chain)
+    } else {
+      table = open(command.table)
+      guard let found = ruleset.tables[table].index(of: ChainName(unchecked: token.string)) else {
+        throw missingChain(token, command.table)
+      }
+      chain = found
+      last = (table, chain, Array(token.bytes))
+    }
+    if case .append = command.operation {
+      ruleset.withTable(at: table) { table in
+        table.withRules(of: chain) { rules in
+          for rule in command.rules { rules.append(rule, line: line) }
+        }
+      }
+      return
+    }
+    try changeRules(command, table, chain)
+  }
+
+  private mutating func changeRules(_ command: Command, _ table: Int, _ chain: Int) throws(SyntaxError) {
+    let rules = ruleset.tables[table].chains[chain].rules
+    func position(_ number: Int, last: Int) throws(SyntaxError) -> Int {
+      guard number <= last else {
+        throw SyntaxError(at: command.chain!, "chain \(command.chain!.string) has no place \(number): it holds \(rules.count) rules")
+      }
+      return number - 1
+    }
+    let edit: (Range<Int>, [Rule])
+    switch command.operation {
+    case .insert(let number):
+      let place = try position(number, last: rules.count + 1)
+      edit = (place..<place, command.rules.reversed())
+    case .replace(let number):
+      let place = try position(number, last: rules.count)
+      edit = (place..<place + 1, command.rules)
+    case .deleteNumber(let number):
+      let place = try position(number, last: rules.count)
+      edit = (place..<place + 1, [])
+    default:
+      for rule in command.rules {
+        guard let place = ruleset.tables[table].chains[chain].rules.firstIndex(where: { $0.sameEffect(as: rule) }) else {
+          throw SyntaxError(at: command.chain!, "chain \(command.chain!.string) holds no such rule")
+        }
+        if command.operation == .check { continue }
+        ruleset.withTable(at: table) { $0.withRules(of: chain) { $0.replaceSubrange(place..<place + 1, with: []) } }
+      }
+      return
+    }
+    ruleset.withTable(at: table) { $0.withRules(of: chain) { $0.replaceSubrange(edit.0, with: edit.1) } }
+  }
+}
