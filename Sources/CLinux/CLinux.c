@@ -1,1 +1,113 @@
+#define _GNU_SOURCE
 #include "CLinux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stddef.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int fb_enter_network_namespace(int fd) { return setns(fd, CLONE_NEWNET) == 0 ? 0 : errno; }
+
+struct visit {
+  int fd; /* -1: a new namespace */
+  void (*body)(void *);
+  void *context;
+  int error;
+};
+
+static void *visit_namespace(void *argument) {
+  struct visit *visit = argument;
+  int result = visit->fd < 0 ? unshare(CLONE_NEWNET) : setns(visit->fd, CLONE_NEWNET);
+  if (result != 0) {
+    visit->error = errno;
+    return NULL;
+  }
+  visit->body(visit->context);
+  return NULL;
+}
+
+static int run(struct visit *visit) {
+  pthread_t thread;
+  int error = pthread_create(&thread, NULL, visit_namespace, visit);
+  if (error != 0) return error;
+  error = pthread_join(thread, NULL);
+  return error != 0 ? error : visit->error;
+}
+
+int fb_in_fresh_network_namespace(void (*body)(void *), void *context) {
+  struct visit visit = {-1, body, context, 0};
+  return run(&visit);
+}
+
+int fb_in_network_namespace(int fd, void (*body)(void *), void *context) {
+  struct visit visit = {fd, body, context, 0};
+  return run(&visit);
+}
+
+int fb_load_module(const char *name) {
+  static const char *const paths[] = {"/sbin/modprobe", "/usr/sbin/modprobe", "/bin/modprobe"};
+  char *const arguments[] = {"modprobe", "-q", "--", (char *)name, NULL};
+  char *const environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+  posix_spawn_file_actions_t actions;
+  if (posix_spawn_file_actions_init(&actions) != 0) return -1;
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+  int status = -1;
+  for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+    pid_t child;
+    if (posix_spawn(&child, paths[i], &actions, NULL, arguments, environment) != 0) continue;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    break;
+  }
+  posix_spawn_file_actions_destroy(&actions);
+  return status == 0 ? 0 : -1;
+}
+
+/* The keeper's whole life, after fork: calls that are safe there only. */
+static void keep(int end, const char *program, char *const arguments[]) {
+  setsid();
+  signal(SIGHUP, SIG_IGN);
+  signal(SIGINT, SIG_IGN);
+  signal(SIGQUIT, SIG_IGN);
+  signal(SIGTERM, SIG_IGN);
+  signal(SIGPIPE, SIG_IGN);
+  int null = open("/dev/null", O_RDWR);
+  for (int fd = 0; fd < 3; fd++) dup2(null, fd);
+  dup2(end, 3);
+  close_range(4, ~0U, 0);
+  char byte;
+  ssize_t count;
+  do count = read(3, &byte, 1);
+  while (count < 0 && errno == EINTR);
+  if (count == 1) _exit(0);
+  close(3);
+  execv(program, arguments);
+  _exit(127);
+}
+
+int fb_start_keeper(const char *program, char *const arguments[], int *pipe_end, int *process) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return errno;
+  pid_t child = fork();
+  if (child < 0) {
+    int error = errno;
+    close(ends[0]);
+    close(ends[1]);
+    return error;
+  }
+  if (child == 0) {
+    close(ends[1]);
+    keep(ends[0], program, arguments);
+  }
+  close(ends[0]);
+  *pipe_end = ends[1];
+  *process = child;
+  return 0;
+}

@@ -1,1 +1,78 @@
-import Netfilter
+public import Netfilter
+
+/// The rules of one kernel: reads them, commits others in one act, and takes a commit back.
+public struct RuleStore: Sendable {
+  public let backend: any Backend
+
+  public init(_ backend: any Backend) { self.backend = backend }
+
+  /// How a commit is to be carried out.
+  public struct CommitOptions: Sendable {
+    /// How long to wait for another program to release the lock.
+    public var lockWait: Duration = .seconds(5)
+    /// Try in a fresh namespace first what could fail half-way.
+    public var rehearses = true
+    public var counters: Plan.CounterSource = .zero
+    /// Tables to empty besides.
+    public var emptying: Set<TableID> = []
+
+    public init() {}
+  }
+
+  /// What a commit did.
+  public struct Outcome: Sendable {
+    public let plan: Plan
+    /// What the kernel held before.
+    public let before: Snapshot
+    /// Why the rehearsal was left out, where it was.
+    public let rehearsalNote: String?
+  }
+
+  /// How often a commit is planned again because somebody else changed the rules in between.
+  public static let attempts = 5
+
+  /// Commits the tables of `wanted`; others stay as they are. When the kernel holds them already, nothing is written.
+  /// - Parameter beforeWriting: called with snapshot and plan when everything is ready and nothing is written yet; what
+  ///   it throws ends the commit.
+  /// - Throws: ``BackendError``, or what `beforeWriting` throws. The kernel then holds what it held, unless the error's
+  ///   kind is `putBackFailed`.
+  public func commit(
+    _ wanted: Ruleset, _ options: CommitOptions = CommitOptions(),
+    beforeWriting: (Snapshot, Plan) throws -> Void = { _, _ in }
+  ) throws -> Outcome {
+    let lock = try backend.lock(waiting: options.lockWait)
+    defer { lock.release() }
+    let selection = TableSelection.only(Set(wanted.tables.map(\.id)).union(options.emptying))
+    for attempt in 1... {
+      let before = try backend.snapshot(of: selection)
+      let plan = Plan(from: before, to: wanted, emptying: options.emptying, counters: options.counters)
+      guard !plan.isEmpty else { return Outcome(plan: plan, before: before, rehearsalNote: nil) }
+      let note = options.rehearses ? try backend.rehearse(plan, .needed) : nil
+      try beforeWriting(before, plan)
+      if try write(plan, before, canRetry: attempt < Self.attempts) {
+        return Outcome(plan: plan, before: before, rehearsalNote: note)
+      }
+    }
+    preconditionFailure("the last attempt returns or throws")
+  }
+
+  /// - Returns: false when the rules had changed in between and another attempt may follow.
+  private func write(_ plan: Plan, _ before: Snapshot, canRetry: Bool) throws(BackendError) -> Bool {
+    do throws(BackendError) {
+      try backend.apply(plan, expecting: before.stamp)
+      return true
+    } catch {
+      guard error.kind == .stale, canRetry else { throw error }
+      return false
+    }
+  }
+
+  /// What ``commit(_:_:beforeWriting:)`` would do; the rehearsal covers all of it.
+  public func check(_ wanted: Ruleset, _ options: CommitOptions = CommitOptions()) throws(BackendError) -> Outcome {
+    let selection = TableSelection.only(Set(wanted.tables.map(\.id)).union(options.emptying))
+    let before = try backend.snapshot(of: selection)
+    let plan = Plan(from: before, to: wanted, emptying: options.emptying, counters: options.counters)
+    let note = options.rehearses && !plan.isEmpty ? try backend.rehearse(plan, .full) : nil
+    return Outcome(plan: plan, before: before, rehearsalNote: note)
+  }
+}

@@ -43,3 +43,9 @@ public protocol Match: Extension {}
 
 /// An action other than a verdict or a jump, `-j NAME`.
 public protocol Target: Extension {}
+
+/// A match that is another spelling of one that means the same (`state` for `conntrack`).
+public protocol AlternativeSpelling: Match {
+  /// The other spelling.
+  var canonical: any Match { get }
+}

@@ -42,6 +42,69 @@ public struct RuleList: Sendable {
     rule.withUnsafeBytes { bytes.append(contentsOf: $0) }
   }
 
+  /// Adds a rule as the kernel gave it, whose standard target stands for `label`: a verdict, a chain, or nothing. What
+  /// only the kernel uses is cleared.
+  package mutating func append(kernelEntry entry: UnsafeRawBufferPointer, label: UnsafePointer<CChar>?) {
+    let start = bytes.count
+    note(line: 0)
+    starts.append(UInt32(start))
+    bytes.append(contentsOf: entry)
+    let layout = RuleCodec.Layout.of(family)
+    bytes.withUnsafeMutableBytes { all in
+      all.storeBytes(of: 0, toByteOffset: start + layout.cache, as: UInt32.self)
+      all.storeBytes(of: 0, toByteOffset: start + layout.comeFrom, as: UInt32.self)
+      let target = start + Int(all.loadUnaligned(fromByteOffset: start + layout.targetOffset, as: UInt16.self))
+      guard all[target + 2] == 0, let label else { return }
+      var verdict = RuleCodec.jumpMarker
+      for known in Verdict.allCases where isLabel(label, known.label) { verdict = 0 }
+      if label.pointee == 0 { verdict = 0 }
+      all.storeBytes(of: verdict, toByteOffset: target + RuleCodec.extensionHeaderSize, as: UInt32.self)
+      var place = 0
+      while place < RuleCodec.extensionNameSize - 1, label[place] != 0 {
+        all[target + 2 + place] = UInt8(bitPattern: label[place])
+        place += 1
+      }
+    }
+  }
+
+  /// Rules one behind the other, as `bytes` gives them.
+  /// - Throws: ``WireError`` where they are not whole rules.
+  package init(decoding bytes: [UInt8], family: Family) throws(WireError) {
+    self.init(family: family)
+    let next = RuleCodec.Layout.of(family).nextOffset
+    var start = 0
+    while start < bytes.count {
+      guard start + next + 2 <= bytes.count else {
+        throw WireError(offset: start, field: "next_offset", reason: .truncated)
+      }
+      let size = Int(bytes.span.bytes.unsafeLoadUnaligned(fromByteOffset: start + next, as: UInt16.self))
+      guard size > 0, start + size <= bytes.count else {
+        throw WireError(offset: start + next, field: "next_offset", reason: .invalid)
+      }
+      try RuleCodec.check(bytes.span.bytes.extracting(start..<start + size), family: family)
+      starts.append(UInt32(start))
+      start += size
+    }
+    self.bytes = bytes
+  }
+
+  /// Calls `body` with the bytes of all rules but their counters.
+  package func forEachPartOutsideCounters(_ body: (UnsafeRawBufferPointer) -> Void) {
+    let counters = RuleCodec.Layout.of(family).counters
+    bytes.withUnsafeBytes { all in
+      for index in indices {
+        let range = range(of: index)
+        body(UnsafeRawBufferPointer(rebasing: all[range.prefix(counters)]))
+        body(UnsafeRawBufferPointer(rebasing: all[range.dropFirst(counters + 16)]))
+      }
+    }
+  }
+
+  /// Calls `body` with the kernel's bytes of the rule at `index`.
+  package func withEntry<R, E: Error>(_ index: Int, _ body: (UnsafeRawPointer) throws(E) -> R) throws(E) -> R {
+    try bytes.span.withUnsafeBytes { all throws(E) in try body(all.baseAddress! + Int(starts[index])) }
+  }
+
   private mutating func note(line: Int) {
     if line > 0 {
       lines.append(contentsOf: repeatElement(0, count: starts.count - lines.count))
@@ -191,6 +254,12 @@ extension RuleList {
       return hasher.finalize()
     }
   }
+}
+
+/// Whether a C string is the label.
+private func isLabel(_ text: UnsafePointer<CChar>, _ label: StaticString) -> Bool {
+  for place in 0..<label.utf8CodeUnitCount where UInt8(bitPattern: text[place]) != label.utf8Start[place] { return false }
+  return text[label.utf8CodeUnitCount] == 0
 }
 
 private func equalBytes(_ a: Slice<UnsafeRawBufferPointer>, _ b: Slice<UnsafeRawBufferPointer>) -> Bool {

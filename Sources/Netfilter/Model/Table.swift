@@ -94,10 +94,16 @@ public struct Table: Hashable, Sendable {
     chains[index] = chains[index].with(policy: policy, counters: counters)
   }
 
-  /// Changes the rules of a chain in place.
-  /// - Throws: ``Problem/noSuchChain(_:)``, or what `body` throws.
+  /// Changes the rules of the chain at `index` in place.
   package mutating func withRules(of index: Int, _ body: (inout RuleList) -> Void) {
     body(&chains[index].rules)
+  }
+
+  package mutating func setRules(of index: Int, _ rules: RuleList) { chains[index].rules = rules }
+
+  /// Sets the policy of the chain at `index`; nothing happens when it is a user chain.
+  package mutating func setPolicyUnchecked(_ policy: Policy, at index: Int, counters: Counters) {
+    chains[index] = chains[index].with(policy: policy, counters: counters)
   }
 
   /// Appends a rule to a chain.

@@ -89,6 +89,9 @@ extension Names {
     return protocolName(proto.rawValue)
   }
 
+  /// The protocol's name, or its number where it has none.
+  public func displayName(of proto: IPProtocol) -> String { name(of: proto) ?? "\(proto.rawValue)" }
+
   /// Every address that a `-s` or `-d` word stands for: addresses, networks and host names between commas.
   package func addresses(_ token: Token, _ family: Family) throws(SyntaxError) -> [AddressMask] {
     var found: [AddressMask] = []

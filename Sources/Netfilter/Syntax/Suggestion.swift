@@ -1,5 +1,5 @@
 /// A sentence that offers the nearest spellings, or all of them where the list is short; nil when none is near.
-package func suggestion(for word: String, among candidates: [String]) -> String? {
+public func suggestion(for word: String, among candidates: [String]) -> String? {
   guard !candidates.isEmpty else { return nil }
   let lowered = word.lowercased()
   var best: [String] = []

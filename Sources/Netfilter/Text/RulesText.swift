@@ -9,6 +9,12 @@ public enum RulesText {
     /// Whether rules stated their counters.
     public var hasCounters: Bool
 
+    public init(ruleset: Ruleset = Ruleset(), diagnostics: [Diagnostic] = [], hasCounters: Bool = false) {
+      self.ruleset = ruleset
+      self.diagnostics = diagnostics
+      self.hasCounters = hasCounters
+    }
+
     public var hasErrors: Bool { diagnostics.contains { $0.severity == .error } }
   }
 
@@ -30,14 +36,16 @@ public enum RulesText {
   ///   - file: its name for messages.
   ///   - family: the family of iptables-save text; nil takes it from the file's suffix (`.v4`, `.v6`), its header line, or
   ///     else IPv4. Command lines name their own.
+  ///   - earlier: what the inputs before this one held; a list of commands goes on there.
   public static func read(
-    _ bytes: UnsafeRawBufferPointer, file: String, family: Family? = nil, names: Names = .wellKnown,
-    registry: Registry = .standard
+    _ bytes: UnsafeRawBufferPointer, file: String, family: Family? = nil, continuing earlier: Ruleset = Ruleset(),
+    names: Names = .wellKnown, registry: Registry = .standard
   ) -> Reading {
     bytes.withMemoryRebound(to: UInt8.self) { text in
       let family = familyFromSuffix(of: file) ?? familyFromHeader(of: text) ?? family ?? .ipv4
       var reader = RulesTextReader(
-        text: text, file: file, family: family, format: format(of: text), names: names, registry: registry)
+        text: text, file: file, family: family, format: format(of: text), continuing: earlier, names: names,
+        registry: registry)
       return reader.read()
     }
   }

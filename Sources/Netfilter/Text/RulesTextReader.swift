@@ -17,6 +17,8 @@ struct RulesTextReader: ~Copyable {
   /// The table whose lines are being read, and the line of its `*`.
   private var openTable: (name: TableName, line: Int)?
   private var committed: Set<TableName> = []
+  /// Tables of this family that an input before this one has brought.
+  private let tablesBefore: Set<TableName>
   private var number = 0
   private let notes = NoteBox()
 
@@ -26,8 +28,8 @@ struct RulesTextReader: ~Copyable {
   }
 
   init(
-    text: UnsafeBufferPointer<UInt8>, file: String, family: Family, format: RulesText.Format, names: Names,
-    registry: Registry
+    text: UnsafeBufferPointer<UInt8>, file: String, family: Family, format: RulesText.Format,
+    continuing earlier: Ruleset, names: Names, registry: Registry
   ) {
     self.text = text
     self.file = file
@@ -39,8 +41,9 @@ struct RulesTextReader: ~Copyable {
     self.names = names
     self.registry = registry
     let first: Family = format == .commands ? .ipv4 : family
-    editor = RulesetEditor(family: first, registry: registry)
-    otherEditor = RulesetEditor(family: .ipv6, registry: registry)
+    editor = RulesetEditor(family: first, registry: registry, continuing: earlier)
+    otherEditor = RulesetEditor(family: .ipv6, registry: registry, continuing: earlier.only(.ipv6))
+    tablesBefore = Set(earlier.only(first).tables.map(\.name))
     parsers = [:]
     for family in format == .commands ? Family.allCases : [family] {
       parsers[family] = CommandParser(family: family, names: names, registry: registry, isRestore: format == .save)
@@ -135,6 +138,11 @@ struct RulesTextReader: ~Copyable {
       throw SyntaxError(
         at: token, "there is no table '\(token.string)'",
         hint: suggestion(for: token.string, among: TableName.allCases.map(\.rawValue)))
+    }
+    if tablesBefore.contains(name) {
+      throw SyntaxError(
+        at: token, "an earlier input has brought table \(name) already",
+        hint: "iptables-save text replaces whole tables; put the rules into one file, or write commands")
     }
     if committed.contains(name) {
       warn("table \(name) stands here for the second time; the later one counts, as with iptables-restore", line)

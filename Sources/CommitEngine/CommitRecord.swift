@@ -1,0 +1,172 @@
+package import Netfilter
+package import RuleStore
+
+/// What a commit writes down before it writes to the kernel: enough to take it back, and to see whether it happened.
+package struct CommitRecord: Hashable, Sendable {
+  /// One table that the commit changes.
+  package struct Entry: Hashable, Sendable {
+    package let id: TableID
+    /// As it was; nil when the kernel had not made it.
+    package let before: Table?
+    /// A digest of the rules that the commit puts there, counters aside.
+    package let after: UInt64
+  }
+
+  package let entries: [Entry]
+  /// Seconds since 1970, for people.
+  package let time: Int64
+  package let message: String
+
+  package init(plan: Plan, time: Int64, message: String) {
+    entries = plan.steps.map { Entry(id: $0.id, before: $0.before, after: Self.digest(of: $0.after)) }
+    self.time = time
+    self.message = message
+  }
+
+  private init(entries: [Entry], time: Int64, message: String) {
+    self.entries = entries
+    self.time = time
+    self.message = message
+  }
+
+  /// The tables as they were before, and those that were not there.
+  package var before: (ruleset: Ruleset, absent: Set<TableID>) {
+    (Ruleset(entries.compactMap(\.before)), Set(entries.filter { $0.before == nil }.map(\.id)))
+  }
+
+  /// The same for tables with the same rules, in every process.
+  package static func digest(of table: Table) -> UInt64 {
+    var sum = Checksum()
+    for chain in table.chains {
+      var name = chain.name.text
+      name.withUTF8 { sum.add(UnsafeRawBufferPointer($0)) }
+      sum.add(chain.policy.map { UInt64($0.verdict.rawValue) } ?? .max)
+      chain.rules.forEachPartOutsideCounters { sum.add($0) }
+    }
+    return sum.value
+  }
+}
+
+// MARK: Bytes on disk
+
+/// A record is text enough to recognise (`firebreak record 1\n`), a checksum over the rest, and then fields in host order:
+/// it is read on the machine that wrote it, by the same or a later version.
+extension CommitRecord {
+  private static let magic = Array("firebreak record 1\n".utf8)
+
+  package enum Damage: Error, Hashable, Sendable, CustomStringConvertible {
+    case notARecord
+    case checksum
+    case content(WireError)
+
+    package var description: String {
+      switch self {
+      case .notARecord: "it does not begin like a record"
+      case .checksum: "its checksum is wrong"
+      case .content(let error): "\(error)"
+      }
+    }
+  }
+
+  package var encoded: [UInt8] {
+    var out = ByteWriter()
+    out.write(Self.magic)
+    let checksumPlace = out.count
+    out.write(UInt64(0))
+    let start = out.count
+    out.write(time)
+    out.write(lengthAndText: message)
+    out.write(UInt32(entries.count))
+    for entry in entries {
+      out.write(entry.id.family.rawValue)
+      out.write(lengthAndText: entry.id.name.rawValue)
+      out.write(entry.after)
+      out.write(UInt8(entry.before == nil ? 0 : 1))
+      if let table = entry.before { out.write(table) }
+    }
+    let sum = out.bytes.withUnsafeBytes { Checksum.of(UnsafeRawBufferPointer(rebasing: $0[start...])) }
+    out.patch(sum, at: checksumPlace)
+    return out.bytes
+  }
+
+  package init(decoding bytes: [UInt8]) throws(Damage) {
+    let start = Self.magic.count + 8
+    guard bytes.count >= start, bytes.prefix(Self.magic.count).elementsEqual(Self.magic) else { throw .notARecord }
+    let sums = bytes.withUnsafeBytes { all in
+      (
+        all.loadUnaligned(fromByteOffset: Self.magic.count, as: UInt64.self),
+        Checksum.of(UnsafeRawBufferPointer(rebasing: all[start...]))
+      )
+    }
+    guard sums.0 == sums.1 else { throw .checksum }
+    do throws(WireError) {
+      var reader = ByteReader(bytes.span.bytes.extracting(start..<bytes.count))
+      self = try Self.read(&reader)
+      try reader.finish()
+    } catch {
+      throw .content(error)
+    }
+  }
+
+  private static func read(_ reader: inout ByteReader) throws(WireError) -> CommitRecord {
+    let time = Int64(bitPattern: try reader.uint64("time"))
+    let message = try reader.lengthAndText("message")
+    let count = try reader.uint32("entries")
+    var entries: [Entry] = []
+    for _ in 0..<count {
+      guard let family = Family(rawValue: try reader.uint8("family")) else { throw reader.invalid("family") }
+      guard let name = TableName(rawValue: try reader.lengthAndText("table")) else { throw reader.invalid("table") }
+      let after = try reader.uint64("digest")
+      let existed = try reader.uint8("existed") != 0
+      let table = existed ? try reader.table(name, family) : nil
+      entries.append(Entry(id: TableID(name, family), before: table, after: after))
+    }
+    return CommitRecord(entries: entries, time: time, message: message)
+  }
+}
+
+extension ByteWriter {
+  fileprivate mutating func write(lengthAndText text: String) {
+    write(UInt32(text.utf8.count))
+    write(Array(text.utf8))
+  }
+
+  fileprivate mutating func write(_ table: Table) {
+    write(UInt32(table.chains.count))
+    for chain in table.chains {
+      write(lengthAndText: chain.name.text)
+      write(chain.policy.map { $0.verdict.rawValue } ?? .max)
+      write(chain.policyCounters.packets)
+      write(chain.policyCounters.bytes)
+      write(UInt32(chain.rules.count))
+      write(UInt32(chain.rules.bytes.count))
+      write(chain.rules.bytes)
+    }
+  }
+}
+
+extension ByteReader {
+  fileprivate mutating func lengthAndText(_ field: StaticString) throws(WireError) -> String {
+    let count = Int(try uint32(field))
+    return String(decoding: try raw(field, count: count), as: UTF8.self)
+  }
+
+  fileprivate mutating func table(_ name: TableName, _ family: Family) throws(WireError) -> Table {
+    var table = Table(name, family: family)
+    for _ in 0..<(try uint32("chains")) {
+      let chain = ChainName(unchecked: try lengthAndText("chain"))
+      if !table.contains(chain) { try? table.addChain(chain) }
+      guard let index = table.index(of: chain) else { throw invalid("chain") }
+      let policy = try uint8("policy")
+      let counters = Counters(packets: try uint64("pcnt"), bytes: try uint64("bcnt"))
+      if policy == Verdict.accept.rawValue { table.setPolicyUnchecked(.accept, at: index, counters: counters) }
+      if policy == Verdict.drop.rawValue { table.setPolicyUnchecked(.drop, at: index, counters: counters) }
+      let count = Int(try uint32("rules"))
+      let bytes = try raw("rules", count: Int(try uint32("size")))
+      let rules = try RuleList(decoding: bytes, family: family)
+      guard rules.count == count else { throw invalid("rules") }
+      table.setRules(of: index, rules)
+    }
+    return table
+  }
+}

@@ -1,0 +1,91 @@
+internal import Glibc
+
+/// The directory where Firebreak keeps what has to outlive it: root's own, closed to all others.
+public struct StateDirectory: Hashable, Sendable {
+  public let path: String
+
+  /// `/var/lib/firebreak`
+  public static let standardPath = "/var/lib/firebreak"
+
+  /// A directory that others could write to, or that is not a directory.
+  public struct Unsafe: Error, Hashable, Sendable, CustomStringConvertible {
+    public let path: String
+    public let reason: String
+    public var description: String { "the state directory \(path) cannot be trusted: \(reason)" }
+  }
+
+  /// Opens the directory, making it with mode 0700 where it is not there.
+  /// - Throws: ``SystemError``, or ``Unsafe`` when somebody else owns it or may write to it.
+  public init(_ path: String = standardPath) throws {
+    self.path = path
+    if mkdir(path, 0o700) != 0, errno != EEXIST {
+      let code = errno
+      throw SystemError(operation: "make the state directory", path: path, code: code)
+    }
+    var info = stat()
+    try SystemError.check("examine", path) { lstat(path, &info) }
+    guard info.st_mode & S_IFMT == S_IFDIR else { throw Unsafe(path: path, reason: "it is not a directory") }
+    guard info.st_uid == geteuid() else { throw Unsafe(path: path, reason: "it belongs to user \(info.st_uid)") }
+    guard info.st_mode & 0o022 == 0 else {
+      throw Unsafe(path: path, reason: "others may write to it (mode \(String(info.st_mode & 0o777, radix: 8)))")
+    }
+  }
+
+  func file(_ name: String) -> String { "\(path)/\(name)" }
+
+  /// The file whose lock keeps two Firebreaks apart. A state directory of its own has a lock of its own, so that
+  /// namespaces with separate states do not wait for each other.
+  var lockPath: String { path == Self.standardPath ? "/run/firebreak.lock" : file("lock") }
+
+  /// The bytes of a file, nil where there is none.
+  func read(_ name: String) throws(SystemError) -> [UInt8]? {
+    let path = file(name)
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+    guard descriptor >= 0 else {
+      let code = errno
+      if code == ENOENT { return nil }
+      throw SystemError(operation: "open", path: path, code: code)
+    }
+    defer { close(descriptor) }
+    var info = stat()
+    try SystemError.check("examine", path) { fstat(descriptor, &info) }
+    let size = Int(info.st_size)
+    var bytes = [UInt8](repeating: 0, count: size)
+    var done = 0
+    while done < size {
+      let count = try SystemError.check("read", path) {
+        bytes.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress! + done, size - done) }
+      }
+      guard count > 0 else { break }
+      done += count
+    }
+    return Array(bytes.prefix(done))
+  }
+
+  /// Writes a new file of mode 0600, not yet safe from a loss of power.
+  func write(_ bytes: [UInt8], to name: String) throws(SystemError) {
+    let path = file(name)
+    let descriptor = try SystemError.check("write", path) {
+      open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    }
+    defer { close(descriptor) }
+    var done = 0
+    while done < bytes.count {
+      done += try SystemError.check("write", path) {
+        bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress! + done, bytes.count - done) }
+      }
+    }
+  }
+
+  /// Gives a file another name, in place of one that has it.
+  func rename(_ old: String, to new: String) throws(SystemError) {
+    try SystemError.check("rename", file(old)) { Glibc.rename(file(old), file(new)) }
+  }
+
+  /// Removes a file; one that is not there is no error.
+  func remove(_ name: String) throws(SystemError) {
+    guard unlink(file(name)) != 0 else { return }
+    let code = errno
+    if code != ENOENT { throw SystemError(operation: "remove", path: file(name), code: code) }
+  }
+}

@@ -1,0 +1,53 @@
+internal import Glibc
+public import Netfilter
+
+/// Rules from files: what `apply`, `check` and `diff` are given.
+public enum RulesInput {
+  /// Reads inputs in order as one ruleset.
+  ///
+  /// A list of commands goes on where the inputs before it ended, as if one script had called the next. iptables-save
+  /// text brings whole tables; a table that an earlier input has brought is an error. A directory stands for its files
+  /// ending in `.rules`, `.v4` and `.v6`, in the order of their names.
+  /// - Parameter family: of iptables-save text whose name and header do not tell.
+  /// - Throws: ``InputFile/Unreadable``. What is wrong inside a file is in the reading's diagnostics.
+  public static func read(
+    _ paths: [String], family: Family? = nil, names: Names = .system
+  ) throws(InputFile.Unreadable) -> RulesText.Reading {
+    var result = RulesText.Reading()
+    for path in try expand(paths) {
+      let file = try InputFile(path: path)
+      let reading = file.withBytes { bytes in
+        RulesText.read(bytes, file: path, family: family, continuing: result.ruleset, names: names)
+      }
+      result.ruleset = reading.ruleset
+      result.diagnostics += reading.diagnostics
+      result.hasCounters = result.hasCounters || reading.hasCounters
+    }
+    return result
+  }
+
+  private static func expand(_ paths: [String]) throws(InputFile.Unreadable) -> [String] {
+    var result: [String] = []
+    for path in paths {
+      if path != "-", let names = entries(of: path) {
+        let files = names.filter { name in [".rules", ".v4", ".v6"].contains { name.hasSuffix($0) } && !name.hasPrefix(".") }
+        guard !files.isEmpty else { throw InputFile.Unreadable(path: path, code: ENOENT) }
+        result += files.sorted().map { "\(path)/\($0)" }
+      } else {
+        result.append(path)
+      }
+    }
+    return result
+  }
+
+  /// The names in a directory, nil when it is none.
+  private static func entries(of path: String) -> [String]? {
+    guard let directory = opendir(path) else { return nil }
+    defer { closedir(directory) }
+    var names: [String] = []
+    while let entry = readdir(directory) {
+      names.append(withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
+    }
+    return names
+  }
+}

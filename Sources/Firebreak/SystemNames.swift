@@ -1,0 +1,103 @@
+internal import Glibc
+internal import Netfilter
+internal import Synchronization
+
+extension Names {
+  /// The names of this machine: /etc/services, /etc/protocols and the resolver, each asked at most once and only when a
+  /// name is seen; the well-known names stand in for what the files do not have.
+  public static let system = Names(
+    service: { name, proto in ServiceFile.shared.port(of: name, proto) ?? Names.wellKnown.service(name, proto) },
+    protocolNumber: { name in ProtocolFile.shared.number(of: name) ?? Names.wellKnown.protocolNumber(name) },
+    protocolName: { number in ProtocolFile.shared.name(of: number) ?? Names.wellKnown.protocolName(number) },
+    host: resolveHost)
+}
+
+/// A file of names and numbers: `name value[/protocol] alias…  # comment`.
+private func forEachLine(of path: String, _ body: ([Substring]) -> Void) {
+  guard let file = try? InputFile(path: path) else { return }
+  file.withBytes { bytes in
+    for line in bytes.split(separator: UInt8(ascii: "\n")) {
+      let text = String(decoding: line.prefix { $0 != UInt8(ascii: "#") }, as: UTF8.self)
+      let words = text.split { $0 == " " || $0 == "\t" }
+      if words.count >= 2 { body(words) }
+    }
+  }
+}
+
+/// /etc/services (services(5)).
+private final class ServiceFile: Sendable {
+  static let shared = ServiceFile()
+  private let ports: [String: [(proto: Substring, port: UInt16)]]
+
+  private init() {
+    var ports: [String: [(proto: Substring, port: UInt16)]] = [:]
+    forEachLine(of: "/etc/services") { words in
+      let value = words[1].split(separator: "/", maxSplits: 1)
+      guard value.count == 2, let port = UInt16(value[0]) else { return }
+      for name in [words[0]] + words.dropFirst(2) { ports[String(name), default: []].append((value[1], port)) }
+    }
+    self.ports = ports
+  }
+
+  func port(of name: String, _ proto: IPProtocol?) -> UInt16? {
+    guard let found = ports[name] else { return nil }
+    guard let proto, let wanted = Names.wellKnown.name(of: proto) else { return found.first?.port }
+    return found.first { $0.proto == wanted }?.port ?? found.first?.port
+  }
+}
+
+/// /etc/protocols (protocols(5)).
+private final class ProtocolFile: Sendable {
+  static let shared = ProtocolFile()
+  private let numbers: [String: UInt8]
+  private let names: [UInt8: String]
+
+  private init() {
+    var numbers: [String: UInt8] = [:]
+    var names: [UInt8: String] = [:]
+    forEachLine(of: "/etc/protocols") { words in
+      guard let number = UInt8(words[1]) else { return }
+      for name in [words[0]] + words.dropFirst(2) where numbers[String(name)] == nil { numbers[String(name)] = number }
+      if names[number] == nil { names[number] = String(words[0]) }
+    }
+    self.numbers = numbers
+    self.names = names
+  }
+
+  func number(of name: String) -> UInt8? { numbers[name] ?? numbers[name.uppercased()] }
+  func name(of number: UInt8) -> String? { names[number] }
+}
+
+/// Every address of a host in one family, in the resolver's order (getaddrinfo(3)).
+@Sendable private func resolveHost(_ name: String, _ family: Family) -> [IPAddress] {
+  var hints = addrinfo()
+  hints.ai_family = family == .ipv4 ? AF_INET : AF_INET6
+  hints.ai_socktype = Int32(SOCK_RAW.rawValue)
+  var list: UnsafeMutablePointer<addrinfo>?
+  guard getaddrinfo(name, nil, &hints, &list) == 0 else { return [] }
+  defer { freeaddrinfo(list) }
+  var found: [IPAddress] = []
+  var next = list
+  while let info = next {
+    if let address = info.pointee.ai_addr.flatMap({ IPAddress($0, family) }), !found.contains(address) {
+      found.append(address)
+    }
+    next = info.pointee.ai_next
+  }
+  return found
+}
+
+extension IPAddress {
+  fileprivate init?(_ socketAddress: UnsafePointer<sockaddr>, _ family: Family) {
+    switch family {
+    case .ipv4:
+      let bits = socketAddress.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { $0.pointee.sin_addr.s_addr }
+      self.init(ipv4: UInt32(bigEndian: bits))
+    case .ipv6:
+      let bytes = socketAddress.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { address in
+        withUnsafeBytes(of: address.pointee.sin6_addr) { $0.loadUnaligned(as: UInt128.self) }
+      }
+      self.init(ipv6: UInt128(bigEndian: bytes))
+    }
+  }
+}

@@ -1,0 +1,40 @@
+internal import ArgumentParser
+internal import Firebreak
+
+struct Check: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Say what is wrong with rules, without touching any kernel.",
+    discussion: "Needs no root. `firebreak apply --check` asks the kernel as well.")
+
+  @OptionGroup var site: SiteOptions
+  @OptionGroup var input: InputArguments
+
+  func run() throws {
+    try site.run { console in
+      let reading = try site.readRules(input.inputs, console)
+      let tables = reading.ruleset.tables
+      if console.isJSON {
+        console.print(
+          .object([
+            ("status", .string("good")),
+            (
+              "tables",
+              .array(
+                tables.map { table in
+                  .object([
+                    ("family", .number(table.family == .ipv4 ? 4 : 6)), ("table", .string(table.name.rawValue)),
+                    ("chains", .number(table.chains.count)), ("rules", .number(table.ruleCount)),
+                  ])
+                })
+            ),
+            ("diagnostics", .array(reading.diagnostics.map { JSON($0) })),
+          ]))
+        return
+      }
+      for table in tables {
+        console.say("\(table.family) \(table.name): \(table.chains.count) chains, \(table.ruleCount) rules")
+      }
+      console.say("good")
+    }
+  }
+}

@@ -1,0 +1,75 @@
+internal import ArgumentParser
+internal import Firebreak
+
+struct Diff: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Compare rules by their meaning.",
+    discussion: """
+      A and B are files, `kernel`, or `previous` for what the last apply replaced. One alone is compared with the kernel; \
+      none shows what the last apply changed. Counters, the order of tables, and `state` for `conntrack` do not matter. \
+      A file is compared in the tables that it names.
+
+      Exit status: 0 the same, 1 different, more when something went wrong.
+      """)
+
+  @OptionGroup var site: SiteOptions
+
+  @Argument(help: "From.", completion: .file()) var a: String?
+  @Argument(help: "To; `kernel` if left out.", completion: .file()) var b: String?
+
+  func run() throws {
+    try site.run { console in
+      let from = Side(a ?? "previous")
+      let to = Side(b ?? "kernel")
+      if from.needsRoot || to.needsRoot { try site.enter() }
+      var old = try load(from, console)
+      var new = try load(to, console)
+      if from.isFile, !to.isFile { new.keepOnly(old) }
+      if to.isFile, !from.isFile { old.keepOnly(new) }
+      if case .previous = from, case .kernel = to { new.keepOnly(old) }
+      let difference = RulesetDifference(from: old.selected(site), to: new.selected(site), names: .system)
+      if console.isJSON {
+        console.print(.object([("same", .bool(difference.isEmpty)), ("diff", JSON(difference))]))
+      } else if !console.isQuiet {
+        console.print(difference)
+      }
+      if !difference.isEmpty { throw ExitCode(ExitStatus.failed.rawValue) }
+    }
+  }
+
+  private enum Side {
+    case file(String)
+    case kernel
+    case previous
+
+    init(_ word: String) {
+      switch word {
+      case "kernel": self = .kernel
+      case "previous": self = .previous
+      default: self = .file(word)
+      }
+    }
+
+    var isFile: Bool { if case .file = self { true } else { false } }
+    var needsRoot: Bool { !isFile }
+  }
+
+  private func load(_ side: Side, _ console: Console) throws -> Ruleset {
+    switch side {
+    case .file(let path): try site.readRules([path], console).ruleset
+    case .kernel: try site.store.backend.snapshot(of: .all).ruleset
+    case .previous: try site.engine().previous()
+    }
+  }
+}
+
+extension Ruleset {
+  /// Leaves out the tables that another ruleset does not speak of.
+  fileprivate mutating func keepOnly(_ other: Ruleset) {
+    self = Ruleset(tables.filter { other[$0.name, $0.family] != nil })
+  }
+
+  fileprivate func selected(_ site: SiteOptions) -> Ruleset {
+    Ruleset(tables.filter { site.families.contains($0.family) })
+  }
+}

@@ -1,0 +1,70 @@
+internal import Firebreak
+internal import Glibc
+
+/// What the exit status says about the kernel and about the way there.
+enum ExitStatus: Int32 {
+  case done = 0
+  /// Failed, and the kernel is as before; for `diff`: they differ.
+  case failed = 1
+  case usage = 64
+  case badInput = 65
+  case noInput = 66
+  case unsupported = 69
+  case bug = 70
+  case busy = 75
+  case notRoot = 77
+  case putBackFailed = 83
+}
+
+/// A failure as it is told: status, sentence, what to do about it.
+struct CommandFailure: Error {
+  let status: ExitStatus
+  let message: String
+  let hint: String?
+  /// Located messages of a text that could not be read.
+  var diagnostics: [Diagnostic] = []
+
+  init(_ status: ExitStatus, _ message: String, hint: String? = nil) {
+    self.status = status
+    self.message = message
+    self.hint = hint
+  }
+
+  /// A text with errors.
+  init(badInput diagnostics: [Diagnostic]) {
+    let count = diagnostics.count { $0.severity == .error }
+    self.init(.badInput, count == 1 ? "one error; nothing was changed" : "\(count) errors; nothing was changed")
+    self.diagnostics = diagnostics
+  }
+
+  init(_ error: any Error) {
+    switch error {
+    case let failure as CommandFailure: self = failure
+    case let error as BackendError: self.init(error)
+    case let error as CommitEngine.Failure:
+      if case .busy = error {
+        self.init(.busy, "\(error)", hint: "wait longer with -w SECONDS")
+      } else {
+        self.init(.failed, "\(error)")
+      }
+    case let error as InputFile.Unreadable: self.init(.noInput, "\(error)")
+    case let error as NetworkNamespace.Unavailable: self.init(error.code == EPERM ? .notRoot : .noInput, "\(error)")
+    case let error as StateDirectory.Unsafe:
+      self.init(.failed, "\(error)", hint: "make it root's own with mode 0700, or name another with --state-dir")
+    case let error as SystemError: self.init(.failed, "\(error)")
+    default: self.init(.bug, "unexpected: \(error)", hint: "please report this")
+    }
+  }
+
+  private init(_ error: BackendError) {
+    let status: ExitStatus =
+      switch error.kind {
+      case .notPermitted: .notRoot
+      case .unsupported: .unsupported
+      case .busy, .stale: .busy
+      case .refused, .system: .failed
+      case .putBackFailed: .putBackFailed
+      }
+    self.init(status, "\(error)")
+  }
+}

@@ -1,0 +1,31 @@
+internal import ArgumentParser
+internal import Firebreak
+
+extension SiteOptions {
+  /// Reads rules from files, telling warnings as they come.
+  /// - Throws: ``CommandFailure`` with all located messages when there is an error.
+  func readRules(_ paths: [String], _ console: Console) throws -> RulesText.Reading {
+    let reading = try RulesInput.read(paths, family: family)
+    if reading.hasErrors { throw CommandFailure(badInput: reading.diagnostics) }
+    for diagnostic in reading.diagnostics { console.warn(diagnostic) }
+    return reading
+  }
+}
+
+/// The files that hold rules.
+struct InputArguments: ParsableArguments {
+  static let help = ArgumentHelp(
+    "Rules: iptables-save text, a list of iptables and ip6tables commands, a directory of such files, or - for standard input.",
+    discussion: """
+      The family of iptables-save text is told by its suffix (.v4, .v6), its header line, -4 or -6; else it is IPv4. \
+      Rules text replaces the tables that it names and no others.
+      """,
+    valueName: "input")
+
+  @Argument(help: Self.help, completion: .file())
+  var inputs: [String]
+
+  func validate() throws {
+    if inputs.count(where: { $0 == "-" }) > 1 { throw ValidationError("standard input can be read only once") }
+  }
+}

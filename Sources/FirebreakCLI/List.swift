@@ -1,0 +1,46 @@
+internal import ArgumentParser
+internal import Firebreak
+
+struct List: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Show the kernel's rules as a table for people.",
+    discussion: "Without -t every table that exists is shown, both families unless -4 or -6 is given.")
+
+  @OptionGroup var site: SiteOptions
+
+  @Option(name: .shortAndLong, help: "This table only.")
+  var table: TableChoice?
+
+  @Flag(name: .shortAndLong, help: "Counters and interfaces too.")
+  var verbose = false
+
+  @Flag(help: "Number the rules of each chain.")
+  var lineNumbers = false
+
+  @Argument(help: "This chain only.")
+  var chain: String?
+
+  func run() throws {
+    try site.run { console in
+      try site.enter()
+      let tables = try site.store.backend.snapshot(of: selection).ruleset.tables.sorted { ($0.id) < ($1.id) }
+      let shown = chain.map { name in tables.filter { $0.contains(name) } } ?? tables
+      if let chain, shown.isEmpty {
+        throw CommandFailure(
+          .failed, "there is no chain '\(chain)'\(table.map { " in table \($0.rawValue)" } ?? "")",
+          hint: suggestion(for: chain, among: Array(Set(tables.flatMap { $0.chains.map(\.name.text) })).sorted()))
+      }
+      if console.isJSON { return console.print(.array(shown.map { ListRenderer(self).json($0) })) }
+      for table in shown { console.print(ListRenderer(self).text(table)) }
+      if shown.isEmpty { console.say("no tables: nothing has been filtered here yet") }
+    }
+  }
+
+  private var selection: TableSelection {
+    .only(Set(site.families.flatMap { family in (table.map { [$0.name] } ?? TableName.allCases).map { TableID($0, family) } }))
+  }
+}
+
+extension Table {
+  fileprivate func contains(_ name: String) -> Bool { chains.contains { $0.name.text == name } }
+}

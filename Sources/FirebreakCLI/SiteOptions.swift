@@ -1,0 +1,128 @@
+internal import ArgumentParser
+internal import Firebreak
+internal import Glibc
+
+/// The options that every command has: where to act, and how to speak.
+struct SiteOptions: ParsableArguments {
+  enum BackendChoice: String, CaseIterable, ExpressibleByArgument {
+    case auto
+    case legacy
+  }
+
+  enum ColorChoice: String, CaseIterable, ExpressibleByArgument {
+    case auto
+    case always
+    case never
+  }
+
+  @Option(help: ArgumentHelp("Which kernel interface to use. In this version: ip_tables, called legacy.", valueName: "auto|legacy"))
+  var backend = BackendChoice.auto
+
+  @Option(help: ArgumentHelp("Act in this network namespace instead of the present one.", valueName: "name|path"))
+  var netns: String?
+
+  @Option(help: ArgumentHelp("Keep state here instead of \(StateDirectory.standardPath).", valueName: "dir"))
+  var stateDir = StateDirectory.standardPath
+
+  @Flag(name: [.customShort("4"), .customLong("ipv4")], help: "IPv4 only; the family of text that does not say.")
+  var ipv4 = false
+
+  @Flag(name: [.customShort("6"), .customLong("ipv6")], help: "IPv6 only; the family of text that does not say.")
+  var ipv6 = false
+
+  @Flag(help: "Print the result as JSON on standard output.")
+  var json = false
+
+  @Flag(name: .shortAndLong, help: "Print nothing but errors.")
+  var quiet = false
+
+  @Option(help: ArgumentHelp("Colour the output.", valueName: "auto|always|never"))
+  var color = ColorChoice.auto
+
+  func validate() throws {
+    if ipv4, ipv6 { throw ValidationError("-4 and -6 exclude each other; leave both out for both families") }
+  }
+
+  /// The family asked for; nil for both.
+  var family: Family? { ipv4 ? .ipv4 : ipv6 ? .ipv6 : nil }
+
+  var families: [Family] { family.map { [$0] } ?? Family.allCases }
+
+  var console: Console {
+    Console(isQuiet: quiet, isJSON: json, wantsColor: color == .always ? true : color == .never ? false : nil)
+  }
+
+  /// Runs a command's work and turns what it throws into messages and an exit status.
+  func run(_ body: (Console) throws -> Void) throws {
+    let console = console
+    do {
+      try body(console)
+    } catch let exit as ExitCode {
+      console.flush()
+      throw exit
+    } catch {
+      let failure = CommandFailure(error)
+      console.report(failure)
+      console.flush()
+      throw ExitCode(failure.status.rawValue)
+    }
+    console.flush()
+  }
+
+  /// Root, and inside the namespace: nothing is read before that.
+  func enter() throws {
+    guard geteuid() == 0 else { throw CommandFailure(.notRoot, "only root may do this", hint: "run it with sudo") }
+    if let netns { try NetworkNamespace(netns).enter() }
+  }
+
+  var store: RuleStore { RuleStore(XTablesBackend(names: .system)) }
+
+  func engine() throws -> CommitEngine {
+    let state = try StateDirectory(stateDir)
+    var arguments = ["firebreak", "recover", "-q", "--backend", backend.rawValue, "--state-dir", stateDir]
+    arguments += ["--lock-wait", "60"]
+    return CommitEngine(
+      store: store, state: state, recovery: programPath.map { RecoveryCommand(program: $0, arguments: arguments) })
+  }
+
+  /// This program's own file.
+  private var programPath: String? {
+    withUnsafeTemporaryAllocation(byteCount: Int(PATH_MAX), alignment: 1) { buffer in
+      let count = readlink("/proc/self/exe", buffer.baseAddress!, buffer.count)
+      return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
+    }
+  }
+}
+
+/// A table on the command line.
+enum TableChoice: String, CaseIterable, ExpressibleByArgument {
+  case filter
+  case nat
+  case mangle
+  case raw
+  case security
+
+  var name: TableName {
+    switch self {
+    case .filter: .filter
+    case .nat: .nat
+    case .mangle: .mangle
+    case .raw: .raw
+    case .security: .security
+    }
+  }
+}
+
+/// How long to wait for other programs.
+struct LockOptions: ParsableArguments {
+  @Option(
+    name: [.customShort("w"), .customLong("lock-wait")],
+    help: ArgumentHelp("Wait so long for the lock that iptables and firebreak share.", valueName: "seconds"))
+  var lockWait = 5
+
+  func validate() throws {
+    if lockWait < 0 { throw ValidationError("-w takes 0 or more seconds") }
+  }
+
+  func apply(to options: inout RuleStore.CommitOptions) { options.lockWait = .seconds(lockWait) }
+}

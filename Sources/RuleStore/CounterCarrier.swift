@@ -1,0 +1,95 @@
+package import Netfilter
+
+/// Gives the rules of a new table the counters of the same rules in the old one.
+///
+/// A rule is the same when all but its counters is equal and it stands in the chain of the same name. Equal rules
+/// are paired in their order; at both ends of a chain by place, in between by content.
+enum CounterCarrier {
+  static func carry(from old: Table, to new: Table, fresh: Plan.CounterSource) -> Table {
+    var result = new
+    for index in result.chains.indices {
+      let chain = result.chains[index]
+      guard let before = old[chain.name] else {
+        if fresh == .zero { result.setRules(of: index, zeroed(chain.rules)) }
+        continue
+      }
+      if let policy = chain.policy {
+        let counters =
+          before.policy == policy ? before.policyCounters : fresh == .wanted ? chain.policyCounters : .zero
+        result.setPolicyUnchecked(policy, at: index, counters: counters)
+      }
+      result.setRules(of: index, carry(from: before.rules, to: chain.rules, fresh: fresh))
+    }
+    return result
+  }
+
+  private static func zeroed(_ rules: RuleList) -> RuleList {
+    var result = rules
+    for index in result.indices { result.setCounters(.zero, of: index) }
+    return result
+  }
+
+  private static func carry(from old: RuleList, to new: RuleList, fresh: Plan.CounterSource) -> RuleList {
+    var result = new
+    let same = EqualEnds(old, new)
+    for index in 0..<same.prefix { result.setCounters(old.counters(of: index), of: index) }
+    for back in 1..<same.suffix + 1 {
+      result.setCounters(old.counters(of: old.count - back), of: new.count - back)
+    }
+    var waiting: [Int: [Int]] = [:]
+    for index in (same.prefix..<old.count - same.suffix).reversed() {
+      waiting[old.fingerprint(of: index), default: []].append(index)
+    }
+    for index in same.prefix..<new.count - same.suffix {
+      let key = new.fingerprint(of: index)
+      if let from = waiting[key]?.popLast(), old.sameRule(from, new, index) {
+        result.setCounters(old.counters(of: from), of: index)
+      } else if fresh == .zero {
+        result.setCounters(.zero, of: index)
+      }
+    }
+    return result
+  }
+}
+
+/// How many rules are the same at the beginning and at the end of two lists, without overlap.
+package struct EqualEnds: Hashable, Sendable {
+  package let prefix: Int
+  package let suffix: Int
+
+  package init(_ old: RuleList, _ new: RuleList) {
+    let shorter = Swift.min(old.count, new.count)
+    var prefix = 0
+    while prefix < shorter, old.sameRule(prefix, new, prefix) { prefix += 1 }
+    var suffix = 0
+    while suffix < shorter - prefix, old.sameRule(old.count - 1 - suffix, new, new.count - 1 - suffix) { suffix += 1 }
+    self.prefix = prefix
+    self.suffix = suffix
+  }
+}
+
+/// Counts what changes from one table to another.
+enum TableChanges {
+  static func count(from old: Table?, to new: Table) -> (added: Int, removed: Int) {
+    var added = 0
+    var removed = 0
+    for chain in new.chains {
+      let before = old?[chain.name]?.rules ?? RuleList(family: new.family)
+      let changes = count(from: before, to: chain.rules)
+      added += changes.added
+      removed += changes.removed
+    }
+    for chain in old?.chains ?? [] where new[chain.name] == nil { removed += chain.rules.count }
+    return (added, removed)
+  }
+
+  private static func count(from old: RuleList, to new: RuleList) -> (added: Int, removed: Int) {
+    let same = EqualEnds(old, new)
+    var balance: [Int: Int] = [:]
+    for index in same.prefix..<old.count - same.suffix { balance[old.fingerprint(of: index), default: 0] -= 1 }
+    for index in same.prefix..<new.count - same.suffix { balance[new.fingerprint(of: index), default: 0] += 1 }
+    return balance.values.reduce((0, 0)) { sum, value in
+      (sum.0 + Swift.max(value, 0), sum.1 + Swift.max(-value, 0))
+    }
+  }
+}

@@ -1,0 +1,86 @@
+public import Netfilter
+
+/// What a commit will do: the tables that change, from what to what. Tables that stay as they are do not appear.
+public struct Plan: Sendable {
+  /// The change of one table.
+  public struct Step: Sendable {
+    public let id: TableID
+    /// The table as it was read; nil when the kernel has not made it yet.
+    public let before: Table?
+    /// The table as it will be. Rules that stay keep the counters of `before`.
+    public let after: Table
+
+    package init(id: TableID, before: Table?, after: Table) {
+      self.id = id
+      self.before = before
+      self.after = after
+    }
+
+    /// Rules that are in one of both only.
+    public var changes: (added: Int, removed: Int) {
+      TableChanges.count(from: before, to: after)
+    }
+
+    /// The way back: to `before`, or to an untouched table where there was none.
+    package var reversed: Step {
+      Step(id: id, before: after, after: before ?? Table(id.name, family: id.family))
+    }
+  }
+
+  /// In the order in which they are carried out: by family, then in the order in which a packet meets the tables, so
+  /// that `filter` comes last but for `security`.
+  public let steps: [Step]
+  /// Tables that do not exist yet, in the order in which the input named them: the kernel lists tables in the
+  /// order of their making.
+  package let creations: [TableID]
+
+  public var isEmpty: Bool { steps.isEmpty }
+
+  package init(steps: [Step], creations: [TableID] = []) {
+    self.steps = steps
+    self.creations = creations
+  }
+
+  /// Where the counters of rules come from that the kernel does not hold yet.
+  public enum CounterSource: Hashable, Sendable {
+    /// From zero.
+    case zero
+    /// From the wanted ruleset, as `iptables-restore -c`.
+    case wanted
+  }
+
+  /// Plans the way from a snapshot to the tables of `wanted`; other tables stay.
+  /// - Parameters:
+  ///   - remove: tables to empty, built-in chains' policies set to ACCEPT; those that do not exist are left out.
+  ///   - counters: for rules and policies that change; what stays keeps its own.
+  public init(
+    from snapshot: Snapshot, to wanted: Ruleset, emptying remove: Set<TableID> = [], counters: CounterSource = .zero
+  ) {
+    let existing = Set(snapshot.existing)
+    var steps: [Step] = []
+    var targets = wanted.tables
+    for id in remove where wanted[id] == nil && existing.contains(id) {
+      targets.append(Table(id.name, family: id.family))
+    }
+    for target in targets {
+      let before = snapshot.ruleset[target.id]
+      let current = before ?? Table(target.name, family: target.family)
+      if existing.contains(target.id) ? current.sameRules(as: target) : target.isPristine { continue }
+      let after = CounterCarrier.carry(from: current, to: target, fresh: counters)
+      steps.append(Step(id: target.id, before: existing.contains(target.id) ? current : nil, after: after))
+    }
+    creations = steps.filter { $0.before == nil }.map(\.id)
+    self.steps = steps.sorted { $0.id < $1.id }
+  }
+
+  /// The tables that change.
+  public var tables: [TableID] { steps.map(\.id) }
+
+  /// Rules that come and go, over all tables.
+  public var changes: (added: Int, removed: Int) {
+    steps.reduce((0, 0)) { sum, step in
+      let changes = step.changes
+      return (sum.0 + changes.added, sum.1 + changes.removed)
+    }
+  }
+}
