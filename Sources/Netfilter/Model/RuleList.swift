@@ -43,7 +43,7 @@ public struct RuleList: Sendable {
   }
 
   /// Adds a rule as the kernel gave it, whose standard target stands for `label`: a verdict, a chain, or nothing. What
-  /// only the kernel uses is cleared.
+  /// only the kernel uses is cleared, and so are the bytes behind names, which nobody sets.
   package mutating func append(kernelEntry entry: UnsafeRawBufferPointer, label: UnsafePointer<CChar>?) {
     let start = bytes.count
     note(line: 0)
@@ -51,20 +51,40 @@ public struct RuleList: Sendable {
     bytes.append(contentsOf: entry)
     let layout = RuleCodec.Layout.of(family)
     bytes.withUnsafeMutableBytes { all in
-      all.storeBytes(of: 0, toByteOffset: start + layout.cache, as: UInt32.self)
-      all.storeBytes(of: 0, toByteOffset: start + layout.comeFrom, as: UInt32.self)
-      let target = start + Int(all.loadUnaligned(fromByteOffset: start + layout.targetOffset, as: UInt16.self))
-      guard all[target + 2] == 0, let label else { return }
-      var verdict = RuleCodec.jumpMarker
-      for known in Verdict.allCases where isLabel(label, known.label) { verdict = 0 }
-      if label.pointee == 0 { verdict = 0 }
-      all.storeBytes(of: verdict, toByteOffset: target + RuleCodec.extensionHeaderSize, as: UInt32.self)
-      var place = 0
-      while place < RuleCodec.extensionNameSize - 1, label[place] != 0 {
-        all[target + 2 + place] = UInt8(bitPattern: label[place])
-        place += 1
+      let rule = UnsafeMutableRawBufferPointer(rebasing: all[start...])
+      rule.storeBytes(of: 0, toByteOffset: layout.cache, as: UInt32.self)
+      rule.storeBytes(of: 0, toByteOffset: layout.comeFrom, as: UInt32.self)
+      let target = Int(rule.loadUnaligned(fromByteOffset: layout.targetOffset, as: UInt16.self))
+      var offset = layout.size
+      while offset < target {
+        Self.clearNameTail(rule, offset)
+        offset += Int(rule.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
       }
+      if rule[target + 2] == 0, let label { Self.setLabel(rule, target, label) }
+      Self.clearNameTail(rule, target)
     }
+  }
+
+  private static func clearNameTail(_ rule: UnsafeMutableRawBufferPointer, _ header: Int) {
+    let end = header + 2 + RuleCodec.extensionNameSize
+    var place = header + 2
+    while place < end, rule[place] != 0 { place += 1 }
+    while place < end {
+      rule[place] = 0
+      place += 1
+    }
+  }
+
+  private static func setLabel(_ rule: UnsafeMutableRawBufferPointer, _ target: Int, _ label: UnsafePointer<CChar>) {
+    var place = 0
+    while place < RuleCodec.extensionNameSize - 1, label[place] != 0 {
+      rule[target + 2 + place] = UInt8(bitPattern: label[place])
+      place += 1
+    }
+    rule[target + 2 + place] = 0
+    let isChain = place > 0 && !Verdict.allCases.contains { isLabel(label, $0.label) }
+    rule.storeBytes(
+      of: isChain ? RuleCodec.jumpMarker : 0, toByteOffset: target + RuleCodec.extensionHeaderSize, as: UInt32.self)
   }
 
   /// Rules one behind the other, as `bytes` gives them.
