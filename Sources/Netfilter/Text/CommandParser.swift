@@ -1,3 +1,9 @@
+/// Where jumps may lead.
+package protocol ChainLookup {
+  /// The chain that the word names in a table; nil when there is none.
+  func chain(named word: Token, in table: TableName) -> ChainName?
+}
+
 /// Reads the words of one iptables command, as iptables(8) takes them.
 ///
 /// Options of matches and targets are found in their declarations: the extension named last is asked first; a word
@@ -56,13 +62,14 @@ package struct CommandParser {
   /// Reads one command.
   /// - Parameters:
   ///   - table: the table to use where the command names none.
-  ///   - isChain: whether a chain of that name exists, for jumps.
+  ///   - chains: where jumps may lead.
   /// - Returns: nil when the command is only for the other family (`-6` in IPv4 text).
   /// - Throws: ``SyntaxError`` with the column of the word.
-  package mutating func parse(
-    _ tokens: [Token], table: TableName, isChain: (TableName, Token) -> ChainName?
+  package mutating func parse<Chains: ChainLookup>(
+    _ tokens: [Token], table: TableName, chains: borrowing Chains
   ) throws(SyntaxError) -> Command? {
     self.tokens = tokens
+    defer { self.tokens = [] }  // the splitter may use its buffer again
     next = 0
     active.removeAll(keepingCapacity: true)
     draft = Draft()
@@ -83,7 +90,7 @@ package struct CommandParser {
     if let stray = draft.outputOnly {
       throw SyntaxError(at: stray, "'\(stray.string)' is for listing and cannot stand in a rule")
     }
-    try finishRule(in: command.table, isChain: isChain)
+    try finishRule(in: command.table, chains)
     command.rules = try expandAddresses()
     if case .replace = operation, command.rules.count != 1 {
       throw SyntaxError("a replacement is one rule, this names \(command.rules.count) addresses")
@@ -171,10 +178,11 @@ package struct CommandParser {
 
   /// Gives the option to the newest extension that declares it.
   private mutating func readExtension(_ name: Token, attached: Token?, inverted: Bool) throws(SyntaxError) -> Bool {
-    for candidate in active.reversed() {
-      let options = pool[candidate.values].definition.options
-      for index in options.indices where options[index].isNamed(name) {
-        try use(index, of: candidate, name, attached: attached, inverted: inverted)
+    var place = active.count
+    while place > 0 {
+      place -= 1
+      if let index = pool[active[place].values].definition.optionIndex(named: name) {
+        try use(index, of: active[place], name, attached: attached, inverted: inverted)
         return true
       }
     }
@@ -450,7 +458,7 @@ package struct CommandParser {
     ExtensionDefinition(name, summary: "an extension kept as bytes", options: [OpaqueExtension.option])
   }
 
-  private mutating func finishRule(in table: TableName, isChain: (TableName, Token) -> ChainName?) throws(SyntaxError) {
+  private mutating func finishRule<Chains: ChainLookup>(in table: TableName, _ chains: borrowing Chains) throws(SyntaxError) {
     for item in active {
       pool[item.values].proto = draft.rule.proto
       try checkPlace(item, table)
@@ -469,7 +477,7 @@ package struct CommandParser {
       draft.rule.target = .verdict(verdict)
       return
     }
-    guard let chain = isChain(table, jump) else { throw unknownTarget(jump, table) }
+    guard let chain = chains.chain(named: jump, in: table) else { throw unknownTarget(jump, table) }
     if Hook.allCases.contains(where: { $0.chainName == chain }) {
       throw SyntaxError(at: jump, "a rule cannot jump to the built-in chain \(chain)")
     }

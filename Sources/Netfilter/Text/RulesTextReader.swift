@@ -7,9 +7,10 @@ struct RulesTextReader: ~Copyable {
   private let names: Names
   private let registry: Registry
   private var splitter = LineSplitter(longestLine: RulesText.longestLine)
-  private var parsers: [Family: CommandParser]
+  private var parser: CommandParser
   private var editor: RulesetEditor
   /// The IPv6 half of a list of commands.
+  private var otherParser: CommandParser
   private var otherEditor: RulesetEditor
   private var diagnostics: [Diagnostic] = []
   private var errors = 0
@@ -44,10 +45,8 @@ struct RulesTextReader: ~Copyable {
     editor = RulesetEditor(family: first, registry: registry, continuing: earlier)
     otherEditor = RulesetEditor(family: .ipv6, registry: registry, continuing: earlier.only(.ipv6))
     tablesBefore = Set(earlier.only(first).tables.map(\.name))
-    parsers = [:]
-    for family in format == .commands ? Family.allCases : [family] {
-      parsers[family] = CommandParser(family: family, names: names, registry: registry, isRestore: format == .save)
-    }
+    parser = CommandParser(family: first, names: names, registry: registry, isRestore: format == .save)
+    otherParser = CommandParser(family: .ipv6, names: names, registry: registry, isRestore: false)
   }
 
   mutating func read() -> RulesText.Reading {
@@ -208,8 +207,10 @@ struct RulesTextReader: ~Copyable {
   }
 
   private mutating func parse(_ words: [Token], family: Family, table: TableName) throws(SyntaxError) -> Command? {
-    let editor = family == self.editor.family ? self.editor : otherEditor
-    return try parsers[family]!.parse(words, table: table) { editor.chainName($0, $1) }
+    if format == .commands, family == .ipv6 {
+      return try otherParser.parse(words, table: table, chains: otherEditor)
+    }
+    return try parser.parse(words, table: table, chains: editor)
   }
 
   // MARK: Lists of commands
