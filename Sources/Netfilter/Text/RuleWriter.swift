@@ -32,6 +32,17 @@ public struct RuleWriter: Sendable {
     text.write(hex: value)
   }
 
+  /// The words of `names` whose flag is in `set`, with commas between.
+  package mutating func list<Flags: OptionSet>(_ set: Flags, of names: [(name: StaticString, flag: Flags)])
+  where Flags.Element == Flags {
+    var separator = UInt8(ascii: " ")
+    for known in names where set.contains(known.flag) {
+      text.write(byte: separator)
+      text.write(known.name)
+      separator = UInt8(ascii: ",")
+    }
+  }
+
   /// An option word, after ` !` where it is inverted.
   @inline(__always)
   package mutating func option(_ name: StaticString, inverted: Bool = false) {
@@ -41,12 +52,14 @@ public struct RuleWriter: Sendable {
 
   /// Text as iptables-save quotes it: bare where every byte is a letter, a digit, `-` or `_`, otherwise between double
   /// quotes with `"`, `\` and `'` escaped by a backslash.
-  package mutating func quoted(_ value: String) {
+  package mutating func quoted(_ value: String) { quoted(value.utf8) }
+
+  /// The same for text in any encoding.
+  package mutating func quoted(_ bytes: some Collection<UInt8>) {
     text.write(byte: UInt8(ascii: " "))
-    let bytes = value.utf8
     let isPlain = !bytes.isEmpty && bytes.allSatisfy(Self.isPlain)
     guard !isPlain else {
-      text.write(value)
+      text.write(bytes)
       return
     }
     text.write(byte: UInt8(ascii: "\""))
