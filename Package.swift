@@ -48,5 +48,6 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
+    .testTarget(name: "NetfilterTests", dependencies: ["Netfilter"], swiftSettings: codec),
   ]
 )
