@@ -4,7 +4,22 @@ public struct Registry: Sendable {
   public let targets: [any Target.Type]
 
   public static let standard = Registry(
-    matches: [TCP.self, UDP.self],
+    matches: [
+      AddrType.self,
+      Comment.self,
+      Conntrack.self,
+      ICMP.self,
+      ICMPv6.self,
+      IPRange.self,
+      Limit.self,
+      MAC.self,
+      MarkMatch.self,
+      Multiport.self,
+      Recent.self,
+      State.self,
+      TCP.self,
+      UDP.self,
+    ],
     targets: [
       DestinationNAT.self,
       Log.self,
