@@ -1,5 +1,5 @@
 /// What is fixed about an extension: how it is spelled, which structures the kernel has for it, where it may stand.
-public struct ExtensionDefinition: Sendable {
+public final class ExtensionDefinition: Sendable {
   /// The name in rules text.
   public let name: String
   /// The name in the kernel, the same one in most cases.
@@ -34,5 +34,11 @@ public struct ExtensionDefinition: Sendable {
     self.tables = tables
     self.hooks = hooks
     self.aliases = aliases
+  }
+
+  /// The place of the option with this name or alias.
+  func optionIndex(named word: Token) -> Int? {
+    for index in 0..<options.count where options[index].isNamed(word) { return index }
+    return nil
   }
 }

@@ -5,7 +5,15 @@ public struct Registry: Sendable {
 
   public static let standard = Registry(
     matches: [TCP.self, UDP.self],
-    targets: [MarkTarget.self])
+    targets: [
+      DestinationNAT.self,
+      Log.self,
+      MarkTarget.self,
+      Masquerade.self,
+      Redirect.self,
+      Reject.self,
+      SourceNAT.self,
+    ])
 
   private let matchesByName: [String: [any Match.Type]]
   private let targetsByName: [String: [any Target.Type]]

@@ -27,10 +27,9 @@ public struct RuleList: Sendable {
   public mutating func append(_ rule: Rule, line: Int = 0) {
     note(line: line)
     starts.append(UInt32(bytes.count))
-    var writer = ByteWriter(continuing: bytes)
-    bytes = []
+    var writer = ByteWriter()
     RuleCodec.encode(rule, family: family, to: &writer)
-    bytes = writer.bytes
+    bytes.append(contentsOf: writer.written)
   }
 
   /// Adds a rule in the kernel's form.

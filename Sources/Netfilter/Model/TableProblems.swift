@@ -7,6 +7,8 @@ public struct TableProblem: Error, Hashable, Sendable {
   public let ruleNumber: Int
   /// The rule's line in its source, where it has one.
   public let line: Int?
+  /// The word of the rule that is at fault: the name of a chain, a match or a target.
+  public let word: String
   public let message: String
   public let hint: String?
 }
@@ -32,7 +34,7 @@ extension Table {
 
   private func placeProblem(_ definition: ExtensionDefinition, _ chain: Chain, _ place: Int, _ reached: HookSet) -> TableProblem? {
     if let tables = definition.tables, !tables.contains(name) {
-      return problem(chain, place, "\(definition.name) cannot stand in table \(name)",
+      return problem(chain, place, definition.name, "\(definition.name) cannot stand in table \(name)",
         hint: "it belongs to table \(tables.sorted().map(\.rawValue).joined(separator: " or "))")
     }
     let wrong = reached.subtracting(definition.hooks)
@@ -40,13 +42,15 @@ extension Table {
     let hooks = wrong.hooks.map(\.chainName.text).joined(separator: ", ")
     let allowed = definition.hooks.hooks.map(\.chainName.text).joined(separator: ", ")
     let path = chain.hook == nil ? "packets reach chain \(chain.name) from \(hooks): " : ""
-    return problem(chain, place, "\(path)\(definition.name) cannot be used in \(hooks)", hint: "it may be reached from \(allowed) only")
+    return problem(chain, place, definition.name, "\(path)\(definition.name) cannot be used in \(hooks)", hint: "it may be reached from \(allowed) only")
   }
 
-  fileprivate func problem(_ chain: Chain, _ place: Int, _ message: String, hint: String? = nil) -> TableProblem {
+  fileprivate func problem(
+    _ chain: Chain, _ place: Int, _ word: String, _ message: String, hint: String? = nil
+  ) -> TableProblem {
     TableProblem(
       table: name, family: family, chain: chain.name, ruleNumber: place + 1, line: chain.rules.line(of: place),
-      message: message, hint: hint)
+      word: word, message: message, hint: hint)
   }
 }
 
@@ -83,7 +87,7 @@ private struct JumpGraph {
     if let target = table.index(of: name) {
       jumps[index].append((place, target))
     } else {
-      missing.append(table.problem(chain, place, "there is no chain '\(name)' in table \(table.name)"))
+      missing.append(table.problem(chain, place, name.text, "there is no chain '\(name)' in table \(table.name)"))
     }
   }
 
@@ -111,7 +115,9 @@ private struct JumpGraph {
           let from = stack.firstIndex { $0.chain == jump.chain }!
           let path = (stack[from...].map(\.chain) + [jump.chain]).map { table.chains[$0].name.text }
           found.append(
-            table.problem(table.chains[chain], jump.rule, "the jump closes a loop: \(path.joined(separator: " -> "))"))
+            table.problem(
+              table.chains[chain], jump.rule, table.chains[jump.chain].name.text,
+              "the jump closes a loop: \(path.joined(separator: " -> "))"))
         case .black: break
         }
       }

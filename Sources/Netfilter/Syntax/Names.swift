@@ -11,6 +11,8 @@ public struct Names: Sendable {
   public var host: @Sendable (_ name: String, _ family: Family) -> [IPAddress]
   /// Told of each host name that was resolved, with what it stood for.
   package var resolved: (@Sendable (_ column: Int, _ name: String, _ addresses: [IPAddress]) -> Void)?
+  /// Told of what is accepted but hardly meant.
+  package var warned: (@Sendable (SyntaxError) -> Void)?
 
   public init(
     service: @escaping @Sendable (String, IPProtocol?) -> UInt16?,
@@ -110,7 +112,11 @@ extension Names {
     let host = token.part(0..<(slash ?? token.count))
     let all = AddressMask.prefixMask(family.addressBits, family)
     let mask = try slash.map { index throws(SyntaxError) in
-      try addressMask(token.part(index + 1..<token.count), family)
+      do throws(SyntaxError) {
+        return try addressMask(token.part(index + 1..<token.count), family)
+      } catch {
+        throw otherFamily(host, family) ?? error
+      }
     }
     if mask == 0 {  // "any/0": iptables ignores the name
       found.append(.any(family))
@@ -156,12 +162,7 @@ extension Names {
 
   private func resolve(_ token: Token, _ family: Family) throws(SyntaxError) -> [IPAddress] {
     let name = token.string
-    let other: Family = family == .ipv4 ? .ipv6 : .ipv4
-    if IPAddress(family: other, token: token) != nil {
-      throw SyntaxError(
-        at: token, "'\(name)' is an \(other) address in \(family) rules",
-        hint: "put it into the \(other.toolName) rules")
-    }
+    if let error = otherFamily(token, family) { throw error }
     guard Self.canBeHostName(token) else {
       throw SyntaxError(
         at: token, "'\(name)' is not an \(family) address, a network or a host name",
@@ -175,6 +176,15 @@ extension Names {
     }
     resolved?(token.column, name, addresses)
     return addresses
+  }
+
+  /// The error for an address of the family that is not meant.
+  private func otherFamily(_ token: Token, _ family: Family) -> SyntaxError? {
+    let other: Family = family == .ipv4 ? .ipv6 : .ipv4
+    guard IPAddress(family: other, token: token) != nil else { return nil }
+    return SyntaxError(
+      at: token, "'\(token.string)' is an \(other) address in \(family) rules",
+      hint: "put it into the \(other.toolName) rules")
   }
 
   /// Letters, digits, `-`, `.` and `_`, with a letter or digit first (RFC 1123 section 2.1).

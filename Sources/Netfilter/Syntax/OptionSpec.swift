@@ -1,5 +1,5 @@
 /// The declaration of one option of a match or target. Parsing, messages, help and completion all come from it.
-public struct OptionSpec: Sendable {
+public final class OptionSpec: Sendable {
   /// What follows the option.
   public enum Value: Sendable {
     case none

@@ -104,6 +104,11 @@ extension OptionValues {
     return SyntaxError(at: use.value ?? use.word, "\(name): \(message)", hint: hint)
   }
 
+  /// Tells the reader of a word that is accepted, because iptables does, but hardly meant.
+  package func warn(_ token: Token, _ message: String, hint: String? = nil) {
+    names.warned?(SyntaxError(at: token, message, hint: hint))
+  }
+
   private func spec(_ name: StaticString) -> OptionSpec {
     guard let spec = definition.options.first(where: { same($0.name, name) }) else {
       preconditionFailure("\(definition.name) does not declare \(name)")

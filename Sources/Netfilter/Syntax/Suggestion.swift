@@ -5,7 +5,7 @@ public func suggestion(for word: String, among candidates: [String]) -> String? 
   var best: [String] = []
   var bestDistance = max(2, lowered.utf8.count / 3) + 1
   for candidate in candidates {
-    let distance = editDistance(lowered, candidate.lowercased(), limit: bestDistance)
+    let distance = editDistance(lowered, candidate.lowercased(), limit: bestDistance + 1)
     if distance < bestDistance {
       best = [candidate]
       bestDistance = distance

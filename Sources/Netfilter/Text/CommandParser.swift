@@ -1,3 +1,9 @@
+/// Where jumps may lead.
+package protocol ChainLookup {
+  /// The chain that the word names in a table; nil when there is none.
+  func chain(named word: Token, in table: TableName) -> ChainName?
+}
+
 /// Reads the words of one iptables command, as iptables(8) takes them.
 ///
 /// Options of matches and targets are found in their declarations: the extension named last is asked first; a word
@@ -56,13 +62,14 @@ package struct CommandParser {
   /// Reads one command.
   /// - Parameters:
   ///   - table: the table to use where the command names none.
-  ///   - isChain: whether a chain of that name exists, for jumps.
+  ///   - chains: where jumps may lead.
   /// - Returns: nil when the command is only for the other family (`-6` in IPv4 text).
   /// - Throws: ``SyntaxError`` with the column of the word.
-  package mutating func parse(
-    _ tokens: [Token], table: TableName, isChain: (TableName, Token) -> ChainName?
+  package mutating func parse<Chains: ChainLookup>(
+    _ tokens: [Token], table: TableName, chains: borrowing Chains
   ) throws(SyntaxError) -> Command? {
     self.tokens = tokens
+    defer { self.tokens = [] }  // the splitter may use its buffer again
     next = 0
     active.removeAll(keepingCapacity: true)
     draft = Draft()
@@ -83,7 +90,7 @@ package struct CommandParser {
     if let stray = draft.outputOnly {
       throw SyntaxError(at: stray, "'\(stray.string)' is for listing and cannot stand in a rule")
     }
-    try finishRule(in: command.table, isChain: isChain)
+    try finishRule(in: command.table, chains)
     command.rules = try expandAddresses()
     if case .replace = operation, command.rules.count != 1 {
       throw SyntaxError("a replacement is one rule, this names \(command.rules.count) addresses")
@@ -165,16 +172,20 @@ package struct CommandParser {
       return try read(option, word, attached: parts.after, inverted: inverted)
     }
     if try readExtension(name, attached: parts.after, inverted: inverted) { return }
-    if try loadProtocolMatch(for: word), try readExtension(name, attached: parts.after, inverted: inverted) { return }
-    try readAbbreviation(word, name, attached: parts.after, inverted: inverted)
+    if try readAbbreviation(word, name, attached: parts.after, inverted: inverted) { return }
+    guard try loadProtocolMatch(for: word) else { throw unknownOption(name) }
+    if try readExtension(name, attached: parts.after, inverted: inverted) { return }
+    if try readAbbreviation(word, name, attached: parts.after, inverted: inverted) { return }
+    throw unknownOption(name)
   }
 
   /// Gives the option to the newest extension that declares it.
   private mutating func readExtension(_ name: Token, attached: Token?, inverted: Bool) throws(SyntaxError) -> Bool {
-    for candidate in active.reversed() {
-      let options = pool[candidate.values].definition.options
-      for index in options.indices where options[index].isNamed(name) {
-        try use(index, of: candidate, name, attached: attached, inverted: inverted)
+    var place = active.count
+    while place > 0 {
+      place -= 1
+      if let index = pool[active[place].values].definition.optionIndex(named: name) {
+        try use(index, of: active[place], name, attached: attached, inverted: inverted)
         return true
       }
     }
@@ -223,25 +234,34 @@ package struct CommandParser {
     active.append(Active(kind: kind, values: place, word: word, isImplicit: implicit))
   }
 
-  /// A beginning that only one option has, of the command or of an extension.
-  private mutating func readAbbreviation(_ word: Token, _ name: Token, attached: Token?, inverted: Bool) throws(SyntaxError) {
+  /// The options, of the command and of the extensions named so far, that begin with a word.
+  private func candidates(_ name: Token) -> (base: [BaseOption], extensions: [(extension: Active, spec: Int)]) {
     let base = BaseOption.allCases.filter { option in option.longNames.contains { "\($0)".utf8.starts(with: name.bytes) } }
-    var found: [(Active, Int)] = []
-    for candidate in active.reversed() {
+    let extensions = active.reversed().flatMap { candidate in
       let options = pool[candidate.values].definition.options
-      for index in options.indices where options[index].begins(with: name) { found.append((candidate, index)) }
+      return options.indices.filter { options[$0].begins(with: name) }.map { (candidate, $0) }
     }
-    if base.count == 1, found.isEmpty {
-      return try read(base[0], word, attached: attached, inverted: inverted)
-    }
-    if base.isEmpty, found.count == 1 {
-      return try use(found[0].1, of: found[0].0, name, attached: attached, inverted: inverted)
-    }
-    throw unknownOption(name, candidates: base.count + found.count)
+    return (base, extensions)
   }
 
-  private func unknownOption(_ name: Token, candidates: Int) -> SyntaxError {
-    if candidates > 1 { return SyntaxError(at: name, "option '\(name.string)' is ambiguous") }
+  /// A beginning that only one option has.
+  private mutating func readAbbreviation(_ word: Token, _ name: Token, attached: Token?, inverted: Bool) throws(SyntaxError) -> Bool {
+    let (base, extensions) = candidates(name)
+    guard base.count + extensions.count == 1 else { return false }
+    if let option = base.first {
+      try read(option, word, attached: attached, inverted: inverted)
+    } else {
+      try use(extensions[0].spec, of: extensions[0].extension, name, attached: attached, inverted: inverted)
+    }
+    return true
+  }
+
+  private func unknownOption(_ name: Token) -> SyntaxError {
+    let (base, extensions) = candidates(name)
+    let meant = base.map { "\($0.longNames[0])" } + extensions.map { "\(pool[$0.extension.values].definition.options[$0.spec].name)" }
+    if meant.count > 1 {
+      return SyntaxError(at: name, "option '\(name.string)' is ambiguous", hint: "it begins \(meant.joined(separator: ", "))")
+    }
     var known = BaseOption.allCases.flatMap { $0.longNames.map { "\($0)" } }
     for item in active {
       known += pool[item.values].definition.options.map { "\($0.name)" }
@@ -450,14 +470,14 @@ package struct CommandParser {
     ExtensionDefinition(name, summary: "an extension kept as bytes", options: [OpaqueExtension.option])
   }
 
-  private mutating func finishRule(in table: TableName, isChain: (TableName, Token) -> ChainName?) throws(SyntaxError) {
+  private mutating func finishRule<Chains: ChainLookup>(in table: TableName, _ chains: borrowing Chains) throws(SyntaxError) {
     for item in active {
       pool[item.values].proto = draft.rule.proto
       try checkPlace(item, table)
-      try pool[item.values].checkRequired()
-      switch item.kind {
-      case .match(let type): draft.rule.matches.append(try type.init(parsing: pool[item.values]))
-      case .target(let type): draft.rule.target = .extension(try type.init(parsing: pool[item.values]))
+      do throws(SyntaxError) {
+        try finish(item)
+      } catch {
+        throw error.column > 0 ? error : SyntaxError(at: item.word, error.message, hint: error.hint)
       }
     }
     guard let jump = draft.jump else { return }
@@ -469,11 +489,19 @@ package struct CommandParser {
       draft.rule.target = .verdict(verdict)
       return
     }
-    guard let chain = isChain(table, jump) else { throw unknownTarget(jump, table) }
+    guard let chain = chains.chain(named: jump, in: table) else { throw unknownTarget(jump, table) }
     if Hook.allCases.contains(where: { $0.chainName == chain }) {
       throw SyntaxError(at: jump, "a rule cannot jump to the built-in chain \(chain)")
     }
     draft.rule.target = draft.isGoto ? .goto(chain) : .jump(chain)
+  }
+
+  private mutating func finish(_ item: Active) throws(SyntaxError) {
+    try pool[item.values].checkRequired()
+    switch item.kind {
+    case .match(let type): draft.rule.matches.append(try type.init(parsing: pool[item.values]))
+    case .target(let type): draft.rule.target = .extension(try type.init(parsing: pool[item.values]))
+    }
   }
 
   private func unknownTarget(_ jump: Token, _ table: TableName) -> SyntaxError {

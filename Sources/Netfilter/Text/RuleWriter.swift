@@ -41,12 +41,14 @@ public struct RuleWriter: Sendable {
 
   /// Text as iptables-save quotes it: bare where every byte is a letter, a digit, `-` or `_`, otherwise between double
   /// quotes with `"`, `\` and `'` escaped by a backslash.
-  package mutating func quoted(_ value: String) {
+  package mutating func quoted(_ value: String) { quoted(value.utf8) }
+
+  /// The same for text in any encoding.
+  package mutating func quoted(_ bytes: some Collection<UInt8>) {
     text.write(byte: UInt8(ascii: " "))
-    let bytes = value.utf8
     let isPlain = !bytes.isEmpty && bytes.allSatisfy(Self.isPlain)
     guard !isPlain else {
-      text.write(value)
+      text.write(bytes)
       return
     }
     text.write(byte: UInt8(ascii: "\""))

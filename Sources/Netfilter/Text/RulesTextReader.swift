@@ -7,9 +7,10 @@ struct RulesTextReader: ~Copyable {
   private let names: Names
   private let registry: Registry
   private var splitter = LineSplitter(longestLine: RulesText.longestLine)
-  private var parsers: [Family: CommandParser]
+  private var parser: CommandParser
   private var editor: RulesetEditor
   /// The IPv6 half of a list of commands.
+  private var otherParser: CommandParser
   private var otherEditor: RulesetEditor
   private var diagnostics: [Diagnostic] = []
   private var errors = 0
@@ -22,9 +23,11 @@ struct RulesTextReader: ~Copyable {
   private var number = 0
   private let notes = NoteBox()
 
-  /// Collects what host names stood for while one line is read.
+  /// Collects what host names stood for, and warnings, while one line is read.
   private final class NoteBox: @unchecked Sendable {
     var resolved: [(column: Int, name: String, addresses: [IPAddress])] = []
+    var warnings: [SyntaxError] = []
+    var isEmpty: Bool { resolved.isEmpty && warnings.isEmpty }
   }
 
   init(
@@ -38,19 +41,22 @@ struct RulesTextReader: ~Copyable {
     var names = names
     let notes = self.notes
     names.resolved = { notes.resolved.append(($0, $1, $2)) }
+    names.warned = { notes.warnings.append($0) }
     self.names = names
     self.registry = registry
     let first: Family = format == .commands ? .ipv4 : family
     editor = RulesetEditor(family: first, registry: registry, continuing: earlier)
     otherEditor = RulesetEditor(family: .ipv6, registry: registry, continuing: earlier.only(.ipv6))
     tablesBefore = Set(earlier.only(first).tables.map(\.name))
-    parsers = [:]
-    for family in format == .commands ? Family.allCases : [family] {
-      parsers[family] = CommandParser(family: family, names: names, registry: registry, isRestore: format == .save)
-    }
+    parser = CommandParser(family: first, names: names, registry: registry, isRestore: format == .save)
+    otherParser = CommandParser(family: .ipv6, names: names, registry: registry, isRestore: false)
   }
 
-  mutating func read() -> RulesText.Reading {
+  mutating func read(afterByteOrderMark isMarked: Bool) -> RulesText.Reading {
+    if isMarked {
+      append(
+        .warning, "the text begins with a byte order mark; it is read without it", at: 1, UnsafeBufferPointer(start: nil, count: 0))
+    }
     var start = 0
     var sawCarriageReturn = false
     while start < text.count {
@@ -78,15 +84,24 @@ struct RulesTextReader: ~Copyable {
   }
 
   private func endOfLine(from start: Int) -> Int {
-    guard let base = text.baseAddress else { return text.count }
-    let rest = UnsafeRawBufferPointer(start: base + start, count: text.count - start)
-    return start + (rest.firstIndex(of: UInt8(ascii: "\n")) ?? rest.count)
+    let bytes = UnsafeRawBufferPointer(text)
+    var index = start
+    while index + 8 <= bytes.count, !Self.hasLineFeed(bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)) { index += 8 }
+    while index < bytes.count, bytes[index] != UInt8(ascii: "\n") { index += 1 }
+    return index
+  }
+
+  /// Whether one of eight bytes is a line feed: only a zero byte, which it then is, borrows from its highest bit.
+  @inline(__always)
+  private static func hasLineFeed(_ eight: UInt64) -> Bool {
+    let other = eight ^ 0x0a0a_0a0a_0a0a_0a0a
+    return (other &- 0x0101_0101_0101_0101) & ~other & 0x8080_8080_8080_8080 != 0
   }
 
   private mutating func read(_ line: UnsafeBufferPointer<UInt8>) {
     guard line.count <= RulesText.longestLine else {
       return report(
-        SyntaxError(column: 0, "the line has \(line.count) bytes, at most \(RulesText.longestLine) are read"), line)
+        SyntaxError(column: RulesText.longestLine + 1, "the line has \(line.count) bytes, at most \(RulesText.longestLine) are read"), line)
     }
     guard let first = line.first(where: { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\t") }) else { return }
     guard first != UInt8(ascii: "#") else { return }
@@ -102,6 +117,10 @@ struct RulesTextReader: ~Copyable {
     } catch {
       report(error, line)
     }
+    if !notes.isEmpty { tellNotes(line) }
+  }
+
+  private mutating func tellNotes(_ line: UnsafeBufferPointer<UInt8>) {
     for note in notes.resolved {
       let addresses = note.addresses.map { "\($0)" }.joined(separator: ", ")
       append(
@@ -109,6 +128,10 @@ struct RulesTextReader: ~Copyable {
         column: note.column, length: note.name.utf8.count, line)
     }
     notes.resolved.removeAll()
+    for note in notes.warnings {
+      append(.warning, note.message, hint: note.hint, column: note.column, length: note.length, line)
+    }
+    notes.warnings.removeAll()
   }
 
   // MARK: iptables-save text
@@ -208,8 +231,10 @@ struct RulesTextReader: ~Copyable {
   }
 
   private mutating func parse(_ words: [Token], family: Family, table: TableName) throws(SyntaxError) -> Command? {
-    let editor = family == self.editor.family ? self.editor : otherEditor
-    return try parsers[family]!.parse(words, table: table) { editor.chainName($0, $1) }
+    if format == .commands, family == .ipv6 {
+      return try otherParser.parse(words, table: table, chains: otherEditor)
+    }
+    return try parser.parse(words, table: table, chains: editor)
   }
 
   // MARK: Lists of commands
@@ -239,17 +264,37 @@ struct RulesTextReader: ~Copyable {
     guard let openTable, errors < RulesText.errorLimit else { return }
     append(
       .error, "table \(openTable.name) is not committed: the line COMMIT is missing", hint: "has the file been cut off?",
-      at: openTable.line, UnsafeBufferPointer(start: nil, count: 0))
+      column: 1, at: openTable.line, lineText(openTable.line))
     errors += 1
   }
 
   /// What only the whole text shows: loops, targets out of reach of their hooks.
   private mutating func check(_ ruleset: Ruleset) {
     for table in ruleset.tables {
-      for problem in table.problems() {
-        append(.error, problem.message, hint: problem.hint, at: problem.line ?? 0, lineText(problem.line ?? 0))
+      for problem in table.problems(registry: registry) {
+        let line = lineText(problem.line ?? 0)
+        append(
+          .error, problem.message, hint: problem.hint, column: column(of: problem.word, in: line),
+          length: problem.word.utf8.count, at: problem.line ?? 0, line)
       }
     }
+  }
+
+  /// Where an extension or chain is named in a line that was read before: behind `-j`, `-g` or `-m`, or any such word.
+  private mutating func column(of word: String, in line: UnsafeBufferPointer<UInt8>) -> Int {
+    do throws(SyntaxError) {
+      switch format {
+      case .save: try splitter.splitRestore(line)
+      case .commands: try splitter.splitShell(line)
+      }
+    } catch {
+      return 0
+    }
+    let tokens = splitter.tokens
+    let place = tokens.indices.dropFirst().last { index in
+      tokens[index] == word && (tokens[index - 1] == "-j" || tokens[index - 1] == "-g" || tokens[index - 1] == "-m")
+    }
+    return (place ?? tokens.lastIndex { $0 == word }).map { tokens[$0].column } ?? 1
   }
 
   private func lineText(_ wanted: Int) -> UnsafeBufferPointer<UInt8> {

@@ -1,5 +1,5 @@
 /// Applies commands to a ruleset that is being read.
-struct RulesetEditor {
+struct RulesetEditor: ChainLookup {
   private(set) var ruleset = Ruleset()
   let family: Family
   private let registry: Registry
@@ -25,8 +25,8 @@ struct RulesetEditor {
     ruleset[name, family] = Table(name, family: family)
   }
 
-  func chainName(_ table: TableName, _ token: Token) -> ChainName? {
-    let name = ChainName(unchecked: token.string)
+  func chain(named word: Token, in table: TableName) -> ChainName? {
+    let name = ChainName(unchecked: word.string)
     return ruleset[table, family]?.contains(name) ?? Table(table, family: family).contains(name) ? name : nil
   }
 

@@ -97,7 +97,9 @@ extension RuleWriter {
     text.write(network.value)
   }
 
+  /// Nothing for `-i +`, which is any interface; `! -i +`, which is none, is said.
   private mutating func interface(_ name: StaticString, _ pattern: Negatable<InterfacePattern>) {
+    guard pattern.value.mask != 0 || pattern.isInverted else { return }
     option(name, inverted: pattern.isInverted)
     text.write(byte: UInt8(ascii: " "))
     text.write(pattern.value.nameBytes)

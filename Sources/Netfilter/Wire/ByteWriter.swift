@@ -1,17 +1,40 @@
-/// Writes a kernel structure field by field. Numbers go out in host order unless said otherwise.
-public struct ByteWriter: Sendable {
-  public private(set) var bytes: [UInt8]
+/// Writes a kernel structure field by field into memory of its own. Numbers go out in host order unless said otherwise.
+public struct ByteWriter: ~Copyable {
+  private var memory: UnsafeMutableRawPointer
+  private var capacity: Int
+  package private(set) var count = 0
 
-  package init() { bytes = [] }
+  package init(capacity: Int = 512) {
+    self.capacity = capacity
+    memory = .allocate(byteCount: capacity, alignment: 8)
+  }
 
-  /// Goes on at the end of bytes that are already there.
-  package init(continuing bytes: consuming [UInt8]) { self.bytes = bytes }
+  deinit { memory.deallocate() }
 
-  package var count: Int { bytes.count }
+  /// What has been written so far; valid until the next write.
+  package var written: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: memory, count: count) }
+
+  /// A copy of what has been written so far.
+  package var bytes: [UInt8] { Array(written) }
+
+  @inline(__always)
+  private mutating func reserve(_ more: Int) {
+    if count + more > capacity { grow(more) }
+  }
+
+  private mutating func grow(_ more: Int) {
+    capacity = Swift.max(capacity * 2, count + more)
+    let larger = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 8)
+    larger.copyMemory(from: memory, byteCount: count)
+    memory.deallocate()
+    memory = larger
+  }
 
   @inline(__always)
   package mutating func write<T: FixedWidthInteger & BitwiseCopyable>(_ value: T) {
-    withUnsafeBytes(of: value) { bytes.append(contentsOf: $0) }
+    reserve(MemoryLayout<T>.size)
+    memory.storeBytes(of: value, toByteOffset: count, as: T.self)
+    count += MemoryLayout<T>.size
   }
 
   /// Network order.
@@ -20,10 +43,21 @@ public struct ByteWriter: Sendable {
     write(value.bigEndian)
   }
 
-  package mutating func write(_ more: some Collection<UInt8>) { bytes.append(contentsOf: more) }
+  package mutating func write(_ more: [UInt8]) {
+    more.withUnsafeBytes { write($0) }
+  }
 
-  package mutating func zeros(_ count: Int) {
-    bytes.append(contentsOf: repeatElement(0, count: count))
+  package mutating func write(_ more: UnsafeRawBufferPointer) {
+    guard let start = more.baseAddress else { return }
+    reserve(more.count)
+    (memory + count).copyMemory(from: start, byteCount: more.count)
+    count += more.count
+  }
+
+  package mutating func zeros(_ number: Int) {
+    reserve(number)
+    (memory + count).initializeMemory(as: UInt8.self, repeating: 0, count: number)
+    count += number
   }
 
   /// An address of 4 or 16 bytes in network order.
@@ -42,19 +76,24 @@ public struct ByteWriter: Sendable {
 
   /// Text in a field of `size` bytes, zero-padded and cut to leave a final zero.
   package mutating func write(text: String, size: Int) {
-    let end = bytes.count + size
-    bytes.append(contentsOf: text.utf8.prefix(size - 1))
-    zeros(end - bytes.count)
+    let start = count
+    zeros(size)
+    var place = start
+    for byte in text.utf8 where place < start + size - 1 {
+      memory.storeBytes(of: byte, toByteOffset: place, as: UInt8.self)
+      place += 1
+    }
   }
 
   /// Zeros up to the next multiple of `alignment`, counted from `start`.
   package mutating func align(_ alignment: Int, from start: Int = 0) {
-    let over = (bytes.count - start) % alignment
+    let over = (count - start) % alignment
     if over > 0 { zeros(alignment - over) }
   }
 
   /// Overwrites a number written before; lengths and offsets are known only at the end.
   package mutating func patch<T: FixedWidthInteger & BitwiseCopyable>(_ value: T, at offset: Int) {
-    bytes.withUnsafeMutableBytes { $0.storeBytes(of: value, toByteOffset: offset, as: T.self) }
+    precondition(offset >= 0 && offset + MemoryLayout<T>.size <= count, "patch of bytes not written yet")
+    memory.storeBytes(of: value, toByteOffset: offset, as: T.self)
   }
 }

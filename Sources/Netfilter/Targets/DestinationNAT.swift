@@ -1,0 +1,69 @@
+/// Maps the destination of a connection to other addresses and ports (`struct nf_nat_range2`; from older programs
+/// `struct nf_nat_ipv4_multi_range_compat` for IPv4 and `struct nf_nat_range` for IPv6, linux/netfilter/nf_nat.h).
+public struct DestinationNAT: Target {
+  /// Names addresses, ports or both.
+  public let range: NATRange
+  /// The revision that the kernel holds; a rule keeps the one it came with.
+  private let kernelRevision: UInt8
+
+  /// nil when the range names neither addresses nor ports, or draws ports with `--random-fully`.
+  public init?(_ range: NATRange) { self.init(range, revision: 2) }
+
+  private init?(_ range: NATRange, revision: UInt8) {
+    guard range.addresses != nil || range.ports != nil, !range.options.contains(.randomFully) else { return nil }
+    self.range = range
+    kernelRevision = revision
+  }
+}
+
+// MARK: Syntax
+
+extension DestinationNAT {
+  public static let definition = ExtensionDefinition(
+    "DNAT", summary: "map the destination address and port", revisions: [0, 1, 2], tables: [.nat],
+    hooks: [.prerouting, .output],
+    options: [
+      OptionSpec(
+        "--to-destination", .custom("[ADDRESS[-ADDRESS]][:PORT[-PORT[/BASE]]]"), required: true,
+        "what to map the destination to"),
+      .natRandom, .natPersistent,
+    ])
+
+  public init(parsing options: borrowing OptionValues) throws(SyntaxError) {
+    guard let range = try options.natRange("--to-destination"), let target = DestinationNAT(range) else {
+      throw options.error("--to-destination", "an address or a port is missing")
+    }
+    self = target
+  }
+
+  public func print(to out: inout RuleWriter) { out.natRange("--to-destination", range) }
+}
+
+// MARK: Kernel bytes
+
+extension DestinationNAT {
+  public func revision(for family: Family) -> UInt8 { kernelRevision }
+
+  private static func structure(_ revision: UInt8, _ family: Family) -> NATRange.Structure? {
+    switch (revision, family) {
+    case (0, .ipv4): .multiRange
+    case (1, .ipv6): .range
+    case (2, _): .range2
+    default: nil
+    }
+  }
+
+  public func encode(to out: inout ByteWriter, family: Family) {
+    guard let structure = Self.structure(kernelRevision, family) else {
+      preconditionFailure("DNAT has no revision \(kernelRevision) for \(family)")
+    }
+    range.encode(as: structure, to: &out, family: family)
+  }
+
+  public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
+    guard let structure = Self.structure(revision, family) else { throw bytes.invalid("revision") }
+    let range = try NATRange(decoding: &bytes, as: structure, family: family, options: [.random, .persistent])
+    guard let target = DestinationNAT(range, revision: revision) else { throw bytes.invalid("flags") }
+    self = target
+  }
+}

@@ -1,0 +1,116 @@
+import CIPTables
+import Testing
+
+@testable import Netfilter
+
+/// What is written has the size and the offsets of the kernel's own headers, all of which can be included together.
+@Suite struct LayoutTests {
+  /// An extension by a rule that uses it, and the size of its C structure.
+  struct Row: Sendable, CustomTestStringConvertible {
+    let kernelName: String
+    let revision: UInt8
+    let family: Family
+    let rule: String
+    let size: Int
+
+    init(_ kernelName: String, _ revision: UInt8, _ rule: String, _ size: Int, _ family: Family = .ipv4) {
+      (self.kernelName, self.revision, self.rule, self.size, self.family) = (kernelName, revision, rule, size, family)
+    }
+
+    var testDescription: String { "\(kernelName) \(revision) \(family)" }
+
+    /// Whether the registry has the extension; a row waits here until it does.
+    var isKnown: Bool {
+      !Registry.standard.matches(kernelName: kernelName, revision: revision, family: family).isEmpty
+        || !Registry.standard.targets(kernelName: kernelName, revision: revision, family: family).isEmpty
+    }
+  }
+
+  static let filterRows: [Row] = [
+    Row("tcp", 0, "-p tcp -m tcp --dport 22", MemoryLayout<xt_tcp>.size),
+    Row("udp", 0, "-p udp -m udp --dport 53", MemoryLayout<xt_udp>.size),
+    Row("mark", 1, "-m mark --mark 1", MemoryLayout<xt_mark_mtinfo1>.size),
+    Row("conntrack", 3, "-m conntrack --ctstate NEW", MemoryLayout<xt_conntrack_mtinfo3>.size),
+    Row("multiport", 1, "-p tcp -m multiport --dports 1,2:3", MemoryLayout<xt_multiport_v1>.size),
+    Row("limit", 0, "-m limit --limit 1/sec", MemoryLayout<xt_rateinfo>.size),
+    Row("iprange", 1, "-m iprange --src-range 192.0.2.1-192.0.2.2", MemoryLayout<xt_iprange_mtinfo>.size),
+    Row("recent", 1, "-m recent --set", MemoryLayout<xt_recent_mtinfo_v1>.size),
+    Row("addrtype", 1, "-m addrtype --dst-type LOCAL", MemoryLayout<xt_addrtype_info_v1>.size),
+    Row("comment", 0, "-m comment --comment text", MemoryLayout<xt_comment_info>.size),
+    Row("mac", 0, "-m mac --mac-source 00:11:22:33:44:55", MemoryLayout<xt_mac_info>.size),
+    Row("pkttype", 0, "-m pkttype --pkt-type broadcast", MemoryLayout<xt_pkttype_info>.size),
+    Row("MARK", 2, "-j MARK --set-mark 1", MemoryLayout<xt_mark_tginfo2>.size),
+    Row("LOG", 0, "-j LOG", MemoryLayout<xt_log_info>.size),
+    Row("REJECT", 0, "-j REJECT", MemoryLayout<ipt_reject_info>.size),
+    Row("REJECT", 0, "-j REJECT", MemoryLayout<ip6t_reject_info>.size, .ipv6),
+  ]
+
+  static let natRows: [Row] = [
+    Row("SNAT", 0, "-A POSTROUTING -j SNAT --to-source 192.0.2.1", MemoryLayout<nf_nat_ipv4_multi_range_compat>.size),
+    Row("SNAT", 1, "-A POSTROUTING -j SNAT --to-source ::1", MemoryLayout<nf_nat_range>.size, .ipv6),
+    Row("DNAT", 2, "-A PREROUTING -j DNAT --to-destination 192.0.2.1", MemoryLayout<nf_nat_range2>.size),
+    Row("DNAT", 2, "-A PREROUTING -j DNAT --to-destination ::1", MemoryLayout<nf_nat_range2>.size, .ipv6),
+    Row("MASQUERADE", 0, "-A POSTROUTING -j MASQUERADE", MemoryLayout<nf_nat_ipv4_multi_range_compat>.size),
+    Row("MASQUERADE", 0, "-A POSTROUTING -j MASQUERADE", MemoryLayout<nf_nat_range>.size, .ipv6),
+    Row("REDIRECT", 0, "-A PREROUTING -j REDIRECT", MemoryLayout<nf_nat_ipv4_multi_range_compat>.size),
+    Row("REDIRECT", 0, "-A PREROUTING -j REDIRECT", MemoryLayout<nf_nat_range>.size, .ipv6),
+  ]
+
+  @Test(arguments: filterRows.filter { $0.isKnown })
+  func sizeInFilter(_ row: Row) throws { try check(row, "*filter\n-A INPUT \(row.rule)\nCOMMIT\n") }
+
+  @Test(arguments: natRows) func sizeInNAT(_ row: Row) throws { try check(row, "*nat\n\(row.rule)\nCOMMIT\n") }
+
+  private func check(_ row: Row, _ text: String) throws {
+    let reading = RulesText.read(text, family: row.family)
+    try #require(!reading.hasErrors, "\(reading.diagnostics.map { "\($0)" })")
+    let rule = try #require(reading.ruleset.tables[0].chains.lazy.compactMap { $0.rules.first }.first)
+    var parts: [any Extension] = rule.matches
+    if case .extension(let target) = rule.target { parts.append(target) }
+    let part = try #require(parts.first { $0.kernelName == row.kernelName })
+    #expect(part.revision(for: row.family) == row.revision)
+    var out = ByteWriter()
+    part.encode(to: &out, family: row.family)
+    #expect(out.bytes.count == row.size)
+  }
+
+  @Test func headOfAnIPv4Rule() {
+    let layout = RuleCodec.Layout.ipv4
+    #expect(MemoryLayout<ipt_entry>.size == layout.size)
+    #expect(MemoryLayout<ipt_entry>.offset(of: \.ip.iniface) == layout.interfaces)
+    #expect(MemoryLayout<ipt_entry>.offset(of: \.ip.proto) == layout.proto)
+    #expect(MemoryLayout<ipt_entry>.offset(of: \.ip.flags) == layout.flags)
+    #expect(MemoryLayout<ipt_entry>.offset(of: \.ip.invflags) == layout.invertFlags)
+    #expect(MemoryLayout<ipt_entry>.offset(of: \.nfcache) == layout.cache)
+    #expect(MemoryLayout<ipt_entry>.offset(of: \.target_offset) == layout.targetOffset)
+    #expect(MemoryLayout<ipt_entry>.offset(of: \.next_offset) == layout.nextOffset)
+    #expect(MemoryLayout<ipt_entry>.offset(of: \.comefrom) == layout.comeFrom)
+    #expect(MemoryLayout<ipt_entry>.offset(of: \.counters) == layout.counters)
+  }
+
+  @Test func headOfAnIPv6Rule() {
+    let layout = RuleCodec.Layout.ipv6
+    #expect(MemoryLayout<ip6t_entry>.size == layout.size)
+    #expect(MemoryLayout<ip6t_entry>.offset(of: \.ipv6.iniface) == layout.interfaces)
+    #expect(MemoryLayout<ip6t_entry>.offset(of: \.ipv6.proto) == layout.proto)
+    #expect(MemoryLayout<ip6t_entry>.offset(of: \.ipv6.flags) == layout.flags)
+    #expect(MemoryLayout<ip6t_entry>.offset(of: \.ipv6.invflags) == layout.invertFlags)
+    #expect(MemoryLayout<ip6t_entry>.offset(of: \.nfcache) == layout.cache)
+    #expect(MemoryLayout<ip6t_entry>.offset(of: \.target_offset) == layout.targetOffset)
+    #expect(MemoryLayout<ip6t_entry>.offset(of: \.next_offset) == layout.nextOffset)
+    #expect(MemoryLayout<ip6t_entry>.offset(of: \.comefrom) == layout.comeFrom)
+    #expect(MemoryLayout<ip6t_entry>.offset(of: \.counters) == layout.counters)
+  }
+
+  @Test func headersAndVerdicts() {
+    #expect(MemoryLayout<xt_entry_match>.size == RuleCodec.extensionHeaderSize)
+    #expect(MemoryLayout<xt_entry_target>.size == RuleCodec.extensionHeaderSize)
+    #expect(MemoryLayout<xt_standard_target>.size == RuleCodec.standardTargetSize)
+    #expect(Int(XT_EXTENSION_MAXNAMELEN) == RuleCodec.extensionNameSize)
+    #expect(Int(XT_EXTENSION_MAXNAMELEN) - 1 == ChainName.maxBytes)
+    #expect(UInt8(IPT_F_FRAG) == RuleCodec.Flag.fragment)
+    #expect(UInt8(IPT_F_GOTO) == RuleCodec.Flag.goto4)
+    #expect(UInt8(IP6T_F_PROTO) == RuleCodec.Flag.proto6)
+    #expect(UInt8(IP6T_F_GOTO) == RuleCodec.Flag.goto6)
+  }
+}

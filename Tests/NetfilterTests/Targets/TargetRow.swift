@@ -1,0 +1,88 @@
+import Testing
+
+@testable import Netfilter
+
+/// One rule of a target: its text, what is printed for it, what is kept of it in the kernel's form; or why it is refused.
+struct TargetRow: Sendable {
+  enum Expectation: Sendable {
+    /// The line that is printed behind `-A CHAIN`, and the target's revision and bytes where they are stated.
+    case prints(String, revision: UInt8?, hex: String?)
+    /// Part of the message.
+    case isRefused(String)
+  }
+
+  let rule: String
+  let table: TableName
+  let chain: String
+  let family: Family
+  let expectation: Expectation
+
+  private init(_ rule: String, _ table: TableName, _ chain: String, _ family: Family, _ expectation: Expectation) {
+    (self.rule, self.table, self.chain, self.family, self.expectation) = (rule, table, chain, family, expectation)
+  }
+
+  /// A rule that is read; `prints` is what it becomes, where that differs.
+  /// - Parameter wire: the bytes of the kernel's structure as iptables writes them, without alignment padding.
+  static func reads(
+    _ rule: String, prints: String? = nil, in table: TableName = .filter, _ chain: String = "INPUT",
+    _ family: Family = .ipv4, revision: UInt8? = nil, wire: String? = nil
+  ) -> TargetRow {
+    TargetRow(rule, table, chain, family, .prints(prints ?? rule, revision: revision, hex: wire))
+  }
+
+  static func refuses(
+    _ rule: String, _ message: String, in table: TableName = .filter, _ chain: String = "INPUT",
+    _ family: Family = .ipv4
+  ) -> TargetRow {
+    TargetRow(rule, table, chain, family, .isRefused(message))
+  }
+}
+
+extension TargetRow: CustomTestStringConvertible {
+  var testDescription: String { "\(family) \(table) \(chain) \(rule)" }
+}
+
+extension TargetRow {
+  private func reading() -> RulesText.Reading {
+    RulesText.read("*\(table)\n-A \(chain) \(rule)\nCOMMIT\n", family: family)
+  }
+
+  /// Reads, prints, encodes, decodes and encodes again; every step has to agree with the one before.
+  func check<T: Target>(_ type: T.Type) throws {
+    let reading = reading()
+    switch expectation {
+    case .isRefused(let message):
+      let error = try #require(reading.diagnostics.first { $0.severity == .error }, "it was read")
+      #expect("\(error)".contains(message))
+      #expect(error.line == 2 && error.column > 0)
+    case .prints(let line, let revision, let hex):
+      try #require(!reading.hasErrors, "\(reading.diagnostics.map { "\($0)" })")
+      let rules = try #require(reading.ruleset[table, family]?[ChainName(unchecked: chain)]?.rules)
+      let rule = rules[0]
+      guard case .extension(let target) = rule.target, let typed = target as? T else {
+        Issue.record("the target is \(rule.target)")
+        return
+      }
+      #expect(SaveText.rule(rule, family: family) == " \(line)")
+      var again = ByteWriter()
+      RuleCodec.encode(rule, family: family, to: &again)
+      #expect(again.bytes == rules.bytes)
+      let decoded = try RuleCodec.decode(again.bytes.span.bytes, family: family, registry: .standard)
+      #expect(decoded == rule)
+      if let revision { #expect(typed.revision(for: family) == revision) }
+      if let hex {
+        var wire = ByteWriter()
+        typed.encode(to: &wire, family: family)
+        var text = TextWriter()
+        for byte in wire.bytes { text.write(hex: byte, width: 2) }
+        #expect(text.string == hex)
+      }
+    }
+  }
+}
+
+/// Decodes bytes of a target that iptables does not write.
+func decodeTarget(_ name: String, revision: UInt8, _ family: Family, _ bytes: [UInt8]) -> any Target {
+  Registry.standard.decodeTarget(
+    kernelName: name, revision: revision, family: family, payload: bytes.span.bytes)
+}
