@@ -150,6 +150,17 @@ extension OptionValues {
 
   /// `N` or `N:M`, either end of which may be left out.
   package func numberRange(_ name: StaticString) throws(SyntaxError) -> ClosedRange<UInt64>? {
+    guard let bounds = try numberBounds(name) else { return nil }
+    guard bounds.first <= bounds.last else {
+      throw error(
+        name, "the range '\(bounds.first):\(bounds.last)' runs backwards",
+        hint: "write \(name) \(bounds.last):\(bounds.first)")
+    }
+    return bounds.first...bounds.last
+  }
+
+  /// The same, for options that take a range which runs backwards.
+  package func numberBounds(_ name: StaticString) throws(SyntaxError) -> Bounds<UInt64>? {
     guard let token = token(name) else { return nil }
     guard case .numberRange(let limits) = spec(name).value else {
       preconditionFailure("\(name) is not declared as a range of numbers")
@@ -158,12 +169,8 @@ extension OptionValues {
     let low =
       parts.before.count == 0 && parts.after != nil
       ? limits.lowerBound : try number(parts.before, in: limits, of: name)
-    guard let after = parts.after else { return low...low }
-    let high = after.count == 0 ? limits.upperBound : try number(after, in: limits, of: name)
-    guard low <= high else {
-      throw error(name, "the range '\(token.string)' runs backwards", hint: "write \(name) \(high):\(low)")
-    }
-    return low...high
+    guard let after = parts.after else { return Bounds(low) }
+    return Bounds(low, after.count == 0 ? limits.upperBound : try number(after, in: limits, of: name))
   }
 
   /// A 32-bit value and its mask, all ones where none is given.
@@ -186,6 +193,12 @@ extension OptionValues {
     return try names.portRange(token, proto, option: name)
   }
 
+  /// See ``Names/portBounds(_:_:option:)``.
+  package func portBounds(_ name: StaticString, _ proto: IPProtocol?) throws(SyntaxError) -> Bounds<UInt16>? {
+    guard let token = token(name) else { return nil }
+    return try names.portBounds(token, proto, option: name)
+  }
+
   /// One of the declared words, by its place among them.
   package func choice(_ name: StaticString) throws(SyntaxError) -> Int? {
     guard let token = token(name) else { return nil }
@@ -205,14 +218,23 @@ extension OptionValues {
   }
 
   /// The declared words that stand in the list, by their places.
-  package func list(_ name: StaticString) throws(SyntaxError) -> [Int]? {
+  /// - Parameter abbreviated: a beginning stands for the first word that has it.
+  package func list(_ name: StaticString, abbreviated: Bool = false) throws(SyntaxError) -> [Int]? {
     guard let token = token(name) else { return nil }
     guard case .list(let words) = spec(name).value else {
       preconditionFailure("\(name) is not declared as a list")
     }
     var places: [Int] = []
     try token.forEachPart(separatedBy: UInt8(ascii: ",")) { part throws(SyntaxError) in
-      places.append(try choice(part, among: words, of: name))
+      guard part.count > 0 else {
+        throw SyntaxError(
+          at: part, "\(name): a word is missing between the commas", hint: "write the list without blanks")
+      }
+      if abbreviated, let place = words.firstIndex(where: { part.begins($0) }) {
+        places.append(place)
+      } else {
+        places.append(try choice(part, among: words, of: name))
+      }
     }
     return places
   }
@@ -238,6 +260,44 @@ extension OptionValues {
       throw error(name, "the range '\(token.string)' runs backwards", hint: "write \(name) \(last)-\(first)")
     }
     return first...last
+  }
+
+  /// `first-last` or one address, for options that take a range which runs backwards. IPv4 addresses may leave out
+  /// their last numbers.
+  package func addressBounds(_ name: StaticString) throws(SyntaxError) -> Bounds<IPAddress>? {
+    guard let token = token(name) else { return nil }
+    func address(_ part: Token) throws(SyntaxError) -> IPAddress {
+      guard let address = names.numericAddress(part, family) else {
+        throw SyntaxError(
+          at: part, "\(name): '\(part.string)' is not an \(family) address",
+          hint: "write \(name) FIRST-LAST with two addresses; networks and host names do not go here")
+      }
+      return address
+    }
+    let parts = token.split(at: UInt8(ascii: "-"))
+    let first = try address(parts.before)
+    guard let last = parts.after else { return Bounds(first) }
+    return Bounds(first, try address(last))
+  }
+
+  /// One address, or a host name that has one.
+  package func host(_ token: Token, of name: StaticString) throws(SyntaxError) -> IPAddress {
+    if let address = IPAddress(family: family, token: token) { return address }
+    let found = Set(try names.resolve(token, family))
+    guard found.count == 1, let only = found.first else {
+      throw SyntaxError(at: token, "\(name): '\(token.string)' stands for \(found.count) addresses, only one fits here")
+    }
+    return only
+  }
+
+  package func macAddress(_ name: StaticString) throws(SyntaxError) -> MACAddress? {
+    guard let token = token(name) else { return nil }
+    guard let address = MACAddress(token: token) else {
+      throw error(
+        name, "'\(token.string)' is not a MAC address",
+        hint: "write six hexadecimal numbers, for example 00:16:3e:0a:1b:2c")
+    }
+    return address
   }
 
   package func numericAddress(_ token: Token, of name: StaticString) throws(SyntaxError) -> IPAddress {
