@@ -66,8 +66,10 @@ public struct Plan: Sendable {
       let before = snapshot.ruleset[target.id]
       let current = before ?? Table(target.name, family: target.family)
       if existing.contains(target.id) ? current.sameRules(as: target) : target.isPristine { continue }
-      let after = CounterCarrier.carry(from: current, to: target, fresh: counters)
-      steps.append(Step(id: target.id, before: existing.contains(target.id) ? current : nil, after: after))
+      let isNew = !existing.contains(target.id)
+      let after =
+        isNew && counters == .wanted ? target : CounterCarrier.carry(from: current, to: target, fresh: counters)
+      steps.append(Step(id: target.id, before: isNew ? nil : current, after: after))
     }
     creations = steps.filter { $0.before == nil }.map(\.id)
     self.steps = steps.sorted { $0.id < $1.id }

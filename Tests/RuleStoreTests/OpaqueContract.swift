@@ -29,6 +29,7 @@ struct OpaqueContract {
     }
     let saved = try line(site)
     let before = try site.snapshot()
+    #expect(saved != nil)
     let bytes = before.ruleset[.mangle, .ipv4]![.prerouting]!.rules.bytes
     #expect(Self.isKept(before.ruleset[.mangle, .ipv4]!), "decoding and encoding gives the same bytes")
     for neighbours in [(1, 0), (0, 1), (1, 1), (2, 0)] {
