@@ -44,7 +44,9 @@ let package = Package(
     .executableTarget(
       name: "FirebreakCLI",
       dependencies: [
-        "Firebreak",
+        // The command imports Firebreak alone, which exports the others; they stand here because the build plan looks at
+        // direct dependencies only and would otherwise keep objects that know an older layout of their types.
+        "Firebreak", "Netfilter", "RulesetAnalysis", "RuleStore", "XTablesStore", "CommitEngine",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),

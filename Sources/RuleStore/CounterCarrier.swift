@@ -2,8 +2,7 @@ package import Netfilter
 
 /// Gives the rules of a new table the counters of the same rules in the old one.
 ///
-/// A rule is the same when all but its counters is equal and it stands in the chain of the same name. Equal rules
-/// are paired in their order; at both ends of a chain by place, in between by content.
+/// A rule is the same when all but its counters is equal and it stands in the chain of the same name.
 enum CounterCarrier {
   static func carry(from old: Table, to new: Table, fresh: Plan.CounterSource) -> Table {
     var result = new
@@ -31,24 +30,36 @@ enum CounterCarrier {
 
   private static func carry(from old: RuleList, to new: RuleList, fresh: Plan.CounterSource) -> RuleList {
     var result = new
-    let same = EqualEnds(old, new)
-    for index in 0..<same.prefix { result.setCounters(old.counters(of: index), of: index) }
-    for back in 1..<same.suffix + 1 {
-      result.setCounters(old.counters(of: old.count - back), of: new.count - back)
-    }
-    var waiting: [Int: [Int]] = [:]
-    for index in (same.prefix..<old.count - same.suffix).reversed() {
-      waiting[old.fingerprint(of: index), default: []].append(index)
-    }
-    for index in same.prefix..<new.count - same.suffix {
-      let key = new.fingerprint(of: index)
-      if let from = waiting[key]?.popLast(), old.sameRule(from, new, index) {
+    for (index, from) in RulePairing(old, new).sources.enumerated() {
+      if let from {
         result.setCounters(old.counters(of: from), of: index)
       } else if fresh == .zero {
         result.setCounters(.zero, of: index)
       }
     }
     return result
+  }
+}
+
+/// Which rule of an old list each rule of a new one is: the same but for counters. Equal rules are paired in their order;
+/// at both ends by place, in between by content.
+package struct RulePairing: Sendable {
+  /// For each new rule the place of the old one, nil where it is new.
+  package let sources: [Int?]
+
+  package init(_ old: RuleList, _ new: RuleList) {
+    let same = EqualEnds(old, new)
+    var sources = [Int?](repeating: nil, count: new.count)
+    for index in 0..<same.prefix { sources[index] = index }
+    for back in 1..<same.suffix + 1 { sources[new.count - back] = old.count - back }
+    var waiting: [Int: [Int]] = [:]
+    for index in (same.prefix..<old.count - same.suffix).reversed() {
+      waiting[old.fingerprint(of: index), default: []].append(index)
+    }
+    for index in same.prefix..<new.count - same.suffix where !waiting.isEmpty {
+      if let from = waiting[new.fingerprint(of: index)]?.popLast(), old.sameRule(from, new, index) { sources[index] = from }
+    }
+    self.sources = sources
   }
 }
 

@@ -12,6 +12,10 @@ public final class XTablesBackend: Backend {
   public let capabilities = Capabilities(name: "legacy", families: [.ipv4, .ipv6], isOneTransaction: false)
 
   private let lockPath: String
+  /// Tables with more entries are read and written without libiptc; see ``BulkTable``.
+  private let bulkThreshold: Int
+  /// The order of chains in tables that were read in bulk.
+  private let orders = Mutex<[TableID: [ChainName]]>([:])
   private let names: Names
   /// Counts the locks taken, 0 while none is held: a snapshot read under a lock that is still held cannot be stale.
   private let lockState = Mutex(LockState())
@@ -24,7 +28,13 @@ public final class XTablesBackend: Backend {
   /// - Parameters:
   ///   - lockPath: nil for `XTABLES_LOCKFILE`, or /run/xtables.lock.
   ///   - names: for rules in messages.
-  public init(lockPath: String? = nil, names: Names = .wellKnown) {
+  public convenience init(lockPath: String? = nil, names: Names = .wellKnown) {
+    self.init(lockPath: lockPath, names: names, bulkThreshold: BulkTable.threshold)
+  }
+
+  /// - Parameter bulkThreshold: 0 never uses libiptc, `Int.max` always does; both have to give the same.
+  package init(lockPath: String? = nil, names: Names = .wellKnown, bulkThreshold: Int) {
+    self.bulkThreshold = bulkThreshold
     self.lockPath = lockPath ?? getenv("XTABLES_LOCKFILE").map { String(cString: $0) } ?? "/run/xtables.lock"
     self.names = names
   }
@@ -87,10 +97,19 @@ public final class XTablesBackend: Backend {
   }
 
   private func read(_ id: TableID) throws(BackendError) -> Table {
-    try withLibrary(id) { () throws(LegacyTable.LibraryError) in
+    if let count = try? BulkTable.entryCount(id), count > bulkThreshold {
+      return try bulk(id) { () throws(BulkTable.Problem) in try self.readBulk(id) }
+    }
+    return try withLibrary(id) { () throws(LegacyTable.LibraryError) in
       let table = try LegacyTable(opening: id)
       return try table.read()
     }
+  }
+
+  private func readBulk(_ id: TableID) throws(BulkTable.Problem) -> Table {
+    let (table, order) = try BulkTable.read(id)
+    orders.withLock { $0[id] = order }
+    return table
   }
 
   // MARK: Rehearsing
@@ -195,9 +214,20 @@ public final class XTablesBackend: Backend {
   }
 
   private func write(_ step: Plan.Step) throws(BackendError) {
+    let before = step.before ?? Table(step.id.name, family: step.id.family)
+    let count = Swift.max(before.entryCount, step.after.entryCount)
+    if count > bulkThreshold {
+      let order = orders.withLock { $0[step.id] }.flatMap { order in
+        Set(order) == Set(before.chains.map(\.name)) ? order : nil
+      }
+      try bulk(step.id) { () throws(BulkTable.Problem) in
+        try BulkTable.replace(before, order: order ?? before.chains.map(\.name), with: step.after)
+      }
+      orders.withLock { $0[step.id] = step.after.chains.map(\.name) }
+      return
+    }
     try withLibrary(step.id) { () throws(LegacyTable.LibraryError) in
       let table = try LegacyTable(opening: step.id)
-      let before = step.before ?? Table(step.id.name, family: step.id.family)
       try table.edit(from: before, to: step.after)
       try table.commit()
     }
@@ -238,6 +268,22 @@ public final class XTablesBackend: Backend {
     }
   }
 
+  /// Runs one use of the kernel's own interface.
+  private func bulk<R>(_ id: TableID, _ body: () throws(BulkTable.Problem) -> R) throws(BackendError) -> R {
+    do throws(BulkTable.Problem) {
+      return try body()
+    } catch {
+      switch error {
+      case .image(let error):
+        throw BackendError(.system, "table \(id): the kernel's answer cannot be read: \(error)")
+      case .socket(let failure):
+        let operation: LegacyTable.Operation = failure.operation == .open ? .open : .commit
+        throw sentence(
+          LegacyTable.LibraryError(operation: operation, code: failure.code, reason: describe(failure.code)), id)
+      }
+    }
+  }
+
   private func sentence(_ error: LegacyTable.LibraryError, _ id: TableID) -> BackendError {
     var result: BackendError
     switch (error.operation, error.code) {
@@ -269,6 +315,9 @@ public final class XTablesBackend: Backend {
 }
 
 extension Table {
+  /// Rules, chain heads, policies and ends, as the kernel counts them.
+  fileprivate var entryCount: Int { chains.reduce(1) { $0 + $1.rules.count + ($1.hook == nil ? 2 : 1) } }
+
   /// The same chains with the first `count` rules only, counted over all chains in order.
   fileprivate func keepingFirst(_ count: Int) -> Table {
     var result = self

@@ -86,14 +86,14 @@ extension AddrType {
     "NAT", "XRESOLVE",
   ]
 
-  public init(parsing options: borrowing OptionValues) throws(SyntaxError) {
+  public init(parsing options: OptionValues) throws(SyntaxError) {
     source = try Self.types("--src-type", options)
     destination = try Self.types("--dst-type", options)
     interface = options.has("--limit-iface-in") ? .incoming : options.has("--limit-iface-out") ? .outgoing : nil
     guard source != nil || destination != nil else { throw SyntaxError("addrtype needs --src-type or --dst-type") }
   }
 
-  private static func types(_ name: StaticString, _ options: borrowing OptionValues) throws(SyntaxError)
+  private static func types(_ name: StaticString, _ options: OptionValues) throws(SyntaxError)
     -> Negatable<AddressTypes>?
   {
     guard let places = try options.list(name, abbreviated: true) else { return nil }

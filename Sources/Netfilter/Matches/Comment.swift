@@ -28,7 +28,7 @@ extension Comment {
       OptionSpec("--comment", .string(maxBytes: maxBytes), required: true, "the text, at most 255 bytes")
     ])
 
-  public init(parsing options: borrowing OptionValues) throws(SyntaxError) {
+  public init(parsing options: OptionValues) throws(SyntaxError) {
     guard let token = options.token("--comment") else { throw options.error("--comment", "needs --comment TEXT") }
     guard let value = Comment(bytes: Array(token.bytes)) else {
       let tooLong = token.count > Self.maxBytes

@@ -227,7 +227,7 @@ extension Conntrack {
   ]
   private static let statusWords: [StaticString] = ["EXPECTED", "SEEN_REPLY", "ASSURED", "CONFIRMED", "NONE"]
 
-  public init(parsing options: borrowing OptionValues) throws(SyntaxError) {
+  public init(parsing options: OptionValues) throws(SyntaxError) {
     if let places = try options.list("--ctstate", abbreviated: true) {
       let flags = ConnectionStates(places.map { ConnectionStates.names[$0].flag })
       states = Negatable(flags, inverted: options.isInverted("--ctstate"))
@@ -261,7 +261,7 @@ extension Conntrack {
     }
   }
 
-  private static func address(_ token: Token, _ options: borrowing OptionValues, _ option: StaticString)
+  private static func address(_ token: Token, _ options: OptionValues, _ option: StaticString)
     throws(SyntaxError) -> ConntrackAddress
   {
     let parts = token.split(at: UInt8(ascii: "/"))

@@ -32,7 +32,7 @@ extension ICMP {
         "message type, by number or name, and its codes")
     ])
 
-  public init(parsing options: borrowing OptionValues) throws(SyntaxError) {
+  public init(parsing options: OptionValues) throws(SyntaxError) {
     message = try ICMPMessage.parse(options, "--icmp-type", Self.names)
   }
 
@@ -92,7 +92,7 @@ extension ICMP {
 extension ICMPMessage {
   /// A name or the beginning that one name only has; or `TYPE`, `TYPE/CODE`, `TYPE/CODE:CODE`.
   static func parse(
-    _ options: borrowing OptionValues, _ option: StaticString, _ names: [(name: StaticString, message: ICMPMessage)]
+    _ options: OptionValues, _ option: StaticString, _ names: [(name: StaticString, message: ICMPMessage)]
   ) throws(SyntaxError) -> Negatable<ICMPMessage> {
     guard let token = options.token(option) else { throw options.error(option, "needs \(option)") }
     let named = names.filter { token.begins($0.name) }
@@ -110,7 +110,7 @@ extension ICMPMessage {
   }
 
   private static func number(
-    _ token: Token, _ options: borrowing OptionValues, _ option: StaticString, _ names: [String]
+    _ token: Token, _ options: OptionValues, _ option: StaticString, _ names: [String]
   ) throws(SyntaxError) -> ICMPMessage {
     let parts = token.split(at: UInt8(ascii: "/"))
     guard let type: UInt8 = parts.before.number(in: 0...255) else {

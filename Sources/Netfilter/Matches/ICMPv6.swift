@@ -17,7 +17,7 @@ extension ICMPv6 {
         "message type, by number or name, and its codes")
     ])
 
-  public init(parsing options: borrowing OptionValues) throws(SyntaxError) {
+  public init(parsing options: OptionValues) throws(SyntaxError) {
     message = try ICMPMessage.parse(options, "--icmpv6-type", Self.names)
   }
 

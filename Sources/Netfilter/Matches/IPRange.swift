@@ -21,7 +21,7 @@ extension IPRange {
       OptionSpec("--dst-range", .addressRange, negatable: true, "destination address lies in this range"),
     ])
 
-  public init(parsing options: borrowing OptionValues) throws(SyntaxError) {
+  public init(parsing options: OptionValues) throws(SyntaxError) {
     source = try options.addressBounds("--src-range").map {
       Negatable($0, inverted: options.isInverted("--src-range"))
     }

@@ -55,7 +55,7 @@ extension Limit {
       OptionSpec("--limit-burst", .number(0...10_000), "packets that may match at once; 5 if not given"),
     ])
 
-  public init(parsing options: borrowing OptionValues) throws(SyntaxError) {
+  public init(parsing options: OptionValues) throws(SyntaxError) {
     interval = try Self.interval(options) ?? Unit.hour.ticks / 3
     burst = UInt32(try options.number("--limit-burst") ?? 5)
     guard burst > 0 else {
@@ -70,7 +70,7 @@ extension Limit {
     }
   }
 
-  private static func interval(_ options: borrowing OptionValues) throws(SyntaxError) -> UInt32? {
+  private static func interval(_ options: OptionValues) throws(SyntaxError) -> UInt32? {
     guard let token = options.token("--limit") else { return nil }
     let parts = token.split(at: UInt8(ascii: "/"))
     var unit = Unit.second

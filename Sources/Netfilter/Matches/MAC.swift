@@ -14,7 +14,7 @@ extension MAC {
       OptionSpec("--mac-source", .macAddress, negatable: true, required: true, "Ethernet source address")
     ])
 
-  public init(parsing options: borrowing OptionValues) throws(SyntaxError) {
+  public init(parsing options: OptionValues) throws(SyntaxError) {
     guard let address = try options.macAddress("--mac-source") else {
       throw options.error("--mac-source", "needs --mac-source")
     }

@@ -21,7 +21,7 @@ extension MarkMatch {
       OptionSpec("--mark", .mark, negatable: true, required: true, "the bits of MASK in the mark are those of VALUE")
     ])
 
-  public init(parsing options: borrowing OptionValues) throws(SyntaxError) {
+  public init(parsing options: OptionValues) throws(SyntaxError) {
     guard let mark = try options.mark("--mark") else { throw options.error("--mark", "needs --mark VALUE") }
     (value, mask) = (mark.value, mark.mask)
     isInverted = options.isInverted("--mark")

@@ -53,7 +53,7 @@ extension Multiport {
     }
   }
 
-  public init(parsing options: borrowing OptionValues) throws(SyntaxError) {
+  public init(parsing options: OptionValues) throws(SyntaxError) {
     for side in Side.allCases {
       let name = Self.option(side)
       guard let token = options.token(name) else { continue }
@@ -75,7 +75,7 @@ extension Multiport {
   }
 
   /// A port or a range, both of whose ends have to be there.
-  private static func port(_ token: Token, _ options: borrowing OptionValues, _ name: StaticString)
+  private static func port(_ token: Token, _ options: OptionValues, _ name: StaticString)
     throws(SyntaxError) -> PortRange
   {
     let proto = options.proto?.value

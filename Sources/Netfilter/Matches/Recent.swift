@@ -118,7 +118,7 @@ extension Recent {
 
   private static let operations: [StaticString] = ["--set", "--rcheck", "--update", "--remove"]
 
-  public init(parsing options: borrowing OptionValues) throws(SyntaxError) {
+  public init(parsing options: OptionValues) throws(SyntaxError) {
     operation = try Self.operation(options)
     list = try Self.list(options)
     side = options.has("--rdest") ? .destination : .source
@@ -135,7 +135,7 @@ extension Recent {
     keepsRestOfDefault = true
   }
 
-  private static func operation(_ options: borrowing OptionValues) throws(SyntaxError) -> Negatable<Operation> {
+  private static func operation(_ options: OptionValues) throws(SyntaxError) -> Negatable<Operation> {
     if options.has("--set") { return Negatable(.set, inverted: options.isInverted("--set")) }
     if options.has("--remove") { return Negatable(.remove, inverted: options.isInverted("--remove")) }
     guard options.has("--rcheck") || options.has("--update") else {
@@ -152,7 +152,7 @@ extension Recent {
       : Negatable(.update(conditions), inverted: options.isInverted("--update"))
   }
 
-  private static func list(_ options: borrowing OptionValues) throws(SyntaxError) -> RecentListName {
+  private static func list(_ options: OptionValues) throws(SyntaxError) -> RecentListName {
     guard let text = try options.string("--name") else { return .default }
     guard let name = RecentListName(text) else {
       throw options.error(

@@ -26,7 +26,7 @@ extension State {
 
   private static let words: [StaticString] = ["INVALID", "NEW", "RELATED", "ESTABLISHED", "UNTRACKED"]
 
-  public init(parsing options: borrowing OptionValues) throws(SyntaxError) {
+  public init(parsing options: OptionValues) throws(SyntaxError) {
     let places = try options.list("--state", abbreviated: true) ?? []
     states = Negatable(
       ConnectionStates(places.map { ConnectionStates.names[$0].flag }), inverted: options.isInverted("--state"))

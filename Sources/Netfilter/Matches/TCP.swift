@@ -68,7 +68,7 @@ extension TCP {
       OptionSpec("--tcp-option", .number(1...255), negatable: true, "TCP option of this number present"),
     ])
 
-  public init(parsing options: borrowing OptionValues) throws(SyntaxError) {
+  public init(parsing options: OptionValues) throws(SyntaxError) {
     if let ports = try options.portRange("--source-port", .tcp) {
       sourcePorts = ports.condition(inverted: options.isInverted("--source-port"))
     }
@@ -101,8 +101,8 @@ extension TCP {
   }
 
   public func print(to out: inout RuleWriter) {
-    out.portsUnlessAny("--sport", sourcePorts)
-    out.portsUnlessAny("--dport", destinationPorts)
+    out.ports("--sport", sourcePorts)
+    out.ports("--dport", destinationPorts)
     if let option {
       out.option("--tcp-option", inverted: option.isInverted)
       out.number(option.value)
@@ -132,12 +132,6 @@ extension RuleWriter {
     option(name, inverted: ports.isInverted)
     text.write(byte: UInt8(ascii: " "))
     text.write(ports.value)
-  }
-
-  /// The same, but nothing for every port, not even after `!`: iptables 1.8.9 leaves out `! --dport 0:65535`, a
-  /// condition that no packet meets.
-  package mutating func portsUnlessAny(_ name: StaticString, _ ports: Negatable<PortRange>?) {
-    if ports?.value != .any { self.ports(name, ports) }
   }
 }
 

@@ -22,7 +22,7 @@ extension UDP {
       OptionSpec("--destination-port", aliases: ["--dport"], .portRange, negatable: true, "destination port or range"),
     ])
 
-  public init(parsing options: borrowing OptionValues) throws(SyntaxError) {
+  public init(parsing options: OptionValues) throws(SyntaxError) {
     if let ports = try options.portBounds("--source-port", .udp) {
       sourcePorts = ports.condition(inverted: options.isInverted("--source-port"))
     }
@@ -32,8 +32,8 @@ extension UDP {
   }
 
   public func print(to out: inout RuleWriter) {
-    out.portsUnlessAny("--sport", sourcePorts)
-    out.portsUnlessAny("--dport", destinationPorts)
+    out.ports("--sport", sourcePorts)
+    out.ports("--dport", destinationPorts)
   }
 }
 
@@ -74,9 +74,9 @@ extension Bounds<UInt16> {
 }
 
 extension RuleWriter {
-  /// ` ! --dport 22:25`; nothing for every port, not even after `!`, as for TCP.
-  fileprivate mutating func portsUnlessAny(_ name: StaticString, _ ports: Negatable<Bounds<UInt16>>?) {
-    guard let ports, ports.value != .anyPort else { return }
+  /// ` ! --dport 22:25`; nothing for nil.
+  fileprivate mutating func ports(_ name: StaticString, _ ports: Negatable<Bounds<UInt16>>?) {
+    guard let ports else { return }
     option(name, inverted: ports.isInverted)
     text.write(byte: UInt8(ascii: " "))
     text.write(ports.value)

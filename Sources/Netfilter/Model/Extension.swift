@@ -14,7 +14,7 @@ public protocol Extension: Hashable, Sendable {
 
   /// Makes the value from the options that stood in a rule.
   /// - Throws: ``SyntaxError`` with the place in the line, when an option is missing or cannot be.
-  init(parsing options: borrowing OptionValues) throws(SyntaxError)
+  init(parsing options: OptionValues) throws(SyntaxError)
 
   /// Writes the options as iptables-save does, each with a blank before it.
   func print(to out: inout RuleWriter)

@@ -86,6 +86,81 @@ public struct RuleList: Sendable {
       of: isChain ? RuleCodec.jumpMarker : 0, toByteOffset: target + RuleCodec.extensionHeaderSize, as: UInt32.self)
   }
 
+  /// Adds rules that lie one behind the other in a kernel's table, in zeroed memory, from `base` on. Jumps, which are
+  /// offsets in that table, become names.
+  package mutating func append(
+    kernelEntries entries: UnsafeRawBufferPointer, count: Int, at base: Int, chainAt: (Int32) -> ChainName?
+  ) {
+    let first = bytes.count
+    starts.reserveCapacity(starts.count + count)
+    bytes.append(contentsOf: entries)
+    let layout = RuleCodec.Layout.of(family)
+    for _ in 0..<(lines.isEmpty ? 0 : count) { lines.append(0) }
+    bytes.withUnsafeMutableBytes { all in
+      var rule = first
+      while rule < all.count {
+        starts.append(UInt32(rule))
+        all.storeBytes(of: 0, toByteOffset: rule + layout.cache, as: UInt32.self)
+        all.storeBytes(of: 0, toByteOffset: rule + layout.comeFrom, as: UInt32.self)
+        let next = rule + Int(all.loadUnaligned(fromByteOffset: rule + layout.nextOffset, as: UInt16.self))
+        let target = rule + Int(all.loadUnaligned(fromByteOffset: rule + layout.targetOffset, as: UInt16.self))
+        if all[target + 2] == 0, next - target == RuleCodec.standardTargetSize {
+          Self.nameVerdict(all, target, fallsTo: Int32(base + next - first), chainAt)
+        }
+        rule = next
+      }
+    }
+  }
+
+  /// Puts a verdict's label or a chain's name in place of the kernel's number.
+  private static func nameVerdict(
+    _ all: UnsafeMutableRawBufferPointer, _ target: Int, fallsTo next: Int32, _ chainAt: (Int32) -> ChainName?
+  ) {
+    let place = target + RuleCodec.extensionHeaderSize
+    let number = all.loadUnaligned(fromByteOffset: place, as: Int32.self)
+    var marker: UInt32 = 0
+    func write(_ bytes: some Sequence<UInt8>) {
+      for (offset, byte) in bytes.prefix(RuleCodec.extensionNameSize - 1).enumerated() { all[target + 2 + offset] = byte }
+    }
+    switch number {
+    case -1: write("DROP".utf8)
+    case -2: write("ACCEPT".utf8)
+    case -4: write("QUEUE".utf8)
+    case -5: write("RETURN".utf8)
+    case next: break
+    default:
+      guard let chain = chainAt(number) else { return }
+      write(chain.text.utf8)
+      marker = RuleCodec.jumpMarker
+    }
+    all.storeBytes(of: marker, toByteOffset: place, as: UInt32.self)
+  }
+
+  /// A rule's target as far as the kernel's standard target serves for it.
+  package enum StandardLabel {
+    case none
+    case verdict(Verdict)
+    case chain(ChainName)
+    case `extension`
+  }
+
+  package func standardLabel(of index: Int) -> StandardLabel {
+    let start = Int(starts[index])
+    return bytes.withUnsafeBytes { all in
+      let target = start + Int(all.loadUnaligned(fromByteOffset: start + RuleCodec.Layout.of(family).targetOffset, as: UInt16.self))
+      guard Int(all.loadUnaligned(fromByteOffset: target, as: UInt16.self)) == RuleCodec.standardTargetSize else { return .extension }
+      if all[target + 2] == 0 { return .none }
+      let name = all.loadUnaligned(fromByteOffset: target + 2, as: UInt64.self)
+      for (label, verdict) in Self.verdictKeys where label == name { return .verdict(verdict) }
+      guard all.loadUnaligned(fromByteOffset: target + RuleCodec.extensionHeaderSize, as: UInt32.self) == RuleCodec.jumpMarker
+      else { return .extension }
+      let text = all[target + 2..<target + 2 + RuleCodec.extensionNameSize].prefix { $0 != 0 }
+      return .chain(ChainName(unchecked: String(decoding: text, as: UTF8.self)))
+    }
+  }
+
+  private static let verdictKeys = Verdict.allCases.map { (nameKey("\($0.label)"), $0) }
+
   /// Rules one behind the other, as `bytes` gives them.
   /// - Throws: ``WireError`` where they are not whole rules.
   package init(decoding bytes: [UInt8], family: Family) throws(WireError) {

@@ -2,9 +2,11 @@
 ///
 /// The typed readers (`number`, `portRange` …) return nil when the option was not given and throw, with the place
 /// of the word, when its value cannot be.
-public struct OptionValues {
+public final class OptionValues {
   struct Use {
+    /// The option's place among the extension's options, and its name.
     let spec: Int
+    let name: StaticString
     let isInverted: Bool
     /// The option word itself.
     let word: Token
@@ -26,12 +28,12 @@ public struct OptionValues {
     self.definition = definition
   }
 
-  mutating func reset(for definition: ExtensionDefinition) {
+  func reset(for definition: ExtensionDefinition) {
     self.definition = definition
     uses.removeAll(keepingCapacity: true)
   }
 
-  mutating func add(_ use: Use) throws(SyntaxError) {
+  func add(_ use: Use) throws(SyntaxError) {
     let spec = definition.options[use.spec]
     if use.isInverted, !spec.isNegatable {
       throw SyntaxError(at: use.word, "'!' cannot stand before \(spec.name)")
@@ -40,7 +42,7 @@ public struct OptionValues {
       throw SyntaxError(at: use.word, "\(spec.name) is given twice", hint: "one rule takes it once")
     }
     for other in uses where other.spec != use.spec {
-      let name = definition.options[other.spec].name
+      let name = other.name
       let conflict =
         spec.excludes.contains { same($0, name) }
         || definition.options[other.spec].excludes.contains { same($0, spec.name) }
@@ -61,8 +63,9 @@ public struct OptionValues {
 }
 
 private func same(_ a: StaticString, _ b: StaticString) -> Bool {
-  a.utf8CodeUnitCount == b.utf8CodeUnitCount
-    && UnsafeBufferPointer(start: a.utf8Start, count: a.utf8CodeUnitCount)
+  guard a.utf8CodeUnitCount == b.utf8CodeUnitCount else { return false }
+  return a.utf8Start == b.utf8Start
+    || UnsafeBufferPointer(start: a.utf8Start, count: a.utf8CodeUnitCount)
       .elementsEqual(UnsafeBufferPointer(start: b.utf8Start, count: b.utf8CodeUnitCount))
 }
 
@@ -72,7 +75,8 @@ extension OptionValues {
   package var isEmpty: Bool { uses.isEmpty }
 
   private func use(_ name: StaticString) -> Use? {
-    uses.first { same(definition.options[$0.spec].name, name) }
+    for index in 0..<uses.count where same(uses[index].name, name) { return uses[index] }
+    return nil
   }
 
   /// Whether the option was given at all.
@@ -93,7 +97,7 @@ extension OptionValues {
   /// Every use of a repeatable option, in order.
   package func tokens(_ name: StaticString) -> [(value: Token, isInverted: Bool)] {
     uses.compactMap { use in
-      guard same(definition.options[use.spec].name, name), let value = use.value else { return nil }
+      guard same(use.name, name), let value = use.value else { return nil }
       return (value, use.isInverted)
     }
   }

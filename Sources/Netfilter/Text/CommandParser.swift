@@ -207,7 +207,7 @@ package struct CommandParser: ~Copyable {
     }
     let second = spec.wordCount == 2 ? try self.value(of: name, attached: nil) : nil
     try pool[`extension`.values].add(
-      .init(spec: index, isInverted: inverted, word: name, value: value, secondValue: second))
+      .init(spec: index, name: spec.name, isInverted: inverted, word: name, value: value, secondValue: second))
   }
 
   /// Loads the match that has the name of the rule's protocol, once.

@@ -43,7 +43,7 @@ import Testing
     Row(.ipv4, "-p tcp --sport :", prints: "-p tcp -m tcp", wire: [0, 0, 255, 255, 0, 0, 255, 255, 0, 0, 0, 0]),
     Row(
       .ipv4, "-p tcp ! --sport 0:65535",
-      prints: "-p tcp -m tcp",
+      prints: "-p tcp -m tcp ! --sport 0:65535",
       wire: [0, 0, 255, 255, 0, 0, 255, 255, 0, 0, 0, 1]),
     Row(
       .ipv4, "-p tcp --dport ssh",

@@ -1,0 +1,241 @@
+internal import Netfilter
+internal import RuleStore
+
+/// How a table lies in the kernel: its built-in chains in hook order, each ended by its policy; its user chains, each
+/// begun by an entry with the target ERROR that names it and ended by a RETURN; a last entry with the target ERROR. A jump
+/// is the offset of the first rule of a chain.
+enum TableImage {
+  static let errorTarget = Array("ERROR".utf8)
+  /// `struct xt_error_target`: header, 30 bytes of name, aligned.
+  static let errorTargetSize = 64
+
+  static func policySize(_ family: Family) -> Int { RuleCodec.Layout.of(family).size + RuleCodec.standardTargetSize }
+  static func headSize(_ family: Family) -> Int { RuleCodec.Layout.of(family).size + errorTargetSize }
+
+  /// `-NF_DROP - 1` and so on; `XT_RETURN` is `-NF_REPEAT - 1`.
+  static func number(_ verdict: Verdict) -> Int32 {
+    switch verdict {
+    case .drop: -1
+    case .accept: -2
+    case .queue: -4
+    case .return: -5
+    }
+  }
+
+  static func verdict(_ number: Int32) -> Verdict? {
+    Verdict.allCases.first { self.number($0) == number }
+  }
+}
+
+// MARK: Reading
+
+/// Makes a table of the kernel's image of it.
+struct TableImageReader {
+  private let id: TableID
+  private let info: TableInfo
+  private let image: UnsafeRawBufferPointer
+  private let layout: RuleCodec.Layout
+
+  /// Where a chain's rules lie, without head, policy or closing RETURN.
+  private struct Span {
+    let name: ChainName
+    let range: Range<Int>
+    let rules: Int
+    /// Where the policy lies, for a built-in chain.
+    let policy: Int?
+  }
+
+  init(_ id: TableID, _ info: TableInfo, _ image: UnsafeRawBufferPointer) {
+    self.id = id
+    self.info = info
+    self.image = image
+    layout = .of(id.family)
+  }
+
+  /// The table, and its chains in the image's order.
+  /// - Throws: ``WireError`` when the image is not one.
+  func read() throws(WireError) -> (table: Table, order: [ChainName]) {
+    let spans = try self.spans()
+    var names: [Int32: ChainName] = [:]
+    for span in spans where span.policy == nil { names[Int32(span.range.lowerBound)] = span.name }
+    var table = Table(id.name, family: id.family)
+    for span in spans {
+      if span.policy == nil { try? table.addChain(span.name) }
+      guard let index = table.index(of: span.name) else { throw invalid(span.range.lowerBound, "chain") }
+      if let policy = span.policy { readPolicy(policy, into: &table, at: index) }
+      let part = UnsafeRawBufferPointer(rebasing: image[span.range])
+      table.withRules(of: index) { rules in
+        rules.append(kernelEntries: part, count: span.rules, at: span.range.lowerBound) { names[$0] }
+      }
+    }
+    return (table, spans.map(\.name))
+  }
+
+  private func readPolicy(_ offset: Int, into table: inout Table, at index: Int) {
+    let target = offset + number16(offset + layout.targetOffset)
+    let verdict = TableImage.verdict(image.loadUnaligned(fromByteOffset: target + RuleCodec.extensionHeaderSize, as: Int32.self))
+    let counters = Counters(
+      packets: image.loadUnaligned(fromByteOffset: offset + layout.counters, as: UInt64.self),
+      bytes: image.loadUnaligned(fromByteOffset: offset + layout.counters + 8, as: UInt64.self))
+    table.setPolicyUnchecked(verdict == .accept ? .accept : .drop, at: index, counters: counters)
+  }
+
+  /// Walks all entries once.
+  private func spans() throws(WireError) -> [Span] {
+    var spans: [Span] = []
+    var chain: (name: ChainName, start: Int, rules: Int, isUser: Bool)?
+    var lastSize = 0
+    var offset = 0
+    let builtIn = info.validHooks.hooks
+    func closeUserChain() {
+      guard let open = chain, open.isUser else { return }
+      spans.append(Span(name: open.name, range: open.start..<offset - lastSize, rules: open.rules - 1, policy: nil))
+      chain = nil
+    }
+    while offset < image.count {
+      let size = try entrySize(offset)
+      if let hook = builtIn.first(where: { info.hookEntries[Int($0.rawValue)] == offset }) {
+        chain = (hook.chainName, offset, 0, false)
+      }
+      if let hook = builtIn.first(where: { info.underflows[Int($0.rawValue)] == offset }) {
+        guard let open = chain else { throw invalid(offset, "underflow") }
+        spans.append(Span(name: hook.chainName, range: open.start..<offset, rules: open.rules, policy: offset))
+        chain = nil
+      } else if let name = errorName(offset, size) {
+        closeUserChain()
+        if offset + size < image.count { chain = (ChainName(unchecked: name), offset + size, 0, true) }
+      } else {
+        chain?.rules += 1
+      }
+      lastSize = size
+      offset += size
+    }
+    return spans
+  }
+
+  private func entrySize(_ offset: Int) throws(WireError) -> Int {
+    guard offset + layout.size + RuleCodec.extensionHeaderSize <= image.count else { throw invalid(offset, "entry") }
+    let size = number16(offset + layout.nextOffset)
+    let target = number16(offset + layout.targetOffset)
+    guard offset + size <= image.count, target >= layout.size, target + RuleCodec.extensionHeaderSize <= size else {
+      throw invalid(offset, "next_offset")
+    }
+    return size
+  }
+
+  /// The name in an entry that begins a chain; nil for any other entry.
+  private func errorName(_ offset: Int, _ size: Int) -> String? {
+    let target = offset + number16(offset + layout.targetOffset)
+    guard image[target + 2] == TableImage.errorTarget[0], target + RuleCodec.extensionHeaderSize < offset + size else { return nil }
+    let name = image[target + 2..<target + 2 + RuleCodec.extensionNameSize].prefix { $0 != 0 }
+    guard name.elementsEqual(TableImage.errorTarget) else { return nil }
+    let text = image[target + RuleCodec.extensionHeaderSize..<offset + size].prefix { $0 != 0 }
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  private func number16(_ offset: Int) -> Int { Int(image.loadUnaligned(fromByteOffset: offset, as: UInt16.self)) }
+
+  private func invalid(_ offset: Int, _ field: String) -> WireError {
+    WireError(offset: offset, field: field, reason: .invalid)
+  }
+}
+
+// MARK: Writing
+
+/// Lays a table out as the kernel wants it: `struct ipt_replace` and its entries.
+struct TableImageWriter: ~Copyable {
+  let memory: PageMemory
+  let entryCount: Int
+
+  init(_ table: Table) {
+    let family = table.family
+    let layout = RuleCodec.Layout.of(family)
+    let head = TableImage.headSize(family)
+    let end = TableImage.policySize(family)
+    var size = head
+    var count = 1
+    var firstRules: [ChainName: Int] = [:]
+    size = 0
+    for chain in table.chains {
+      if chain.hook == nil {
+        size += head
+        count += 1
+      }
+      firstRules[chain.name] = size
+      size += chain.rules.bytes.count + end
+      count += chain.rules.count + 1
+    }
+    size += head
+    memory = PageMemory(count: TableInfo.replaceEntriesOffset + size)
+    entryCount = count
+
+    let all = memory.bytes
+    all.storeBytes(of: UInt32(table.name.hooks.rawValue), toByteOffset: 32, as: UInt32.self)
+    all.storeBytes(of: UInt32(count), toByteOffset: 36, as: UInt32.self)
+    all.storeBytes(of: UInt32(size), toByteOffset: 40, as: UInt32.self)
+    let entries = UnsafeMutableRawBufferPointer(rebasing: all[TableInfo.replaceEntriesOffset...])
+    var offset = 0
+    for chain in table.chains {
+      if chain.hook == nil { Self.writeHead(chain.name.text, at: &offset, layout, entries) }
+      let start = offset
+      Self.writeRules(chain.rules, at: &offset, layout, entries, firstRules)
+      if let hook = chain.hook {
+        all.storeBytes(of: UInt32(start), toByteOffset: 44 + 4 * Int(hook.rawValue), as: UInt32.self)
+        all.storeBytes(of: UInt32(offset), toByteOffset: 64 + 4 * Int(hook.rawValue), as: UInt32.self)
+      }
+      let verdict = chain.policy.map { TableImage.number($0.verdict) } ?? TableImage.number(.return)
+      Self.writeEnd(verdict, at: &offset, layout, entries)
+    }
+    Self.writeHead("ERROR", at: &offset, layout, entries)
+  }
+
+  private static func writeHead(_ name: String, at offset: inout Int, _ layout: RuleCodec.Layout, _ out: UnsafeMutableRawBufferPointer) {
+    let size = layout.size + TableImage.errorTargetSize
+    out.storeBytes(of: UInt16(layout.size), toByteOffset: offset + layout.targetOffset, as: UInt16.self)
+    out.storeBytes(of: UInt16(size), toByteOffset: offset + layout.nextOffset, as: UInt16.self)
+    let target = offset + layout.size
+    out.storeBytes(of: UInt16(TableImage.errorTargetSize), toByteOffset: target, as: UInt16.self)
+    for (place, byte) in TableImage.errorTarget.enumerated() { out[target + 2 + place] = byte }
+    for (place, byte) in name.utf8.prefix(ChainName.maxBytes).enumerated() {
+      out[target + RuleCodec.extensionHeaderSize + place] = byte
+    }
+    offset += size
+  }
+
+  private static func writeEnd(_ verdict: Int32, at offset: inout Int, _ layout: RuleCodec.Layout, _ out: UnsafeMutableRawBufferPointer) {
+    let size = layout.size + RuleCodec.standardTargetSize
+    out.storeBytes(of: UInt16(layout.size), toByteOffset: offset + layout.targetOffset, as: UInt16.self)
+    out.storeBytes(of: UInt16(size), toByteOffset: offset + layout.nextOffset, as: UInt16.self)
+    let target = offset + layout.size
+    out.storeBytes(of: UInt16(RuleCodec.standardTargetSize), toByteOffset: target, as: UInt16.self)
+    out.storeBytes(of: verdict, toByteOffset: target + RuleCodec.extensionHeaderSize, as: Int32.self)
+    offset += size
+  }
+
+  private static func writeRules(
+    _ rules: RuleList, at offset: inout Int, _ layout: RuleCodec.Layout, _ out: UnsafeMutableRawBufferPointer,
+    _ chains: [ChainName: Int]
+  ) {
+    guard !rules.isEmpty else { return }
+    let start = offset
+    rules.bytes.withUnsafeBytes { bytes in
+      UnsafeMutableRawBufferPointer(rebasing: out[start..<start + bytes.count]).copyMemory(from: bytes)
+    }
+    for index in rules.indices {
+      let rule = start + Int(rules.starts[index])
+      let target = rule + Int(out.loadUnaligned(fromByteOffset: rule + layout.targetOffset, as: UInt16.self))
+      let label = rules.standardLabel(of: index)
+      let verdict: Int32
+      switch label {
+      case .extension: continue
+      case .none: verdict = Int32(rule + Int(out.loadUnaligned(fromByteOffset: rule + layout.nextOffset, as: UInt16.self)))
+      case .verdict(let known): verdict = TableImage.number(known)
+      case .chain(let name): verdict = Int32(chains[name] ?? -1)
+      }
+      UnsafeMutableRawBufferPointer(rebasing: out[target + 2..<target + RuleCodec.extensionHeaderSize]).initializeMemory(
+        as: UInt8.self, repeating: 0)
+      out.storeBytes(of: verdict, toByteOffset: target + RuleCodec.extensionHeaderSize, as: Int32.self)
+    }
+    offset = start + rules.bytes.count
+  }
+}
