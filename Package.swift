@@ -50,6 +50,15 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
+    .target(
+      name: "KernelTestSupport", dependencies: ["CLinux"], path: "Tests/KernelTestSupport",
+      swiftSettings: strict),
+    .testTarget(
+      name: "RuleStoreTests",
+      dependencies: ["RuleStore", "XTablesStore", "CommitEngine", "Netfilter", "KernelTestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "CommandTests", dependencies: ["FirebreakCLI", "Firebreak", "KernelTestSupport"], swiftSettings: strict),
     .testTarget(name: "NetfilterTests", dependencies: ["Netfilter", "CIPTables"], swiftSettings: codec),
   ]
 )

@@ -57,7 +57,7 @@ public struct CommitEngine: Sendable {
     defer { withExtendedLifetime(lock) {} }
     let recovered = try recover(options)
     let outcome = try commit(wanted, options, message: message)
-    if !outcome.plan.isEmpty { try state.rename(Self.pending, to: Self.last) }
+    if !outcome.plan.steps.isEmpty { try state.rename(Self.pending, to: Self.last) }
     return Report(plan: outcome.plan, notes: outcome.rehearsalNote.map { [$0] } ?? [], recovered: recovered)
   }
 
@@ -108,6 +108,7 @@ public struct CommitEngine: Sendable {
     var keeper: Keeper?
     do {
       let outcome = try store.commit(wanted, options) { _, plan in
+        guard !plan.steps.isEmpty else { return }
         let record = CommitRecord(plan: plan, time: Int64(time(nil)), message: message)
         try state.write(record.encoded, to: Self.pending)
         let writesOnce = store.backend.capabilities.isOneTransaction || plan.steps.count < 2

@@ -27,5 +27,9 @@ final class EngineLock {
     }
   }
 
-  deinit { close(descriptor) }
+  deinit {
+    // A child that this process is just starting has the file open too; closing alone would leave it locked.
+    flock(descriptor, LOCK_UN)
+    close(descriptor)
+  }
 }

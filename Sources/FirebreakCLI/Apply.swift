@@ -83,8 +83,11 @@ extension Plan {
   func sentence(status: String) -> String {
     guard !isEmpty else { return "unchanged: the kernel holds these rules already" }
     let changes = changes
-    let tables = steps.map { "\($0.id)" }.joined(separator: ", ")
-    return "\(status): \(tables); \(changes.added) rules added, \(changes.removed) removed"
+    let changed = steps.map { "\($0.id)" }.joined(separator: ", ")
+    guard !steps.isEmpty else {
+      return "\(status): made \(creations.map { "\($0)" }.joined(separator: ", ")), which stay empty"
+    }
+    return "\(status): \(changed); \(changes.added) rules added, \(changes.removed) removed"
   }
 }
 

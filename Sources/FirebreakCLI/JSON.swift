@@ -50,15 +50,20 @@ extension JSON {
   }
 
   init(_ plan: Plan) {
-    self = .array(
-      plan.steps.map { step in
-        let changes = step.changes
-        return .object([
-          ("family", .number(step.id.family == .ipv4 ? 4 : 6)), ("table", .string(step.id.name.rawValue)),
-          ("existed", .bool(step.before != nil)), ("rules", .number(step.after.ruleCount)),
-          ("added", .number(changes.added)), ("removed", .number(changes.removed)),
-        ])
-      })
+    let made = plan.creations.filter { id in !plan.steps.contains { $0.id == id } }
+    self = .array(plan.steps.map { JSON($0) } + made.map { JSON($0, existed: false, rules: 0, changes: (0, 0)) })
+  }
+
+  private init(_ step: Plan.Step) {
+    self.init(step.id, existed: step.before != nil, rules: step.after.ruleCount, changes: step.changes)
+  }
+
+  private init(_ id: TableID, existed: Bool, rules: Int, changes: (added: Int, removed: Int)) {
+    self = .object([
+      ("family", .number(id.family == .ipv4 ? 4 : 6)), ("table", .string(id.name.rawValue)),
+      ("existed", .bool(existed)), ("rules", .number(rules)),
+      ("added", .number(changes.added)), ("removed", .number(changes.removed)),
+    ])
   }
 
   init(_ difference: RulesetDifference) {

@@ -31,10 +31,11 @@ public struct Plan: Sendable {
   /// that `filter` comes last but for `security`.
   public let steps: [Step]
   /// Tables that do not exist yet, in the order in which the input named them: the kernel lists tables in the
-  /// order of their making.
-  package let creations: [TableID]
+  /// order of their making. One that is to hold nothing is made and has no step.
+  public let creations: [TableID]
 
-  public var isEmpty: Bool { steps.isEmpty }
+  /// Whether the kernel stays as it is.
+  public var isEmpty: Bool { steps.isEmpty && creations.isEmpty }
 
   package init(steps: [Step], creations: [TableID] = []) {
     self.steps = steps
@@ -58,18 +59,21 @@ public struct Plan: Sendable {
   ) {
     let existing = Set(snapshot.existing)
     var steps: [Step] = []
+    var creations: [TableID] = []
     var targets = wanted.tables
     for id in remove where wanted[id] == nil && existing.contains(id) {
       targets.append(Table(id.name, family: id.family))
     }
     for target in targets {
-      let before = snapshot.ruleset[target.id]
-      let current = before ?? Table(target.name, family: target.family)
-      if existing.contains(target.id) ? current.sameRules(as: target) : target.isPristine { continue }
-      let after = CounterCarrier.carry(from: current, to: target, fresh: counters)
-      steps.append(Step(id: target.id, before: existing.contains(target.id) ? current : nil, after: after))
+      let isNew = !existing.contains(target.id)
+      let current = snapshot.ruleset[target.id] ?? Table(target.name, family: target.family)
+      if isNew { creations.append(target.id) }
+      if isNew ? target.isPristine : current.sameRules(as: target) { continue }
+      let after =
+        isNew && counters == .wanted ? target : CounterCarrier.carry(from: current, to: target, fresh: counters)
+      steps.append(Step(id: target.id, before: isNew ? nil : current, after: after))
     }
-    creations = steps.filter { $0.before == nil }.map(\.id)
+    self.creations = creations
     self.steps = steps.sorted { $0.id < $1.id }
   }
 

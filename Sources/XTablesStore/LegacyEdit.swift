@@ -11,7 +11,8 @@ extension LegacyTable {
     for chain in new.chains where old[chain.name] == nil { try create(chain.name) }
     for chain in new.chains {
       let before = old[chain.name]
-      if let policy = chain.policy, before?.policy != policy || before?.policyCounters != chain.policyCounters {
+      // libiptc sets the counters of a policy that it is not told about to zero.
+      if let policy = chain.policy {
         try setPolicy(policy, of: chain.name, counters: chain.policyCounters)
       }
       try edit(chain.name, from: before?.rules ?? RuleList(family: id.family), to: chain.rules)

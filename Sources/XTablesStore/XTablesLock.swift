@@ -40,7 +40,11 @@ final class XTablesLock: WriteLock {
 
   func release() {
     descriptor.withLock { file in
-      if let open = file { close(open) }
+      if let open = file {
+        // A child that this process is just starting has the file open too; closing alone would leave it locked.
+        flock(open, LOCK_UN)
+        close(open)
+      }
       file = nil
     }
   }

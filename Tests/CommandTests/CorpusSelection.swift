@@ -1,0 +1,61 @@
+import Firebreak
+import KernelTestSupport
+
+extension Corpus.Entry {
+  var family: Family { isIPv6 ? .ipv6 : .ipv4 }
+  private var isSaveText: Bool { kind.hasPrefix("save") }
+
+  /// Whether the standard registry knows every match and target in it, so that extensions to come are picked up.
+  private var isKnown: Bool {
+    extensions.allSatisfy { word in
+      if word.hasPrefix("-g") { return true }
+      let name = String(word.dropFirst(3))
+      if word.hasPrefix("-m ") { return Registry.standard.match(named: name, family: family) != nil }
+      return Verdict(label: name) != nil || Registry.standard.target(named: name, family: family) != nil
+    }
+  }
+
+  /// Files that Firebreak and iptables both have to take.
+  static let accepted = Corpus.entries.filter { $0.isSaveText && $0.isKnown && $0.isAcceptedByLegacy }
+
+  /// Files that iptables refuses only for their line ends, which Firebreak reads.
+  static let withOddLineEnds = rejected.filter { $0.notes.contains("rejection: crlf") }
+
+  /// Files that are wrong whatever machine reads them.
+  static let wrong = rejected.filter { entry in
+    ["undefined-chain", "masked-data", "wrong-family", "other"].contains { entry.notes.contains("rejection: \($0)") }
+  }
+
+  private static let rejected = Corpus.entries.filter { $0.isSaveText && $0.isKnown && !$0.isAcceptedByLegacy }
+
+  /// Files with extensions that this version does not know.
+  static let unknown = Corpus.entries.filter { $0.isSaveText && !$0.isKnown }
+}
+
+/// Text of iptables-save without what differs from run to run: comments and counters.
+func comparable(_ text: String) -> [String] {
+  text.split(separator: "\n").filter { !$0.hasPrefix("#") }.map { line in
+    guard line.hasPrefix(":"), let bracket = line.lastIndex(of: "[") else { return String(line) }
+    return String(line[..<bracket].reversed().drop { $0 == " " }.reversed())
+  }
+}
+
+/// Without comments only.
+func uncommented(_ text: String) -> [Substring] { text.split(separator: "\n").filter { !$0.hasPrefix("#") } }
+
+/// The lines that are in one only, for messages; empty when both are the same.
+func difference(_ found: [String], _ expected: [String]) -> [String] {
+  guard found != expected else { return [] }
+  let changes = found.difference(from: expected)
+  return changes.prefix(12).map { change in
+    switch change {
+    case .insert(let place, let line, _): "found line \(place + 1): \(line)"
+    case .remove(let place, let line, _): "expected line \(place + 1): \(line)"
+    }
+  }
+}
+
+/// The tables of a save text, each as its lines, in the order of their names.
+func tables(_ lines: [String]) -> [String] {
+  lines.split(separator: "COMMIT").sorted { $0.first! < $1.first! }.flatMap { $0 }
+}

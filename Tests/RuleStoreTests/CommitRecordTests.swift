@@ -1,0 +1,78 @@
+import CommitEngine
+import Netfilter
+import RuleStore
+import Testing
+
+/// What a commit writes down: it comes back whole, or its damage is noticed.
+@Suite struct CommitRecordTests {
+  private static let record: CommitRecord = {
+    let before = twoTablesTwoFamilies()
+    let snapshot = Snapshot(ruleset: before, existing: before.tables.map(\.id), stamp: .init(0))
+    let wanted = rules("*filter\n-A INPUT -j DROP\nCOMMIT\n*raw\n-A OUTPUT -j ACCEPT\nCOMMIT\n")
+    return CommitRecord(plan: Plan(from: snapshot, to: wanted), time: 1_700_000_000, message: "größer\n\"so\"")
+  }()
+
+  @Test func itComesBack() throws {
+    let record = Self.record
+    let copy = try CommitRecord(decoding: record.encoded)
+    #expect(copy == record)
+    #expect(copy.message == "größer\n\"so\"")
+    #expect(copy.entries.map(\.id) == [TableID(.raw, .ipv4), TableID(.filter, .ipv4)])
+    #expect(copy.before.absent == [TableID(.raw, .ipv4)])
+    #expect(copy.before.ruleset[TableID(.filter, .ipv4)] == twoTablesTwoFamilies()[TableID(.filter, .ipv4)], "counters too")
+  }
+
+  @Test func aRecordOfNothingComesBack() throws {
+    let record = CommitRecord(plan: Plan(steps: []), time: 0, message: "")
+    #expect(try CommitRecord(decoding: record.encoded) == record)
+  }
+
+  /// Every bit of every byte.
+  @Test func everyFlippedBitIsNoticed() {
+    var bytes = Self.record.encoded
+    for place in bytes.indices {
+      for bit in 0..<8 {
+        bytes[place] ^= 1 << bit
+        #expect(throws: CommitRecord.Damage.self, "byte \(place), bit \(bit)") { try CommitRecord(decoding: bytes) }
+        bytes[place] ^= 1 << bit
+      }
+    }
+  }
+
+  @Test func everyTruncationIsNoticed() {
+    let bytes = Self.record.encoded
+    for length in 0..<bytes.count {
+      #expect(throws: CommitRecord.Damage.self, "\(length) bytes") { try CommitRecord(decoding: Array(bytes.prefix(length))) }
+    }
+  }
+
+  @Test func moreThanARecordIsNoticed() {
+    for extra in [[0], [1], [0, 0, 0, 0, 0, 0, 0, 0], Self.record.encoded] as [[UInt8]] {
+      #expect(throws: CommitRecord.Damage.self) { try CommitRecord(decoding: Self.record.encoded + extra) }
+    }
+  }
+
+  @Test func swappedPartsAreNoticed() {
+    var bytes = Self.record.encoded
+    let start = 27
+    for place in stride(from: start, to: bytes.count - 16, by: 8) where bytes[place..<place + 8] != bytes[place + 8..<place + 16] {
+      for offset in 0..<8 { bytes.swapAt(place + offset, place + 8 + offset) }
+      #expect(throws: CommitRecord.Damage.self) { try CommitRecord(decoding: bytes) }
+      for offset in 0..<8 { bytes.swapAt(place + offset, place + 8 + offset) }
+    }
+  }
+
+  /// The digest is of the rules, not of what they counted.
+  @Test func theDigestLeavesCountersOut() {
+    let digest = { CommitRecord.digest(of: $0) }
+    #expect(digest(Letters.ruleset("ab", counted: 1).tables[0]) == digest(Letters.ruleset("ab", counted: 2).tables[0]))
+    #expect(digest(Letters.ruleset("ab").tables[0]) != digest(Letters.ruleset("ba").tables[0]))
+    #expect(digest(Letters.ruleset("a").tables[0]) != digest(Letters.ruleset("").tables[0]))
+    let accept = rules("*filter\n:INPUT ACCEPT\nCOMMIT\n").tables[0]
+    let drop = rules("*filter\n:INPUT DROP\nCOMMIT\n").tables[0]
+    #expect(digest(accept) != digest(drop))
+    let one = rules("*filter\n:a - [0:0]\n:b - [0:0]\n-A a -j DROP\nCOMMIT\n").tables[0]
+    let other = rules("*filter\n:a - [0:0]\n:b - [0:0]\n-A b -j DROP\nCOMMIT\n").tables[0]
+    #expect(digest(one) != digest(other))
+  }
+}

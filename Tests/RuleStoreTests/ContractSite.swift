@@ -1,0 +1,115 @@
+import Glibc
+import KernelTestSupport
+import Netfilter
+import RuleStore
+import Testing
+import XTablesStore
+
+/// The kinds of backend that keep the one contract.
+enum ContractKind: String, CaseIterable, CustomTestStringConvertible, Sendable {
+  case memory
+  case legacy
+
+  var testDescription: String { rawValue }
+
+  /// Those that can be had here; what is missing fails a test of its own where it must be there.
+  static let available = allCases.filter { $0 == .memory || Need.legacyTables.whatIsMissing == nil }
+}
+
+/// A fresh kernel behind a backend: memory, or a network namespace of the test's own.
+struct ContractSite: Sendable {
+  let kind: ContractKind
+  let backend: any Backend
+  private let space: TestNamespace?
+
+  init(_ kind: ContractKind) throws {
+    self.kind = kind
+    switch kind {
+    case .memory:
+      space = nil
+      backend = MemoryBackend()
+    case .legacy:
+      let space = try TestNamespace()
+      self.space = space
+      backend = XTablesBackend(lockPath: space.lockPath)
+    }
+  }
+
+  var memory: MemoryBackend? { backend as? MemoryBackend }
+  var namespace: TestNamespace { space! }
+
+  /// Runs `body` where the kernel is.
+  func inside<R>(_ body: () throws -> R) throws -> R { try space?.enter(body) ?? body() }
+
+  /// Everything the kernel holds.
+  func snapshot() throws -> Snapshot { try inside { try backend.snapshot(of: .all) } }
+
+  /// Commits, counters and all.
+  @discardableResult
+  func commit(_ wanted: Ruleset, counters: Plan.CounterSource = .wanted) throws -> Plan {
+    try inside {
+      let before = try backend.snapshot(of: .all)
+      let plan = Plan(from: before, to: wanted, counters: counters)
+      try backend.apply(plan, expecting: before.stamp)
+      return plan
+    }
+  }
+
+  /// Another program changes the rules: by itself for a real kernel, before the next commit for memory.
+  func changeFromOutside() throws {
+    if let memory {
+      var table = memory.ruleset[.filter, .ipv4] ?? Table(.filter, family: .ipv4)
+      try table.append(Rule(source: .init(AddressMask("203.0.113.9/32")!), target: .drop), to: .forward)
+      memory.schedule(.foreignChange(Ruleset([table])))
+    } else {
+      try namespace.require(["iptables-legacy", "-A", "FORWARD", "-s", "203.0.113.9", "-j", "DROP"])
+    }
+  }
+
+  /// What the kernel holds according to iptables itself, counters too; nothing for memory.
+  func savedByIptables() throws -> String {
+    guard let space else { return "" }
+    return try ["iptables-legacy-save", "ip6tables-legacy-save"].map { tool in
+      try space.require([tool, "-c"]).stdout.split(separator: "\n").filter { !$0.hasPrefix("#") }.joined(separator: "\n")
+    }.joined(separator: "\n")
+  }
+}
+
+/// Reads rules text of either family; it has to be good.
+func rules(_ text: String, _ family: Family = .ipv4) -> Ruleset {
+  let reading = RulesText.read(text, family: family)
+  #expect(!reading.hasErrors, "\(reading.diagnostics)")
+  return reading.ruleset
+}
+
+/// Two tables of two families, each rule with counters that no other has.
+func twoTablesTwoFamilies() -> Ruleset {
+  let v4 = rules(
+    """
+    *mangle
+    :PREROUTING ACCEPT [1:60]
+    [11:1100] -A PREROUTING -p tcp -m tcp --dport 8080 -j MARK --set-xmark 0x1/0xffffffff
+    COMMIT
+    *filter
+    :INPUT DROP [2:120]
+    :web - [0:0]
+    [21:2100] -A INPUT -p tcp -m tcp --dport 80 -j web
+    [22:2200] -A web -s 192.0.2.0/24 -j ACCEPT
+    [23:2300] -A web -j RETURN
+    COMMIT
+
+    """)
+  let v6 = rules(
+    """
+    *mangle
+    [31:3100] -A PREROUTING -p udp -m udp --dport 53 -j MARK --set-xmark 0x2/0xffffffff
+    COMMIT
+    *filter
+    :OUTPUT DROP [4:240]
+    [41:4100] -A OUTPUT -d 2001:db8::/32 -j ACCEPT
+    [42:4200] -A INPUT -i lo -j ACCEPT
+    COMMIT
+
+    """, .ipv6)
+  return v4.replacing(with: v6)
+}
