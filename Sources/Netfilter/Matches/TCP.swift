@@ -28,6 +28,9 @@ public struct TCPFlagTest: Hashable, Sendable {
     self.set = set
   }
 
+  /// `--tcp-flags NONE NONE`, true of every segment.
+  static let none = TCPFlagTest(mask: [], set: [])
+
   /// `--syn`: the first segment of a connection.
   public static let syn = TCPFlagTest(mask: [.fin, .syn, .rst, .ack], set: .syn)
 }
@@ -65,16 +68,17 @@ extension TCP {
       OptionSpec("--tcp-option", .number(1...255), negatable: true, "TCP option of this number present"),
     ])
 
-  public init(parsing options: borrowing OptionValues) throws(SyntaxError) {
+  public init(parsing options: OptionValues) throws(SyntaxError) {
     if let ports = try options.portRange("--source-port", .tcp) {
-      sourcePorts = Negatable(ports, inverted: options.isInverted("--source-port"))
+      sourcePorts = ports.condition(inverted: options.isInverted("--source-port"))
     }
     if let ports = try options.portRange("--destination-port", .tcp) {
-      destinationPorts = Negatable(ports, inverted: options.isInverted("--destination-port"))
+      destinationPorts = ports.condition(inverted: options.isInverted("--destination-port"))
     }
     if let words = options.words("--tcp-flags") {
       let test = TCPFlagTest(mask: try Self.flags(words[0]), set: try Self.flags(words[1]))
-      flags = Negatable(test, inverted: options.isInverted("--tcp-flags"))
+      let isInverted = options.isInverted("--tcp-flags")
+      flags = test == .none && !isInverted ? nil : Negatable(test, inverted: isInverted)
     } else if options.has("--syn") {
       flags = Negatable(.syn, inverted: options.isInverted("--syn"))
     }
@@ -103,7 +107,7 @@ extension TCP {
       out.option("--tcp-option", inverted: option.isInverted)
       out.number(option.value)
     }
-    if let flags {
+    if let flags, !flags.value.mask.isEmpty || flags.isInverted {
       out.option("--tcp-flags", inverted: flags.isInverted)
       Self.print(flags.value.mask, to: &out)
       Self.print(flags.value.set, to: &out)

@@ -1,9 +1,12 @@
-/// Ports of a UDP datagram (`struct xt_udp`, linux/netfilter/xt_tcpudp.h).
+/// Ports of a UDP datagram (`struct xt_udp`, linux/netfilter/xt_tcpudp.h). Other than for ``TCP``, iptables takes ports
+/// that run backwards, which no datagram has.
 public struct UDP: Match {
-  public var sourcePorts: Negatable<PortRange>?
-  public var destinationPorts: Negatable<PortRange>?
+  public var sourcePorts: Negatable<Bounds<UInt16>>?
+  public var destinationPorts: Negatable<Bounds<UInt16>>?
 
-  public init(sourcePorts: Negatable<PortRange>? = nil, destinationPorts: Negatable<PortRange>? = nil) {
+  public init(
+    sourcePorts: Negatable<Bounds<UInt16>>? = nil, destinationPorts: Negatable<Bounds<UInt16>>? = nil
+  ) {
     self.sourcePorts = sourcePorts
     self.destinationPorts = destinationPorts
   }
@@ -19,12 +22,12 @@ extension UDP {
       OptionSpec("--destination-port", aliases: ["--dport"], .portRange, negatable: true, "destination port or range"),
     ])
 
-  public init(parsing options: borrowing OptionValues) throws(SyntaxError) {
-    if let ports = try options.portRange("--source-port", .udp) {
-      sourcePorts = Negatable(ports, inverted: options.isInverted("--source-port"))
+  public init(parsing options: OptionValues) throws(SyntaxError) {
+    if let ports = try options.portBounds("--source-port", .udp) {
+      sourcePorts = ports.condition(inverted: options.isInverted("--source-port"))
     }
-    if let ports = try options.portRange("--destination-port", .udp) {
-      destinationPorts = Negatable(ports, inverted: options.isInverted("--destination-port"))
+    if let ports = try options.portBounds("--destination-port", .udp) {
+      destinationPorts = ports.condition(inverted: options.isInverted("--destination-port"))
     }
   }
 
@@ -38,8 +41,10 @@ extension UDP {
 
 extension UDP {
   public func encode(to out: inout ByteWriter, family: Family) {
-    out.write(sourcePorts?.value ?? .any)
-    out.write(destinationPorts?.value ?? .any)
+    for ports in [sourcePorts?.value ?? .anyPort, destinationPorts?.value ?? .anyPort] {
+      out.write(ports.first)
+      out.write(ports.last)
+    }
     var inverts: UInt8 = 0
     if sourcePorts?.isInverted == true { inverts |= 0x01 }  // XT_UDP_INV_SRCPT
     if destinationPorts?.isInverted == true { inverts |= 0x02 }  // XT_UDP_INV_DSTPT
@@ -48,12 +53,32 @@ extension UDP {
   }
 
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
-    let source = try bytes.portRange("spts")
-    let destination = try bytes.portRange("dpts")
+    let source = Bounds(try bytes.uint16("spts"), try bytes.uint16("spts"))
+    let destination = Bounds(try bytes.uint16("dpts"), try bytes.uint16("dpts"))
     let inverts = try bytes.uint8("invflags")
     guard inverts <= 0x03 else { throw bytes.invalid("invflags") }
     try bytes.skip("padding", 1)
     sourcePorts = source.condition(inverted: inverts & 0x01 != 0)
     destinationPorts = destination.condition(inverted: inverts & 0x02 != 0)
+  }
+}
+
+extension Bounds<UInt16> {
+  /// Every port.
+  public static var anyPort: Bounds { Bounds(0, .max) }
+
+  /// nil for every port, which is how the kernel says that ports do not matter.
+  fileprivate func condition(inverted: Bool) -> Negatable<Bounds<UInt16>>? {
+    self == .anyPort && !inverted ? nil : Negatable(self, inverted: inverted)
+  }
+}
+
+extension RuleWriter {
+  /// ` ! --dport 22:25`; nothing for nil.
+  fileprivate mutating func ports(_ name: StaticString, _ ports: Negatable<Bounds<UInt16>>?) {
+    guard let ports else { return }
+    option(name, inverted: ports.isInverted)
+    text.write(byte: UInt8(ascii: " "))
+    text.write(ports.value)
   }
 }

@@ -14,10 +14,13 @@ public protocol Extension: Hashable, Sendable {
 
   /// Makes the value from the options that stood in a rule.
   /// - Throws: ``SyntaxError`` with the place in the line, when an option is missing or cannot be.
-  init(parsing options: borrowing OptionValues) throws(SyntaxError)
+  init(parsing options: OptionValues) throws(SyntaxError)
 
   /// Writes the options as iptables-save does, each with a blank before it.
   func print(to out: inout RuleWriter)
+
+  /// Hooks from which a packet may reach this value; the definition's, where not its options make them fewer.
+  var hooks: HookSet { get }
 
   /// The revision of the structure that ``encode(to:family:)`` writes.
   func revision(for family: Family) -> UInt8
@@ -34,6 +37,7 @@ public protocol Extension: Hashable, Sendable {
 extension Extension {
   public func revision(for family: Family) -> UInt8 { Self.definition.revisions.last! }
 
+  public var hooks: HookSet { Self.definition.hooks }
   public var kernelName: String { Self.definition.kernelName }
   public var name: String { Self.definition.name }
 }

@@ -16,13 +16,15 @@ public final class ExtensionDefinition: Sendable {
   public let tables: Set<TableName>?
   /// Hooks from which a packet may reach it.
   public let hooks: HookSet
+  /// Whether options make ``Extension/hooks`` of a value fewer than ``hooks``.
+  public let narrowsHooks: Bool
   /// Other names it answers to in text.
   public let aliases: [String]
 
   package init(
     _ name: String, kernelName: String? = nil, summary: String, families: Set<Family> = [.ipv4, .ipv6],
     revisions: [UInt8] = [0], protocols: [IPProtocol]? = nil, tables: Set<TableName>? = nil,
-    hooks: HookSet = .all, aliases: [String] = [], options: [OptionSpec] = []
+    hooks: HookSet = .all, narrowsHooks: Bool = false, aliases: [String] = [], options: [OptionSpec] = []
   ) {
     self.name = name
     self.kernelName = kernelName ?? name
@@ -33,6 +35,7 @@ public final class ExtensionDefinition: Sendable {
     self.protocols = protocols
     self.tables = tables
     self.hooks = hooks
+    self.narrowsHooks = narrowsHooks
     self.aliases = aliases
   }
 

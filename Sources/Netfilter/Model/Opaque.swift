@@ -32,7 +32,7 @@ extension OpaqueExtension {
     "--opaque", .custom("REVISION:HEXBYTES"), required: true,
     "revision and bytes of an extension that Firebreak keeps without understanding it")
 
-  init(name: String, parsing options: borrowing OptionValues) throws(SyntaxError) {
+  init(name: String, parsing options: OptionValues) throws(SyntaxError) {
     guard let token = options.token("--opaque") else {
       throw options.error("--opaque", "needs REVISION:HEXBYTES")
     }
@@ -63,7 +63,7 @@ extension OpaqueMatch {
     "opaque", summary: "a match kept as bytes", options: [OpaqueExtension.option])
   public var name: String { opaque.kernelName }
   public var kernelName: String { opaque.kernelName }
-  public init(parsing options: borrowing OptionValues) throws(SyntaxError) {
+  public init(parsing options: OptionValues) throws(SyntaxError) {
     opaque = try OpaqueExtension(name: options.definition.name, parsing: options)
   }
   public func print(to out: inout RuleWriter) { opaque.print(to: &out) }
@@ -80,7 +80,7 @@ extension OpaqueTarget {
     "OPAQUE", summary: "a target kept as bytes", options: [OpaqueExtension.option])
   public var name: String { opaque.kernelName }
   public var kernelName: String { opaque.kernelName }
-  public init(parsing options: borrowing OptionValues) throws(SyntaxError) {
+  public init(parsing options: OptionValues) throws(SyntaxError) {
     opaque = try OpaqueExtension(name: options.definition.name, parsing: options)
   }
   public func print(to out: inout RuleWriter) { opaque.print(to: &out) }

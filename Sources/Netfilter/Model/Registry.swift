@@ -4,7 +4,22 @@ public struct Registry: Sendable {
   public let targets: [any Target.Type]
 
   public static let standard = Registry(
-    matches: [TCP.self, UDP.self],
+    matches: [
+      AddrType.self,
+      Comment.self,
+      Conntrack.self,
+      ICMP.self,
+      ICMPv6.self,
+      IPRange.self,
+      Limit.self,
+      MAC.self,
+      MarkMatch.self,
+      Multiport.self,
+      Recent.self,
+      State.self,
+      TCP.self,
+      UDP.self,
+    ],
     targets: [
       DestinationNAT.self,
       Log.self,
@@ -15,16 +30,16 @@ public struct Registry: Sendable {
       SourceNAT.self,
     ])
 
-  private let matchesByName: [String: [any Match.Type]]
-  private let targetsByName: [String: [any Target.Type]]
+  private let matchesByName: NameTable<any Match.Type>
+  private let targetsByName: NameTable<any Target.Type>
   private let matchesByKernelName: [String: [any Match.Type]]
   private let targetsByKernelName: [String: [any Target.Type]]
 
   public init(matches: [any Match.Type], targets: [any Target.Type]) {
     self.matches = matches
     self.targets = targets
-    matchesByName = Self.index(matches) { [$0.definition.name] + $0.definition.aliases }
-    targetsByName = Self.index(targets) { [$0.definition.name] + $0.definition.aliases }
+    matchesByName = NameTable(matches.map { ($0, $0.definition) })
+    targetsByName = NameTable(targets.map { ($0, $0.definition) })
     matchesByKernelName = Self.index(matches) { [$0.definition.kernelName] }
     targetsByKernelName = Self.index(targets) { [$0.definition.kernelName] }
   }
@@ -39,11 +54,19 @@ public struct Registry: Sendable {
 
   /// The match of this name in text.
   public func match(named name: String, family: Family) -> (any Match.Type)? {
-    matchesByName[name]?.first { $0.definition.families.contains(family) }
+    matchesByName.find(NameKey(name.utf8), family)
   }
 
   public func target(named name: String, family: Family) -> (any Target.Type)? {
-    targetsByName[name]?.first { $0.definition.families.contains(family) }
+    targetsByName.find(NameKey(name.utf8), family)
+  }
+
+  func match(named word: Token, family: Family) -> (any Match.Type)? {
+    matchesByName.find(NameKey(word.bytes), family)
+  }
+
+  func target(named word: Token, family: Family) -> (any Target.Type)? {
+    targetsByName.find(NameKey(word.bytes), family)
   }
 
   /// The matches that the kernel knows by this name in this revision; two spellings of one structure give two.
@@ -97,5 +120,39 @@ extension Registry {
     } catch {
       return nil
     }
+  }
+}
+
+/// A name of up to 16 bytes as one number, for comparing without strings. No extension's name is longer.
+private struct NameKey: Hashable {
+  private let bits: UInt128
+
+  init?(_ bytes: some Collection<UInt8>) {
+    guard bytes.count <= 16 else { return nil }
+    var bits: UInt128 = 0
+    for byte in bytes { bits = bits << 8 | UInt128(byte) }
+    self.bits = bits
+  }
+}
+
+/// Types by the names they answer to in text.
+private struct NameTable<Type: Sendable>: Sendable {
+  private let entries: [(key: NameKey, isIPv4: Bool, isIPv6: Bool, type: Type)]
+
+  init(_ types: [(Type, ExtensionDefinition)]) {
+    entries = types.flatMap { type, definition in
+      ([definition.name] + definition.aliases).map { name in
+        guard let key = NameKey(name.utf8) else { preconditionFailure("'\(name)' is longer than an extension's name") }
+        return (key, definition.families.contains(.ipv4), definition.families.contains(.ipv6), type)
+      }
+    }
+  }
+
+  func find(_ key: NameKey?, _ family: Family) -> Type? {
+    guard let key else { return nil }
+    for index in 0..<entries.count where entries[index].key == key {
+      if family == .ipv4 ? entries[index].isIPv4 : entries[index].isIPv6 { return entries[index].type }
+    }
+    return nil
   }
 }

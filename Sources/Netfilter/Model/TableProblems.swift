@@ -24,25 +24,27 @@ extension Table {
     let reached = graph.hooksReaching()
     for (index, chain) in chains.enumerated() {
       for (place, rule) in graph.restricted[index] {
-        for definition in rule {
-          if let problem = placeProblem(definition, chain, place, reached[index]) { found.append(problem) }
+        for part in rule {
+          if let problem = placeProblem(part, chain, place, reached[index]) { found.append(problem) }
         }
       }
     }
     return found
   }
 
-  private func placeProblem(_ definition: ExtensionDefinition, _ chain: Chain, _ place: Int, _ reached: HookSet) -> TableProblem? {
+  private func placeProblem(_ part: any Extension, _ chain: Chain, _ place: Int, _ reached: HookSet) -> TableProblem? {
+    let definition = type(of: part).definition
     if let tables = definition.tables, !tables.contains(name) {
       return problem(chain, place, definition.name, "\(definition.name) cannot stand in table \(name)",
         hint: "it belongs to table \(tables.sorted().map(\.rawValue).joined(separator: " or "))")
     }
-    let wrong = reached.subtracting(definition.hooks)
+    let wrong = reached.subtracting(part.hooks)
     guard !wrong.isEmpty else { return nil }
     let hooks = wrong.hooks.map(\.chainName.text).joined(separator: ", ")
-    let allowed = definition.hooks.hooks.map(\.chainName.text).joined(separator: ", ")
+    let allowed = part.hooks.hooks.map(\.chainName.text).joined(separator: ", ")
+    let options = part.hooks == definition.hooks ? "" : " with these options"
     let path = chain.hook == nil ? "packets reach chain \(chain.name) from \(hooks): " : ""
-    return problem(chain, place, definition.name, "\(path)\(definition.name) cannot be used in \(hooks)", hint: "it may be reached from \(allowed) only")
+    return problem(chain, place, definition.name, "\(path)\(definition.name)\(options) cannot be used in \(hooks)", hint: "it may be reached from \(allowed) only")
   }
 
   fileprivate func problem(
@@ -61,7 +63,7 @@ private struct JumpGraph {
   var jumps: [[(rule: Int, chain: Int)]]
   var missing: [TableProblem] = []
   /// For each chain: rules with extensions that are restricted to tables or hooks.
-  var restricted: [[(rule: Int, definitions: [ExtensionDefinition])]]
+  var restricted: [[(rule: Int, parts: [any Extension])]]
 
   init(_ table: Table, _ registry: Registry) {
     self.table = table
@@ -77,12 +79,10 @@ private struct JumpGraph {
   }
 
   private mutating func note(_ rule: Rule, _ chain: Chain, _ index: Int, _ place: Int) {
-    var definitions: [ExtensionDefinition] = []
-    for match in rule.matches where type(of: match).definition.isRestricted { definitions.append(type(of: match).definition) }
-    if case .extension(let target) = rule.target, type(of: target).definition.isRestricted {
-      definitions.append(type(of: target).definition)
-    }
-    if !definitions.isEmpty { restricted[index].append((place, definitions)) }
+    var parts: [any Extension] = []
+    for match in rule.matches where type(of: match).definition.isRestricted { parts.append(match) }
+    if case .extension(let target) = rule.target, type(of: target).definition.isRestricted { parts.append(target) }
+    if !parts.isEmpty { restricted[index].append((place, parts)) }
     guard let name = rule.target.chain else { return }
     if let target = table.index(of: name) {
       jumps[index].append((place, target))
@@ -140,5 +140,5 @@ private struct JumpGraph {
 }
 
 extension ExtensionDefinition {
-  fileprivate var isRestricted: Bool { tables != nil || hooks != .all }
+  fileprivate var isRestricted: Bool { tables != nil || hooks != .all || narrowsHooks }
 }

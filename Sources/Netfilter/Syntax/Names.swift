@@ -54,16 +54,24 @@ extension Names {
   package func portRange(_ token: Token, _ proto: IPProtocol?, option: StaticString) throws(SyntaxError)
     -> PortRange
   {
-    let parts = token.split(at: UInt8(ascii: ":"))
-    guard let after = parts.after else { return PortRange(try port(token, proto, option: option)) }
-    let first = parts.before.count == 0 ? 0 : try port(parts.before, proto, option: option)
-    let last = after.count == 0 ? 65535 : try port(after, proto, option: option)
-    guard let range = PortRange(first, through: last) else {
+    let bounds = try portBounds(token, proto, option: option)
+    guard let range = PortRange(bounds.first, through: bounds.last) else {
       throw SyntaxError(
         at: token, "\(option): the range '\(token.string)' runs backwards",
-        hint: "write \(option) \(last):\(first)")
+        hint: "write \(option) \(bounds.last):\(bounds.first)")
     }
     return range
+  }
+
+  /// The same, for options that take a range which runs backwards.
+  package func portBounds(_ token: Token, _ proto: IPProtocol?, option: StaticString) throws(SyntaxError)
+    -> Bounds<UInt16>
+  {
+    let parts = token.split(at: UInt8(ascii: ":"))
+    guard let after = parts.after else { return Bounds(try port(token, proto, option: option)) }
+    let first = parts.before.count == 0 ? 0 : try port(parts.before, proto, option: option)
+    let last = after.count == 0 ? 65535 : try port(after, proto, option: option)
+    return Bounds(first, last)
   }
 
   /// A protocol by number or name, in any case.
@@ -130,7 +138,7 @@ extension Names {
   }
 
   /// A prefix length or a dotted mask.
-  private func addressMask(_ token: Token, _ family: Family) throws(SyntaxError) -> UInt128 {
+  package func addressMask(_ token: Token, _ family: Family) throws(SyntaxError) -> UInt128 {
     if let dotted = IPAddress(family: family, token: token) { return dotted.bits }
     if let length = token.number(in: 0...UInt8(family.addressBits)) {
       return AddressMask.prefixMask(Int(length), family)
@@ -143,7 +151,7 @@ extension Names {
   }
 
   /// An address, or the shortened IPv4 forms that iptables takes (`10`, `192.168`), whose missing numbers are zero.
-  private func numericAddress(_ token: Token, _ family: Family) -> IPAddress? {
+  package func numericAddress(_ token: Token, _ family: Family) -> IPAddress? {
     if let address = IPAddress(family: family, token: token) { return address }
     guard family == .ipv4, token.count > 0 else { return nil }
     var bits: UInt32 = 0
@@ -160,7 +168,8 @@ extension Names {
     return fits ? IPAddress(ipv4: bits << UInt32(8 * (4 - octets))) : nil
   }
 
-  private func resolve(_ token: Token, _ family: Family) throws(SyntaxError) -> [IPAddress] {
+  /// The addresses of a host name.
+  package func resolve(_ token: Token, _ family: Family) throws(SyntaxError) -> [IPAddress] {
     let name = token.string
     if let error = otherFamily(token, family) { throw error }
     guard Self.canBeHostName(token) else {

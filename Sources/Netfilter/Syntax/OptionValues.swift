@@ -2,9 +2,11 @@
 ///
 /// The typed readers (`number`, `portRange` …) return nil when the option was not given and throw, with the place
 /// of the word, when its value cannot be.
-public struct OptionValues {
+public final class OptionValues {
   struct Use {
+    /// The option's place among the extension's options, and its name.
     let spec: Int
+    let name: StaticString
     let isInverted: Bool
     /// The option word itself.
     let word: Token
@@ -26,12 +28,12 @@ public struct OptionValues {
     self.definition = definition
   }
 
-  mutating func reset(for definition: ExtensionDefinition) {
+  func reset(for definition: ExtensionDefinition) {
     self.definition = definition
     uses.removeAll(keepingCapacity: true)
   }
 
-  mutating func add(_ use: Use) throws(SyntaxError) {
+  func add(_ use: Use) throws(SyntaxError) {
     let spec = definition.options[use.spec]
     if use.isInverted, !spec.isNegatable {
       throw SyntaxError(at: use.word, "'!' cannot stand before \(spec.name)")
@@ -40,7 +42,7 @@ public struct OptionValues {
       throw SyntaxError(at: use.word, "\(spec.name) is given twice", hint: "one rule takes it once")
     }
     for other in uses where other.spec != use.spec {
-      let name = definition.options[other.spec].name
+      let name = other.name
       let conflict =
         spec.excludes.contains { same($0, name) }
         || definition.options[other.spec].excludes.contains { same($0, spec.name) }
@@ -61,8 +63,9 @@ public struct OptionValues {
 }
 
 private func same(_ a: StaticString, _ b: StaticString) -> Bool {
-  a.utf8CodeUnitCount == b.utf8CodeUnitCount
-    && UnsafeBufferPointer(start: a.utf8Start, count: a.utf8CodeUnitCount)
+  guard a.utf8CodeUnitCount == b.utf8CodeUnitCount else { return false }
+  return a.utf8Start == b.utf8Start
+    || UnsafeBufferPointer(start: a.utf8Start, count: a.utf8CodeUnitCount)
       .elementsEqual(UnsafeBufferPointer(start: b.utf8Start, count: b.utf8CodeUnitCount))
 }
 
@@ -72,7 +75,8 @@ extension OptionValues {
   package var isEmpty: Bool { uses.isEmpty }
 
   private func use(_ name: StaticString) -> Use? {
-    uses.first { same(definition.options[$0.spec].name, name) }
+    for index in 0..<uses.count where same(uses[index].name, name) { return uses[index] }
+    return nil
   }
 
   /// Whether the option was given at all.
@@ -93,7 +97,7 @@ extension OptionValues {
   /// Every use of a repeatable option, in order.
   package func tokens(_ name: StaticString) -> [(value: Token, isInverted: Bool)] {
     uses.compactMap { use in
-      guard same(definition.options[use.spec].name, name), let value = use.value else { return nil }
+      guard same(use.name, name), let value = use.value else { return nil }
       return (value, use.isInverted)
     }
   }
@@ -150,6 +154,17 @@ extension OptionValues {
 
   /// `N` or `N:M`, either end of which may be left out.
   package func numberRange(_ name: StaticString) throws(SyntaxError) -> ClosedRange<UInt64>? {
+    guard let bounds = try numberBounds(name) else { return nil }
+    guard bounds.first <= bounds.last else {
+      throw error(
+        name, "the range '\(bounds.first):\(bounds.last)' runs backwards",
+        hint: "write \(name) \(bounds.last):\(bounds.first)")
+    }
+    return bounds.first...bounds.last
+  }
+
+  /// The same, for options that take a range which runs backwards.
+  package func numberBounds(_ name: StaticString) throws(SyntaxError) -> Bounds<UInt64>? {
     guard let token = token(name) else { return nil }
     guard case .numberRange(let limits) = spec(name).value else {
       preconditionFailure("\(name) is not declared as a range of numbers")
@@ -158,12 +173,8 @@ extension OptionValues {
     let low =
       parts.before.count == 0 && parts.after != nil
       ? limits.lowerBound : try number(parts.before, in: limits, of: name)
-    guard let after = parts.after else { return low...low }
-    let high = after.count == 0 ? limits.upperBound : try number(after, in: limits, of: name)
-    guard low <= high else {
-      throw error(name, "the range '\(token.string)' runs backwards", hint: "write \(name) \(high):\(low)")
-    }
-    return low...high
+    guard let after = parts.after else { return Bounds(low) }
+    return Bounds(low, after.count == 0 ? limits.upperBound : try number(after, in: limits, of: name))
   }
 
   /// A 32-bit value and its mask, all ones where none is given.
@@ -186,6 +197,12 @@ extension OptionValues {
     return try names.portRange(token, proto, option: name)
   }
 
+  /// See ``Names/portBounds(_:_:option:)``.
+  package func portBounds(_ name: StaticString, _ proto: IPProtocol?) throws(SyntaxError) -> Bounds<UInt16>? {
+    guard let token = token(name) else { return nil }
+    return try names.portBounds(token, proto, option: name)
+  }
+
   /// One of the declared words, by its place among them.
   package func choice(_ name: StaticString) throws(SyntaxError) -> Int? {
     guard let token = token(name) else { return nil }
@@ -205,14 +222,23 @@ extension OptionValues {
   }
 
   /// The declared words that stand in the list, by their places.
-  package func list(_ name: StaticString) throws(SyntaxError) -> [Int]? {
+  /// - Parameter abbreviated: a beginning stands for the first word that has it.
+  package func list(_ name: StaticString, abbreviated: Bool = false) throws(SyntaxError) -> [Int]? {
     guard let token = token(name) else { return nil }
     guard case .list(let words) = spec(name).value else {
       preconditionFailure("\(name) is not declared as a list")
     }
     var places: [Int] = []
     try token.forEachPart(separatedBy: UInt8(ascii: ",")) { part throws(SyntaxError) in
-      places.append(try choice(part, among: words, of: name))
+      guard part.count > 0 else {
+        throw SyntaxError(
+          at: part, "\(name): a word is missing between the commas", hint: "write the list without blanks")
+      }
+      if abbreviated, let place = words.firstIndex(where: { part.begins($0) }) {
+        places.append(place)
+      } else {
+        places.append(try choice(part, among: words, of: name))
+      }
     }
     return places
   }
@@ -238,6 +264,44 @@ extension OptionValues {
       throw error(name, "the range '\(token.string)' runs backwards", hint: "write \(name) \(last)-\(first)")
     }
     return first...last
+  }
+
+  /// `first-last` or one address, for options that take a range which runs backwards. IPv4 addresses may leave out
+  /// their last numbers.
+  package func addressBounds(_ name: StaticString) throws(SyntaxError) -> Bounds<IPAddress>? {
+    guard let token = token(name) else { return nil }
+    func address(_ part: Token) throws(SyntaxError) -> IPAddress {
+      guard let address = names.numericAddress(part, family) else {
+        throw SyntaxError(
+          at: part, "\(name): '\(part.string)' is not an \(family) address",
+          hint: "write \(name) FIRST-LAST with two addresses; networks and host names do not go here")
+      }
+      return address
+    }
+    let parts = token.split(at: UInt8(ascii: "-"))
+    let first = try address(parts.before)
+    guard let last = parts.after else { return Bounds(first) }
+    return Bounds(first, try address(last))
+  }
+
+  /// One address, or a host name that has one.
+  package func host(_ token: Token, of name: StaticString) throws(SyntaxError) -> IPAddress {
+    if let address = IPAddress(family: family, token: token) { return address }
+    let found = Set(try names.resolve(token, family))
+    guard found.count == 1, let only = found.first else {
+      throw SyntaxError(at: token, "\(name): '\(token.string)' stands for \(found.count) addresses, only one fits here")
+    }
+    return only
+  }
+
+  package func macAddress(_ name: StaticString) throws(SyntaxError) -> MACAddress? {
+    guard let token = token(name) else { return nil }
+    guard let address = MACAddress(token: token) else {
+      throw error(
+        name, "'\(token.string)' is not a MAC address",
+        hint: "write six hexadecimal numbers, for example 00:16:3e:0a:1b:2c")
+    }
+    return address
   }
 
   package func numericAddress(_ token: Token, of name: StaticString) throws(SyntaxError) -> IPAddress {

@@ -43,6 +43,12 @@ package struct Token {
     }
   }
 
+  /// Whether `word` begins with this token, in any case.
+  package func begins(_ word: StaticString) -> Bool {
+    guard bytes.count <= word.utf8CodeUnitCount else { return false }
+    return bytes.indices.allSatisfy { asciiLowercased(bytes[$0]) == asciiLowercased(word.utf8Start[$0]) }
+  }
+
   package func hasPrefix(_ prefix: StaticString) -> Bool {
     guard bytes.count >= prefix.utf8CodeUnitCount else { return false }
     return (0..<prefix.utf8CodeUnitCount).allSatisfy { bytes[$0] == prefix.utf8Start[$0] }

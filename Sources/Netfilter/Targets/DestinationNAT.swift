@@ -29,7 +29,7 @@ extension DestinationNAT {
       .natRandom, .natPersistent,
     ])
 
-  public init(parsing options: borrowing OptionValues) throws(SyntaxError) {
+  public init(parsing options: OptionValues) throws(SyntaxError) {
     guard let range = try options.natRange("--to-destination"), let target = DestinationNAT(range) else {
       throw options.error("--to-destination", "an address or a port is missing")
     }

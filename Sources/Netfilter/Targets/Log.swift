@@ -79,7 +79,7 @@ extension Log {
       OptionSpec("--log-prefix", .string(maxBytes: LogPrefix.maxBytes), "text before the line"),
     ] + LogDetails.names.map { OptionSpec($0.option, .none, $0.summary) })
 
-  public init(parsing options: borrowing OptionValues) throws(SyntaxError) {
+  public init(parsing options: OptionValues) throws(SyntaxError) {
     self.init()
     if let token = options.token("--log-level") { level = try Self.level(token) }
     if let token = options.token("--log-prefix") {

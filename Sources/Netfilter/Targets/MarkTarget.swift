@@ -25,7 +25,7 @@ extension MarkTarget {
 
   private static let others: [StaticString] = ["--set-xmark", "--set-mark", "--and-mark", "--or-mark", "--xor-mark"]
 
-  public init(parsing options: borrowing OptionValues) throws(SyntaxError) {
+  public init(parsing options: OptionValues) throws(SyntaxError) {
     if let mark = try options.mark("--set-xmark") {
       (value, mask) = (mark.value, mark.mask)
     } else if let mark = try options.mark("--set-mark") {

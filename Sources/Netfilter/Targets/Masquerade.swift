@@ -23,7 +23,7 @@ extension Masquerade {
       OptionSpec("--to-ports", .custom("PORT[-PORT]"), "the source ports to use"), .natRandom, .natRandomFully,
     ])
 
-  public init(parsing options: borrowing OptionValues) throws(SyntaxError) {
+  public init(parsing options: OptionValues) throws(SyntaxError) {
     self.init(ports: try options.plainNATPorts("--to-ports"), options: options.natOptions())
   }
 

@@ -19,7 +19,7 @@ extension Redirect {
     "REDIRECT", summary: "map the destination to this machine", tables: [.nat], hooks: [.prerouting, .output],
     options: [OptionSpec("--to-ports", .custom("PORT[-PORT]"), "the port to go to"), .natRandom])
 
-  public init(parsing options: borrowing OptionValues) throws(SyntaxError) {
+  public init(parsing options: OptionValues) throws(SyntaxError) {
     self.init(ports: try options.plainNATPorts("--to-ports"), isRandom: options.has("--random"))
   }
 

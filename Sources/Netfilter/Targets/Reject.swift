@@ -96,7 +96,7 @@ extension Reject {
     options: [OptionSpec("--reject-with", .custom("TYPE"), "what to tell; the port is unreachable where none is named")]
   )
 
-  public init(parsing options: borrowing OptionValues) throws(SyntaxError) {
+  public init(parsing options: OptionValues) throws(SyntaxError) {
     reply = .portUnreachable(options.family)
     guard let token = options.token("--reject-with") else { return }
     reply = try Self.reply(token, options.family)

@@ -23,7 +23,7 @@ extension SourceNAT {
       .natRandom, .natRandomFully, .natPersistent,
     ])
 
-  public init(parsing options: borrowing OptionValues) throws(SyntaxError) {
+  public init(parsing options: OptionValues) throws(SyntaxError) {
     guard let token = options.token("--to-source"), let range = try options.natRange("--to-source") else {
       throw options.error("--to-source", "an address or a port is missing")
     }

@@ -9,7 +9,7 @@ package protocol ChainLookup {
 /// Options of matches and targets are found in their declarations: the extension named last is asked first; a word
 /// that none knows loads the match of the rule's protocol (`-p tcp --dport 22`); a beginning that only one option has
 /// stands for it.
-package struct CommandParser {
+package struct CommandParser: ~Copyable {
   let family: Family
   let names: Names
   let registry: Registry
@@ -207,7 +207,7 @@ package struct CommandParser {
     }
     let second = spec.wordCount == 2 ? try self.value(of: name, attached: nil) : nil
     try pool[`extension`.values].add(
-      .init(spec: index, isInverted: inverted, word: name, value: value, secondValue: second))
+      .init(spec: index, name: spec.name, isInverted: inverted, word: name, value: value, secondValue: second))
   }
 
   /// Loads the match that has the name of the rule's protocol, once.
@@ -434,10 +434,10 @@ package struct CommandParser {
   // MARK: Matches and targets
 
   private mutating func readMatch(_ token: Token) throws(SyntaxError) {
-    let name = token.string
-    if let type = registry.match(named: name, family: family) {
+    if let type = registry.match(named: token, family: family) {
       return activate(.match(type), type.definition, word: token, implicit: false)
     }
+    let name = token.string
     if isOpaqueNext {
       return activate(.match(OpaqueMatch.self), opaqueDefinition(name), word: token, implicit: false)
     }
@@ -457,7 +457,7 @@ package struct CommandParser {
     }
     draft.jump = token
     guard !draft.isGoto, Verdict(token: token) == nil else { return }
-    if let type = registry.target(named: token.string, family: family) {
+    if let type = registry.target(named: token, family: family) {
       activate(.target(type), type.definition, word: token, implicit: false)
     } else if isOpaqueNext {
       activate(.target(OpaqueTarget.self), opaqueDefinition(token.string), word: token, implicit: false)
@@ -536,20 +536,21 @@ package struct CommandParser {
   /// One rule for each pair of source and destination.
   private mutating func expandAddresses() throws(SyntaxError) -> [Rule] {
     try checkInterfaces()
-    guard draft.source != nil || draft.destination != nil else { return [draft.rule] }
-    let sources = try draft.source.map { token throws(SyntaxError) in try addresses(token, draft.rule.source!.isInverted) }
-    let destinations = try draft.destination.map { token throws(SyntaxError) in
-      try addresses(token, draft.rule.destination!.isInverted)
+    let sources = try addresses(draft.source, draft.rule.source)
+    let destinations = try addresses(draft.destination, draft.rule.destination)
+    if sources.more.isEmpty, destinations.more.isEmpty {
+      draft.rule.source = sources.first
+      draft.rule.destination = destinations.first
+      return [draft.rule]
     }
-    let isMany = (sources?.count ?? 1) > 1 || (destinations?.count ?? 1) > 1
-    if isMany, draft.rule.source?.isInverted == true || draft.rule.destination?.isInverted == true {
+    if draft.rule.source?.isInverted == true || draft.rule.destination?.isInverted == true {
       throw SyntaxError(
-        at: draft.source ?? draft.destination!, "'!' does not go with several addresses",
+        at: (draft.source ?? draft.destination)!, "'!' does not go with several addresses",
         hint: "write one rule for each address, or -m iprange")
     }
     var rules: [Rule] = []
-    for source in sources ?? [nil] {
-      for destination in destinations ?? [nil] {
+    for source in [sources.first] + sources.more {
+      for destination in [destinations.first] + destinations.more {
         var rule = draft.rule
         rule.source = source
         rule.destination = destination
@@ -559,12 +560,18 @@ package struct CommandParser {
     return rules
   }
 
-  /// Every network the word stands for; nil for any address.
-  private func addresses(_ token: Token, _ inverted: Bool) throws(SyntaxError) -> [Negatable<AddressMask>?] {
-    let found = try names.addresses(token, family)
-    return found.map { network in
+  /// The networks a `-s` or `-d` word stands for, the first apart since there are seldom more; nil is any address.
+  private func addresses(_ word: Token?, _ draft: Negatable<AddressMask>?) throws(SyntaxError) -> (
+    first: Negatable<AddressMask>?, more: [Negatable<AddressMask>?]
+  ) {
+    guard let word else { return (nil, []) }
+    let inverted = draft?.isInverted ?? false
+    func condition(_ network: AddressMask) -> Negatable<AddressMask>? {
       network.mask == 0 && !inverted ? nil : Negatable(network, inverted: inverted)
     }
+    if let network = AddressMask(family: family, token: word) { return (condition(network), []) }
+    let found = try names.addresses(word, family).map(condition)
+    return (found[0], Array(found.dropFirst()))
   }
 
   private func checkInterfaces() throws(SyntaxError) {

@@ -32,6 +32,17 @@ public struct RuleWriter: Sendable {
     text.write(hex: value)
   }
 
+  /// The words of `names` whose flag is in `set`, with commas between.
+  package mutating func list<Flags: OptionSet>(_ set: Flags, of names: [(name: StaticString, flag: Flags)])
+  where Flags.Element == Flags {
+    var separator = UInt8(ascii: " ")
+    for known in names where set.contains(known.flag) {
+      text.write(byte: separator)
+      text.write(known.name)
+      separator = UInt8(ascii: ",")
+    }
+  }
+
   /// An option word, after ` !` where it is inverted.
   @inline(__always)
   package mutating func option(_ name: StaticString, inverted: Bool = false) {

@@ -35,6 +35,19 @@ public struct AddressMask: Hashable, Sendable {
     self.init(address, prefixLength: length)
   }
 
+  /// Reads an address and a prefix length in digits, the form that iptables-save writes; nil for any other, which
+  /// ``Names/addresses(_:_:)`` may know.
+  package init?(family: Family, token: Token) {
+    let slash = token.bytes.lastIndex(of: UInt8(ascii: "/"))
+    guard let address = IPAddress(family: family, token: token.part(0..<(slash ?? token.count))) else { return nil }
+    guard let slash else {
+      self.init(address)
+      return
+    }
+    guard let length = token.part(slash + 1..<token.count).number(in: 0...UInt8(family.addressBits)) else { return nil }
+    self.init(address: address, mask: Self.prefixMask(Int(length), family))
+  }
+
   /// Every address of a family.
   public static func any(_ family: Family) -> AddressMask {
     AddressMask(address: .any(family), mask: 0)

@@ -70,6 +70,14 @@ public struct ByteReader: ~Escapable {
     return family == .ipv6 ? bits : bits >> 96
   }
 
+  /// The same as an address; the bytes that IPv4 does not use have to be zero.
+  package mutating func unionAddress(_ field: StaticString, _ family: Family) throws(WireError) -> IPAddress {
+    let bits = try uint128(field)
+    guard family == .ipv4 else { return IPAddress(ipv6: bits) }
+    guard bits & (.max >> 32) == 0 else { throw invalid(field) }
+    return IPAddress(family: .ipv4, bits: bits >> 96)
+  }
+
   /// Text in a field of `size` bytes, ended by a zero unless it fills the field.
   package mutating func text(_ field: StaticString, size: Int) throws(WireError) -> String {
     let raw = try self.raw(field, count: size)
@@ -90,6 +98,11 @@ public struct ByteReader: ~Escapable {
       throw WireError(offset: offset, field: "\(field)", reason: .truncated)
     }
     offset += count
+  }
+
+  /// Bytes that have to be zero.
+  package mutating func zeros(_ field: StaticString, _ count: Int) throws(WireError) {
+    guard try raw(field, count: count).allSatisfy({ $0 == 0 }) else { throw invalid(field) }
   }
 
   /// An error about the field that was read last.

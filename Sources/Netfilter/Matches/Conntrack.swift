@@ -1,0 +1,441 @@
+/// What connection tracking knows of the packet's connection
+/// (`struct xt_conntrack_mtinfo3`, linux/netfilter/xt_conntrack.h).
+public struct Conntrack: Match {
+  public private(set) var states: Negatable<ConnectionStates>?
+  public private(set) var proto: Negatable<IPProtocol>?
+  /// Addresses as the first packet had them.
+  public private(set) var originalSource: Negatable<ConntrackAddress>?
+  public private(set) var originalDestination: Negatable<ConntrackAddress>?
+  /// Addresses that replies have.
+  public private(set) var replySource: Negatable<ConntrackAddress>?
+  public private(set) var replyDestination: Negatable<ConntrackAddress>?
+  public private(set) var originalSourcePorts: Negatable<Bounds<UInt16>>?
+  public private(set) var originalDestinationPorts: Negatable<Bounds<UInt16>>?
+  public private(set) var replySourcePorts: Negatable<Bounds<UInt16>>?
+  public private(set) var replyDestinationPorts: Negatable<Bounds<UInt16>>?
+  public private(set) var statuses: Negatable<ConnectionStatuses>?
+  /// Seconds until the connection is forgotten.
+  public private(set) var expiry: Negatable<Bounds<UInt32>>?
+  public private(set) var direction: ConnectionDirection?
+
+  private init() {}
+
+  /// nil when nothing is asked for, when `states` is empty, or when ports run backwards to 0, which has no spelling.
+  public init?(
+    states: Negatable<ConnectionStates>? = nil, proto: Negatable<IPProtocol>? = nil,
+    originalSource: Negatable<ConntrackAddress>? = nil, originalDestination: Negatable<ConntrackAddress>? = nil,
+    replySource: Negatable<ConntrackAddress>? = nil, replyDestination: Negatable<ConntrackAddress>? = nil,
+    originalSourcePorts: Negatable<Bounds<UInt16>>? = nil,
+    originalDestinationPorts: Negatable<Bounds<UInt16>>? = nil, replySourcePorts: Negatable<Bounds<UInt16>>? = nil,
+    replyDestinationPorts: Negatable<Bounds<UInt16>>? = nil, statuses: Negatable<ConnectionStatuses>? = nil,
+    expiry: Negatable<Bounds<UInt32>>? = nil, direction: ConnectionDirection? = nil
+  ) {
+    self.states = states
+    self.proto = proto
+    self.originalSource = originalSource
+    self.originalDestination = originalDestination
+    self.replySource = replySource
+    self.replyDestination = replyDestination
+    self.originalSourcePorts = originalSourcePorts
+    self.originalDestinationPorts = originalDestinationPorts
+    self.replySourcePorts = replySourcePorts
+    self.replyDestinationPorts = replyDestinationPorts
+    self.statuses = statuses
+    self.expiry = expiry
+    self.direction = direction
+    guard isMeaningful else { return nil }
+  }
+
+  private var isMeaningful: Bool {
+    flags.match != 0 && states?.value.isEmpty != true
+      && End.allCases.allSatisfy { end in self[ports: end].map { Self.canBePrinted($0.value) } ?? true }
+  }
+
+  /// iptables prints the upper limit 0 as if there were none.
+  private static func canBePrinted(_ ports: Bounds<UInt16>) -> Bool { ports.last > 0 || ports.first == 0 }
+
+  /// One of the four ends that connection tracking keeps: a direction's source or destination.
+  fileprivate enum End: UInt16, CaseIterable {
+    case originalSource
+    case originalDestination
+    case replySource
+    case replyDestination
+
+    var addressFlag: UInt16 { Flag.firstAddress << rawValue }
+    var portFlag: UInt16 { Flag.firstPort << rawValue }
+
+    var addressOption: StaticString {
+      switch self {
+      case .originalSource: "--ctorigsrc"
+      case .originalDestination: "--ctorigdst"
+      case .replySource: "--ctreplsrc"
+      case .replyDestination: "--ctrepldst"
+      }
+    }
+
+    var portOption: StaticString {
+      switch self {
+      case .originalSource: "--ctorigsrcport"
+      case .originalDestination: "--ctorigdstport"
+      case .replySource: "--ctreplsrcport"
+      case .replyDestination: "--ctrepldstport"
+      }
+    }
+  }
+
+  fileprivate subscript(address end: End) -> Negatable<ConntrackAddress>? {
+    get {
+      switch end {
+      case .originalSource: originalSource
+      case .originalDestination: originalDestination
+      case .replySource: replySource
+      case .replyDestination: replyDestination
+      }
+    }
+    set {
+      switch end {
+      case .originalSource: originalSource = newValue
+      case .originalDestination: originalDestination = newValue
+      case .replySource: replySource = newValue
+      case .replyDestination: replyDestination = newValue
+      }
+    }
+  }
+
+  fileprivate subscript(ports end: End) -> Negatable<Bounds<UInt16>>? {
+    get {
+      switch end {
+      case .originalSource: originalSourcePorts
+      case .originalDestination: originalDestinationPorts
+      case .replySource: replySourcePorts
+      case .replyDestination: replyDestinationPorts
+      }
+    }
+    set {
+      switch end {
+      case .originalSource: originalSourcePorts = newValue
+      case .originalDestination: originalDestinationPorts = newValue
+      case .replySource: replySourcePorts = newValue
+      case .replyDestination: replyDestinationPorts = newValue
+      }
+    }
+  }
+}
+
+/// States a connection can be in for a packet. Raw values are the kernel's state mask.
+public struct ConnectionStates: OptionSet, Hashable, Sendable {
+  public let rawValue: UInt16
+  public init(rawValue: UInt16) { self.rawValue = rawValue }
+  /// The packet belongs to no connection and can begin none.
+  public static let invalid = ConnectionStates(rawValue: 0x001)
+  public static let established = ConnectionStates(rawValue: 0x002)
+  public static let related = ConnectionStates(rawValue: 0x004)
+  public static let new = ConnectionStates(rawValue: 0x008)
+  /// The source address is translated.
+  public static let snat = ConnectionStates(rawValue: 0x040)
+  public static let dnat = ConnectionStates(rawValue: 0x080)
+  /// Kept out of connection tracking in the raw table.
+  public static let untracked = ConnectionStates(rawValue: 0x100)
+  public static let all: ConnectionStates = [.invalid, .established, .related, .new, .snat, .dnat, .untracked]
+
+  /// In the order in which they are printed.
+  static let names: [(name: StaticString, flag: ConnectionStates)] = [
+    ("INVALID", .invalid), ("NEW", .new), ("RELATED", .related), ("ESTABLISHED", .established),
+    ("UNTRACKED", .untracked), ("SNAT", .snat), ("DNAT", .dnat),
+  ]
+}
+
+/// Bits of a tracked connection. The empty set stands for a connection that has none of them (`NONE`).
+public struct ConnectionStatuses: OptionSet, Hashable, Sendable {
+  public let rawValue: UInt16
+  public init(rawValue: UInt16) { self.rawValue = rawValue }
+  /// Another connection announced it.
+  public static let expected = ConnectionStatuses(rawValue: 0x1)
+  public static let seenReply = ConnectionStatuses(rawValue: 0x2)
+  /// Not dropped early when the table is full.
+  public static let assured = ConnectionStatuses(rawValue: 0x4)
+  /// Its first packet has left the machine.
+  public static let confirmed = ConnectionStatuses(rawValue: 0x8)
+  public static let all: ConnectionStatuses = [.expected, .seenReply, .assured, .confirmed]
+
+  static let names: [(name: StaticString, flag: ConnectionStatuses)] = [
+    ("EXPECTED", .expected), ("SEEN_REPLY", .seenReply), ("ASSURED", .assured), ("CONFIRMED", .confirmed),
+  ]
+}
+
+public enum ConnectionDirection: Hashable, Sendable {
+  /// As the first packet went.
+  case original
+  case reply
+}
+
+/// An address and a mask, compared under the mask; bits of the address outside the mask are kept as they were given.
+public struct ConntrackAddress: Hashable, Sendable {
+  public let address: IPAddress
+  /// The mask as the kernel keeps it, in 128 bits for IPv4 too, which compares the first 32. iptables fills the others
+  /// with ones where it was given no mask.
+  package let unionMask: UInt128
+
+  /// One address.
+  public init(_ address: IPAddress) {
+    self.address = address
+    unionMask = .max
+  }
+
+  /// The addresses that begin with the first `length` bits of this one; nil when the family has fewer bits.
+  public init?(_ address: IPAddress, prefixLength length: Int) {
+    guard length >= 0, length <= address.family.addressBits else { return nil }
+    self.address = address
+    unionMask = AddressMask.prefixMask(length, .ipv6)
+  }
+
+  fileprivate init(_ address: IPAddress, unionMask: UInt128) {
+    self.address = address
+    self.unionMask = unionMask
+  }
+
+  /// The addresses it stands for.
+  public var network: AddressMask {
+    AddressMask(address: address, mask: address.family == .ipv4 ? unionMask >> 96 : unionMask)
+  }
+}
+
+// MARK: Syntax
+
+extension Conntrack {
+  public static let definition = ExtensionDefinition(
+    "conntrack", summary: "what connection tracking knows of the connection", revisions: [3],
+    options: [
+      OptionSpec("--ctstate", .list(stateWords), negatable: true, "the connection is in one of these states"),
+      OptionSpec("--ctproto", .custom("PROTOCOL"), negatable: true, "the connection's protocol, by number or name"),
+      OptionSpec("--ctorigsrc", .address, negatable: true, "source address of the first packet"),
+      OptionSpec("--ctorigdst", .address, negatable: true, "destination address of the first packet"),
+      OptionSpec("--ctreplsrc", .address, negatable: true, "source address of replies"),
+      OptionSpec("--ctrepldst", .address, negatable: true, "destination address of replies"),
+      OptionSpec("--ctorigsrcport", .portRange, negatable: true, "source port of the first packet"),
+      OptionSpec("--ctorigdstport", .portRange, negatable: true, "destination port of the first packet"),
+      OptionSpec("--ctreplsrcport", .portRange, negatable: true, "source port of replies"),
+      OptionSpec("--ctrepldstport", .portRange, negatable: true, "destination port of replies"),
+      OptionSpec("--ctstatus", .list(statusWords), negatable: true, "the connection has one of these marks"),
+      OptionSpec(
+        "--ctexpire", .numberRange(0...UInt64(UInt32.max)), negatable: true, "seconds until it is forgotten"),
+      OptionSpec("--ctdir", .choice(["ORIGINAL", "REPLY"]), "direction of the packet"),
+    ])
+
+  private static let stateWords: [StaticString] = [
+    "INVALID", "NEW", "RELATED", "ESTABLISHED", "UNTRACKED", "SNAT", "DNAT",
+  ]
+  private static let statusWords: [StaticString] = ["EXPECTED", "SEEN_REPLY", "ASSURED", "CONFIRMED", "NONE"]
+
+  public init(parsing options: OptionValues) throws(SyntaxError) {
+    if let places = try options.list("--ctstate", abbreviated: true) {
+      let flags = ConnectionStates(places.map { ConnectionStates.names[$0].flag })
+      states = Negatable(flags, inverted: options.isInverted("--ctstate"))
+    }
+    if let token = options.token("--ctproto") {
+      proto = Negatable(try options.names.proto(token), inverted: options.isInverted("--ctproto"))
+    }
+    for end in End.allCases {
+      if let token = options.token(end.addressOption) {
+        let address = try Self.address(token, options, end.addressOption)
+        self[address: end] = Negatable(address, inverted: options.isInverted(end.addressOption))
+      }
+      guard let ports = try options.portBounds(end.portOption, nil) else { continue }
+      guard Self.canBePrinted(ports) else {
+        throw options.error(end.portOption, "no port lies between \(ports.first) and 0")
+      }
+      self[ports: end] = Negatable(ports, inverted: options.isInverted(end.portOption))
+    }
+    if let places = try options.list("--ctstatus", abbreviated: true) {
+      let named = places.filter { $0 < ConnectionStatuses.names.count }
+      let flags = ConnectionStatuses(named.map { ConnectionStatuses.names[$0].flag })
+      statuses = Negatable(flags, inverted: options.isInverted("--ctstatus"))
+    }
+    if let seconds = try options.numberBounds("--ctexpire") {
+      expiry = Negatable(
+        Bounds(UInt32(seconds.first), UInt32(seconds.last)), inverted: options.isInverted("--ctexpire"))
+    }
+    if let choice = try options.choice("--ctdir") { direction = choice == 0 ? .original : .reply }
+    guard flags.match != 0 else {
+      throw SyntaxError("conntrack needs at least one option", hint: "for example: --ctstate RELATED,ESTABLISHED")
+    }
+  }
+
+  private static func address(_ token: Token, _ options: OptionValues, _ option: StaticString)
+    throws(SyntaxError) -> ConntrackAddress
+  {
+    let parts = token.split(at: UInt8(ascii: "/"))
+    let address = try options.host(parts.before, of: option)
+    guard let maskToken = parts.after else { return ConntrackAddress(address) }
+    let mask = try options.names.addressMask(maskToken, options.family)
+    let network = AddressMask(address: address, mask: mask)
+    guard let length = network.prefixLength, let result = ConntrackAddress(address, prefixLength: length) else {
+      throw SyntaxError(
+        at: maskToken, "\(option): the mask '\(maskToken.string)' has holes, which iptables reads as no mask",
+        hint: "write a prefix length")
+    }
+    return result
+  }
+
+  public func print(to out: inout RuleWriter) {
+    if let states {
+      out.option("--ctstate", inverted: states.isInverted)
+      out.list(states.value, of: ConnectionStates.names)
+    }
+    if let proto {
+      out.option("--ctproto", inverted: proto.isInverted)
+      out.number(proto.value.rawValue)
+    }
+    for end in End.allCases {
+      guard let address = self[address: end] else { continue }
+      out.option(end.addressOption, inverted: address.isInverted)
+      out.text.write(byte: UInt8(ascii: " "))
+      out.text.write(address.value)
+    }
+    for end in End.allCases {
+      guard let ports = self[ports: end] else { continue }
+      out.option(end.portOption, inverted: ports.isInverted)
+      out.text.write(byte: UInt8(ascii: " "))
+      out.text.write(ports.value)
+    }
+    if let statuses {
+      out.option("--ctstatus", inverted: statuses.isInverted)
+      if statuses.value.isEmpty { out.word("NONE") }
+      out.list(statuses.value, of: ConnectionStatuses.names)
+    }
+    if let expiry {
+      out.option("--ctexpire", inverted: expiry.isInverted)
+      out.text.write(byte: UInt8(ascii: " "))
+      out.text.write(expiry.value)
+    }
+    if let direction {
+      out.option("--ctdir")
+      out.word(direction == .original ? "ORIGINAL" : "REPLY")
+    }
+  }
+}
+
+extension TextWriter {
+  /// `10.0.0.1`, `10.0.0.1/8`, or `10.0.0.1/255.0.0.255`.
+  fileprivate mutating func write(_ address: ConntrackAddress) {
+    write(address.address)
+    let network = address.network
+    guard network.prefixLength != address.address.family.addressBits else { return }
+    write(byte: UInt8(ascii: "/"))
+    if let length = network.prefixLength {
+      write(length)
+    } else {
+      write(IPAddress(family: address.address.family, bits: network.mask))
+    }
+  }
+}
+
+// MARK: Kernel bytes
+
+extension Conntrack {
+  /// Offsets in the structure.
+  enum Layout {
+    static let matchFlags = 146
+    static let statusMask = 152
+    static let size = 164
+  }
+
+  enum Flag {
+    static let states: UInt16 = 0x0001
+    static let proto: UInt16 = 0x0002
+    /// The first of four for the addresses.
+    static let firstAddress: UInt16 = 0x0004
+    static let statuses: UInt16 = 0x0040
+    static let expiry: UInt16 = 0x0080
+    /// The first of four for the ports.
+    static let firstPort: UInt16 = 0x0100
+    static let direction: UInt16 = 0x1000
+    /// The match is spelled `state`.
+    static let stateAlias: UInt16 = 0x2000
+    static let known: UInt16 = 0x1fff
+  }
+
+  /// `match_flags` and `invert_flags`.
+  fileprivate var flags: (match: UInt16, invert: UInt16) {
+    var flags: (match: UInt16, invert: UInt16) = (0, 0)
+    func note(_ flag: UInt16, _ isInverted: Bool?) {
+      guard let isInverted else { return }
+      flags.match |= flag
+      if isInverted { flags.invert |= flag }
+    }
+    note(Flag.states, states?.isInverted)
+    note(Flag.proto, proto?.isInverted)
+    for end in End.allCases {
+      note(end.addressFlag, self[address: end]?.isInverted)
+      note(end.portFlag, self[ports: end]?.isInverted)
+    }
+    note(Flag.statuses, statuses?.isInverted)
+    note(Flag.expiry, expiry?.isInverted)
+    note(Flag.direction, direction.map { $0 == .reply })
+    return flags
+  }
+
+  public func encode(to out: inout ByteWriter, family: Family) {
+    for end in End.allCases {
+      let address = self[address: end]?.value
+      out.write(unionAddress: address?.address.bits ?? 0, family)
+      out.write(big: address?.unionMask ?? 0)
+    }
+    out.write(expiry?.value.first ?? 0)
+    out.write(expiry?.value.last ?? 0)
+    out.write(UInt16(proto?.value.rawValue ?? 0))
+    for end in End.allCases { out.write(self[ports: end]?.value.first ?? 0) }
+    let flags = flags
+    out.write(flags.match)
+    out.write(flags.invert)
+    out.write(states?.value.rawValue ?? 0)
+    out.write(statuses?.value.rawValue ?? 0)
+    for end in End.allCases { out.write(self[ports: end]?.value.last ?? 0) }
+    out.zeros(2)
+  }
+
+  /// - Throws: ``WireError`` too when the alias flag is set, when a flag is not known, or when a field holds something
+  ///   though its flag is not set.
+  public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
+    var addresses: [ConntrackAddress] = []
+    for _ in End.allCases {
+      let address = try bytes.unionAddress("addr", family)
+      addresses.append(ConntrackAddress(address, unionMask: try bytes.uint128("mask")))
+    }
+    let seconds = Bounds(try bytes.uint32("expires_min"), try bytes.uint32("expires_max"))
+    let number = try bytes.uint16("l4proto")
+    guard number <= 255 else { throw bytes.invalid("l4proto") }
+    var low: [UInt16] = []
+    for _ in End.allCases { low.append(try bytes.uint16("port")) }
+    let match = try bytes.uint16("match_flags")
+    let invert = try bytes.uint16("invert_flags")
+    guard match & ~Flag.known == 0, invert & ~match == 0 else { throw bytes.invalid("match_flags") }
+    let stateMask = ConnectionStates(rawValue: try bytes.uint16("state_mask"))
+    let statusMask = ConnectionStatuses(rawValue: try bytes.uint16("status_mask"))
+    guard stateMask.isSubset(of: .all), statusMask.isSubset(of: .all) else { throw bytes.invalid("state_mask") }
+    var ports: [Bounds<UInt16>] = []
+    for first in low { ports.append(Bounds(first, try bytes.uint16("port_high"))) }
+    try bytes.zeros("padding", 2)
+
+    /// nil where the flag is not set; the field then holds `empty`.
+    func field<Value: Hashable & Sendable>(_ flag: UInt16, _ value: Value, empty: Value) throws(WireError)
+      -> Negatable<Value>?
+    {
+      if match & flag != 0 { return Negatable(value, inverted: invert & flag != 0) }
+      guard value == empty else { throw WireError(offset: 0, field: "match_flags", reason: .invalid) }
+      return nil
+    }
+    self.init()
+    states = try field(Flag.states, stateMask, empty: [])
+    proto = try field(Flag.proto, IPProtocol(rawValue: UInt8(number)), empty: IPProtocol(rawValue: 0))
+    let noAddress = ConntrackAddress(.any(family), unionMask: 0)
+    for (place, end) in End.allCases.enumerated() {
+      self[address: end] = try field(end.addressFlag, addresses[place], empty: noAddress)
+      self[ports: end] = try field(end.portFlag, ports[place], empty: Bounds(0))
+    }
+    statuses = try field(Flag.statuses, statusMask, empty: [])
+    expiry = try field(Flag.expiry, seconds, empty: Bounds(0))
+    if match & Flag.direction != 0 { direction = invert & Flag.direction != 0 ? .reply : .original }
+    guard isMeaningful else { throw bytes.invalid("match_flags") }
+  }
+}

@@ -1,0 +1,96 @@
+import Netfilter
+import Testing
+
+/// One rule text and what has to come of it.
+struct Row: Sendable, CustomTestStringConvertible {
+  let family: Family
+  /// What stands behind `-A X`, or behind another chain where hooks matter.
+  let text: String
+  let chain: ChainName
+  let outcome: Outcome
+
+  enum Outcome: Sendable {
+    /// The rule prints so; the structure of its last match has these bytes, where they are given.
+    case accepted(prints: String, wire: [UInt8]?)
+    /// The reader refuses it with a message that contains this.
+    case refused(String)
+  }
+
+  /// - Parameter prints: the canonical text, nil where it is the text itself.
+  init(
+    _ family: Family, _ text: String, in chain: ChainName = "X", prints: String? = nil, wire: [UInt8]? = nil
+  ) {
+    self.family = family
+    self.text = text
+    self.chain = chain
+    outcome = .accepted(prints: prints ?? text, wire: wire)
+  }
+
+  init(_ family: Family, _ text: String, in chain: ChainName = "X", refused message: String) {
+    self.family = family
+    self.text = text
+    self.chain = chain
+    outcome = .refused(message)
+  }
+
+  var testDescription: String { "\(family): \(text)" }
+
+  /// Text to rule to text, and rule to bytes to rule to bytes.
+  func check(sourceLocation: SourceLocation = #_sourceLocation) throws {
+    let reading = read(text)
+    switch outcome {
+    case .refused(let message):
+      let messages = reading.diagnostics.filter { $0.severity == .error }.map(\.message)
+      #expect(messages.contains { $0.contains(message) }, "\(messages)", sourceLocation: sourceLocation)
+    case .accepted(let prints, let wire):
+      try #require(!reading.hasErrors, "\(reading.diagnostics)", sourceLocation: sourceLocation)
+      let rule = try #require(self.rule(of: reading), sourceLocation: sourceLocation)
+      #expect(Self.print(rule, family) == prints, sourceLocation: sourceLocation)
+      try checkBytes(of: rule, wire, sourceLocation)
+      let again = read(prints)
+      let second = try #require(self.rule(of: again), "\(again.diagnostics)", sourceLocation: sourceLocation)
+      #expect(Self.print(second, family) == prints, sourceLocation: sourceLocation)
+    }
+  }
+
+  private func checkBytes(of rule: Rule, _ wire: [UInt8]?, _ sourceLocation: SourceLocation) throws {
+    let bytes = Self.encode(rule, family)
+    try RuleCodec.check(bytes.span.bytes, family: family)
+    let decoded = try RuleCodec.decode(bytes.span.bytes, family: family, registry: .standard)
+    #expect(decoded == rule, sourceLocation: sourceLocation)
+    #expect(!decoded.matches.contains { $0 is OpaqueMatch }, sourceLocation: sourceLocation)
+    #expect(Self.encode(decoded, family) == bytes, sourceLocation: sourceLocation)
+    guard let wire, let match = rule.matches.last else { return }
+    var out = ByteWriter()
+    match.encode(to: &out, family: family)
+    #expect(out.bytes == wire, sourceLocation: sourceLocation)
+  }
+
+  private func read(_ text: String) -> RulesText.Reading {
+    let target = text.contains(" -j ") ? "" : " -j ACCEPT"
+    return RulesText.read("*filter\n:X - [0:0]\n-A \(chain) \(text)\(target)\nCOMMIT\n", family: family)
+  }
+
+  private func rule(of reading: RulesText.Reading) -> Rule? {
+    reading.ruleset[.filter, family]?.chains.first { $0.name == chain }?.rules.first
+  }
+
+  /// The rule as it is saved, without the target that ``read(_:)`` put there.
+  private static func print(_ rule: Rule, _ family: Family) -> String {
+    var text = SaveText.rule(rule, family: family).dropFirst()
+    if text.hasSuffix(" -j ACCEPT") { text = text.dropLast(10) }
+    return String(text)
+  }
+
+  private static func encode(_ rule: Rule, _ family: Family) -> [UInt8] {
+    var out = ByteWriter()
+    RuleCodec.encode(rule, family: family, to: &out)
+    return out.bytes
+  }
+}
+
+/// Zero bytes, for the parts of a structure that a row does not set.
+func zeros(_ count: Int) -> [UInt8] { Array(repeating: 0, count: count) }
+
+/// Bytes with all bits set, for masks.
+func ones(_ count: Int) -> [UInt8] { Array(repeating: 255, count: count) }

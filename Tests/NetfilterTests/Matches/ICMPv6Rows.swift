@@ -1,0 +1,35 @@
+import Netfilter
+import Testing
+
+@Suite struct ICMPv6Rows {
+  @Test(arguments: [
+    Row(.ipv6, "-p ipv6-icmp -m icmp6 --icmpv6-type 1/0", wire: [1, 0, 0, 0]),
+    Row(
+      .ipv6, "-p icmpv6 -m icmpv6 --icmpv6-type packet-too-big",
+      prints: "-p ipv6-icmp -m icmp6 --icmpv6-type 2",
+      wire: [2, 0, 255, 0]),
+    Row(
+      .ipv6, "-p icmpv6 --icmpv6-type neighbour-s",
+      prints: "-p ipv6-icmp -m icmp6 --icmpv6-type 135",
+      wire: [135, 0, 255, 0]),
+    Row(
+      .ipv6, "-p icmpv6 -m ipv6-icmp ! --icmpv6-type no-route",
+      prints: "-p ipv6-icmp -m icmp6 ! --icmpv6-type 1/0",
+      wire: [1, 0, 0, 1]),
+    Row(
+      .ipv6, "-p icmpv6 --icmpv6-type 255",
+      prints: "-p ipv6-icmp -m icmp6 --icmpv6-type 255",
+      wire: [255, 0, 255, 0]),
+  ])
+  func accepted(_ row: Row) throws { try row.check() }
+
+  @Test(arguments: [
+    Row(.ipv6, "-p icmpv6 --icmpv6-type any", refused: "--icmpv6-type: 'any' is not a message type"),
+    Row(.ipv6, "-p icmpv6 --icmpv6-type 256", refused: "--icmpv6-type: '256' is not a message type"),
+    Row(.ipv6, "-p icmpv6 --icmpv6-type echo", refused: "--icmpv6-type: 'echo' is the beginning of several names"),
+    Row(.ipv6, "-p icmpv6 -m icmp6", refused: "icmp6 needs --icmpv6-type TYPE[/CODE[:CODE]]|NAME"),
+    Row(.ipv6, "-p tcp -m icmp6 --icmpv6-type 1", refused: "icmp6 needs -p ipv6-icmp"),
+    Row(.ipv6, "-p icmpv6 --icmpv6-type 1 --icmpv6-type 2", refused: "--icmpv6-type is given twice"),
+  ])
+  func refused(_ row: Row) throws { try row.check() }
+}
