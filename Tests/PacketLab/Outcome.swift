@@ -15,6 +15,8 @@ public enum Outcome: Hashable, Sendable {
   /// The sender's own kernel refused with this `errno`.
   case refusedLocally(Int32)
 
+  /// What a rule of OUTPUT that drops looks like to a sender of packets; a TCP caller sees nothing.
+  public static let notPermitted = refusedLocally(1)
   public static let networkUnreachable = icmp(type: 3, code: 0)
   public static let hostUnreachable = icmp(type: 3, code: 1)
   public static let protocolUnreachable = icmp(type: 3, code: 2)

@@ -27,7 +27,9 @@ public struct Probe: Sendable {
   private func open(_ traffic: Traffic, _ family: Int32) throws -> Socket {
     let socket: Socket
     switch traffic.service {
-    case .tcp: socket = try Socket(family, .stream)
+    case .tcp:
+      socket = try Socket(family, .stream)
+      socket.resetWhenClosed()
     case .udp: socket = try Socket(family, .datagram)
     case .ping: socket = try Socket(family, .raw, proto: family == AF_INET6 ? 58 : 1)
     case .ip(let number): socket = try Socket(family, .raw, proto: Int32(number))

@@ -37,8 +37,16 @@ final class Socket: Sendable {
     setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
   }
 
+  /// The port can be used again at once: closing sends a reset and leaves nothing waiting.
+  func resetWhenClosed() {
+    var value = linger(l_onoff: 1, l_linger: 0)
+    setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &value, socklen_t(MemoryLayout<linger>.size))
+  }
+
   func bind(_ address: SocketAddress) throws {
     set(SOL_SOCKET, SO_REUSEADDR, 1)
+    // A caller may use the port of a service that is answered in the same namespace.
+    set(SOL_SOCKET, SO_REUSEPORT, 1)
     guard address.withPointer({ Glibc.bind(descriptor, $0, $1) }) == 0 else { throw LabError.system("bind") }
   }
 
