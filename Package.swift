@@ -50,7 +50,7 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
-    .target(
+    .testTarget(
       name: "KernelTestSupport", dependencies: ["CLinux"], path: "Tests/KernelTestSupport",
       swiftSettings: strict),
     .testTarget(
