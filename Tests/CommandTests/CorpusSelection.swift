@@ -9,7 +9,8 @@ extension Corpus.Entry {
   private var isKnown: Bool {
     // The manifest speaks of what iptables had read in the end: a table that stands twice hides the first one's.
     let text = String(decoding: (try? readFile(path)) ?? [], as: UTF8.self)
-    let words = text.split { $0 == " " || $0.isNewline }
+    let lines = text.split(whereSeparator: \.isNewline).filter { !$0.hasPrefix("#") }
+    let words = lines.flatMap { $0.split(separator: " ") }
     let matches = zip(words, words.dropFirst()).filter { $0.0 == "-m" }.map { String($0.1) }
     guard matches.allSatisfy({ Registry.standard.match(named: $0, family: family) != nil }) || !isAcceptedByLegacy else {
       return false
