@@ -50,7 +50,7 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
-    .target(
+    .testTarget(
       name: "KernelTestSupport", dependencies: ["CLinux"], path: "Tests/KernelTestSupport",
       swiftSettings: strict),
     .testTarget(
@@ -60,5 +60,10 @@ let package = Package(
     .testTarget(
       name: "CommandTests", dependencies: ["FirebreakCLI", "Firebreak", "KernelTestSupport"], swiftSettings: strict),
     .testTarget(name: "NetfilterTests", dependencies: ["Netfilter", "CIPTables"], swiftSettings: codec),
+    .target(name: "PacketLab", dependencies: ["CLinux"], path: "Tests/PacketLab", swiftSettings: strict),
+    .executableTarget(
+      name: "PacketProbe", dependencies: ["PacketLab"], path: "Tests/PacketProbe", swiftSettings: strict),
+    .testTarget(
+      name: "ExampleTests", dependencies: ["PacketLab", "KernelTestSupport"], swiftSettings: strict),
   ]
 )

@@ -3,6 +3,7 @@ internal import Firebreak
 
 struct Apply: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "apply", _superCommandName: FirebreakCommand.name,
     abstract: "Commit rules to the kernel: all of them, or nothing.",
     discussion: """
       Everything is read and checked first. Then the lock that iptables uses is taken, the kernel's tables are read, \

@@ -3,6 +3,7 @@ internal import Firebreak
 
 struct Check: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "check", _superCommandName: FirebreakCommand.name,
     abstract: "Say what is wrong with rules, without touching any kernel.",
     discussion: "Needs no root. `firebreak apply --check` asks the kernel as well.")
 

@@ -3,6 +3,7 @@ internal import Firebreak
 
 struct Diff: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "diff", _superCommandName: FirebreakCommand.name,
     abstract: "Compare rules by their meaning.",
     discussion: """
       A and B are files, `kernel`, or `previous` for what the last apply replaced. One alone is compared with the kernel; \

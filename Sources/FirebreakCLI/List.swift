@@ -3,6 +3,7 @@ internal import Firebreak
 
 struct List: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "list", _superCommandName: FirebreakCommand.name,
     abstract: "Show the kernel's rules as a table for people.",
     discussion: "Without -t every table that exists is shown, both families unless -4 or -6 is given.")
 

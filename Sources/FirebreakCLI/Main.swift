@@ -3,8 +3,20 @@ internal import Firebreak
 
 @main
 struct FirebreakCommand: ParsableCommand {
+  static let name = "firebreak"
+
+  /// The whole tree of commands is needed for help and completions only: a command that is named is parsed at once.
+  static func main() {
+    let arguments = CommandLine.arguments.dropFirst()
+    if arguments.first == "--version", arguments.count == 1 { return print(configuration.version) }
+    guard let command = configuration.subcommands.first(where: { $0.configuration.commandName == arguments.first }) else {
+      return main(nil)
+    }
+    command.main(Array(arguments.dropFirst()))
+  }
+
   static let configuration = CommandConfiguration(
-    commandName: "firebreak",
+    commandName: name,
     abstract: "Put packet-filter rules into the Linux kernel as one act, and take them back.",
     discussion: """
       Firebreak reads rules as people have them (the output of iptables-save, lists of iptables and ip6tables \

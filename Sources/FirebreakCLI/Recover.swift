@@ -3,6 +3,7 @@ internal import Firebreak
 
 struct Recover: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "recover", _superCommandName: FirebreakCommand.name,
     abstract: "Finish what an interrupted commit left.",
     discussion: """
       A commit of several tables that is killed half-way is put back by a process that was waiting beside it, which runs \

@@ -3,6 +3,7 @@ internal import Firebreak
 
 struct Rollback: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "rollback", _superCommandName: FirebreakCommand.name,
     abstract: "Take the last apply back.",
     discussion: """
       The tables that the last apply changed become what they were before it, as one act; tables that it made are \

@@ -4,6 +4,7 @@ internal import Glibc
 
 struct Save: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "save", _superCommandName: FirebreakCommand.name,
     abstract: "Print the kernel's rules as iptables-save does.",
     discussion: """
       Prints IPv4, or IPv6 with -6: iptables-restore and ip6tables-restore read it, and so does `firebreak apply`. An \

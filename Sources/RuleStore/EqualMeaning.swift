@@ -27,8 +27,10 @@ extension RuleList {
   fileprivate mutating func adopt(_ index: Int, from live: RuleList, _ liveIndex: Int) -> Bool {
     if live.sameRule(liveIndex, self, index) { return true }
     let given = counters(of: index)
-    guard range(of: index).count == live.range(of: liveIndex).count,
-      SaveText.rule(self[index], family: family) == SaveText.rule(live[liveIndex], family: family),
+    guard range(of: index).count == live.range(of: liveIndex).count else { return false }
+    let (mine, theirs) = (self[index], live[liveIndex])
+    guard mine.residue == theirs.residue,
+      SaveText.rule(mine, family: family) == SaveText.rule(theirs, family: family),
       overwrite(index, with: live, liveIndex)
     else { return false }
     setCounters(given, of: index)

@@ -257,7 +257,9 @@ public struct RuleList: Sendable {
     return true
   }
 
+  /// Makes room at once for what is to come; room that is not used costs no memory.
   package mutating func reserve(rules: Int, bytes count: Int) {
+    lines.reserveCapacity(lines.isEmpty ? 0 : rules)
     starts.reserveCapacity(rules)
     bytes.reserveCapacity(count)
   }

@@ -47,6 +47,8 @@ struct RulesTextReader: ~Copyable {
     let first: Family = format == .commands ? .ipv4 : family
     editor = RulesetEditor(family: first, registry: registry, continuing: earlier)
     otherEditor = RulesetEditor(family: .ipv6, registry: registry, continuing: earlier.only(.ipv6))
+    editor.expectedRules = text.count / 40
+    editor.expectedBytes = text.count * 4
     tablesBefore = Set(earlier.only(first).tables.map(\.name))
     parser = CommandParser(family: first, names: names, registry: registry, isRestore: format == .save)
     otherParser = CommandParser(family: .ipv6, names: names, registry: registry, isRestore: false)

@@ -3,6 +3,12 @@ struct RulesetEditor: ChainLookup {
   private(set) var ruleset = Ruleset()
   let family: Family
   private let registry: Registry
+  /// How much room a long chain is given: rules, and bytes in the kernel's form. Growing step by step would copy them
+  /// again and again.
+  var expectedRules = 0
+  var expectedBytes = 0
+  private static let longChain = 1000
+
   /// The chain that the last rule went to; nearly every rule goes to the same one.
   private var last: (table: Int, chain: Int, name: [UInt8])?
 
@@ -133,6 +139,7 @@ struct RulesetEditor: ChainLookup {
       ruleset.withTable(at: table) { table in
         table.withRules(of: chain) { rules in
           for rule in command.rules { rules.append(rule, line: line) }
+          if rules.count == Self.longChain { rules.reserve(rules: expectedRules, bytes: expectedBytes) }
         }
       }
       return
