@@ -125,7 +125,7 @@ public struct CommitEngine: Sendable {
   }
 
   /// Looks at the record that an interrupted commit left. Tables that hold what the commit put there are its own and are
-  /// put back, unless all do; any other table is not touched.
+  /// put back, unless all do; the rules of any other table are not touched. Counters that were lost on the way return.
   private func recover(_ options: RuleStore.CommitOptions) throws -> Recovery? {
     guard let record = try read(Self.pending) else { return nil }
     let ids = Set(record.entries.map(\.id))
@@ -133,14 +133,21 @@ public struct CommitEngine: Sendable {
     let replaced = record.entries.filter { entry in
       live[entry.id].map { CommitRecord.digest(of: $0) } == entry.after
     }
-    guard replaced.count < record.entries.count else {
+    let isWhole = replaced.count == record.entries.count
+    var options = options
+    options.counters = .wanted
+    options.interrupted = record.before.ruleset
+    var wanted = live
+    if !isWhole {
+      options.emptying = Set(replaced.filter { $0.before == nil }.map(\.id))
+      wanted = wanted.replacing(with: Ruleset(replaced.compactMap(\.before)))
+      for id in options.emptying { wanted[id.name, id.family] = nil }
+    }
+    let outcome = try store.commit(wanted, options)
+    guard !isWhole else {
       try state.rename(Self.pending, to: Self.last)
       return .completed
     }
-    var options = options
-    options.counters = .wanted
-    options.emptying = Set(replaced.filter { $0.before == nil }.map(\.id))
-    let outcome = try store.commit(Ruleset(replaced.compactMap(\.before)), options)
     try state.remove(Self.pending)
     return outcome.plan.isEmpty ? .nothingDone : .putBack(outcome.plan.tables)
   }

@@ -22,6 +22,30 @@ enum CounterCarrier {
     return result
   }
 
+  /// The table with the counters that it had before an interrupted commit, when the kernel has lost them: it replaces a
+  /// table first and is given the counters then, all at once. nil when they are there.
+  static func heal(_ now: Table, since earlier: Table) -> Table? {
+    var result = now
+    var isLost = false
+    for index in now.chains.indices {
+      let chain = now.chains[index]
+      guard let before = earlier[chain.name] else { continue }
+      if let policy = chain.policy, policy == before.policy {
+        isLost = isLost || chain.policyCounters.isLess(than: before.policyCounters)
+        result.setPolicyUnchecked(policy, at: index, counters: chain.policyCounters + before.policyCounters)
+      }
+      var rules = chain.rules
+      for (place, source) in RulePairing(before.rules, chain.rules).sources.enumerated() {
+        guard let source else { continue }
+        let counted = before.rules.counters(of: source)
+        isLost = isLost || rules.counters(of: place).isLess(than: counted)
+        rules.setCounters(rules.counters(of: place) + counted, of: place)
+      }
+      result.setRules(of: index, rules)
+    }
+    return isLost ? result : nil
+  }
+
   private static func zeroed(_ rules: RuleList) -> RuleList {
     var result = rules
     for index in result.indices { result.setCounters(.zero, of: index) }
@@ -102,5 +126,13 @@ enum TableChanges {
     return balance.values.reduce((0, 0)) { sum, value in
       (sum.0 + Swift.max(value, 0), sum.1 + Swift.max(-value, 0))
     }
+  }
+}
+
+extension Counters {
+  fileprivate func isLess(than other: Counters) -> Bool { packets < other.packets || bytes < other.bytes }
+
+  fileprivate static func + (a: Counters, b: Counters) -> Counters {
+    Counters(packets: a.packets &+ b.packets, bytes: a.bytes &+ b.bytes)
   }
 }

@@ -9,11 +9,14 @@ public struct Plan: Sendable {
     public let before: Table?
     /// The table as it will be. Rules that stay keep the counters of `before`.
     public let after: Table
+    /// The kernel's counters are not those of `before` but lost; those of `after` are to be written as they are.
+    package let restoresCounters: Bool
 
-    package init(id: TableID, before: Table?, after: Table) {
+    package init(id: TableID, before: Table?, after: Table, restoresCounters: Bool = false) {
       self.id = id
       self.before = before
       self.after = after
+      self.restoresCounters = restoresCounters
     }
 
     /// Rules that are in one of both only.
@@ -22,8 +25,12 @@ public struct Plan: Sendable {
     }
 
     /// The way back: to `before`, or to an untouched table where there was none.
-    package var reversed: Step {
-      Step(id: id, before: after, after: before ?? Table(id.name, family: id.family))
+    package var reversed: Step { reversed(restoringCounters: false) }
+
+    package func reversed(restoringCounters: Bool) -> Step {
+      Step(
+        id: id, before: after, after: before ?? Table(id.name, family: id.family),
+        restoresCounters: restoringCounters)
     }
   }
 
@@ -57,6 +64,15 @@ public struct Plan: Sendable {
   public init(
     from snapshot: Snapshot, to wanted: Ruleset, emptying remove: Set<TableID> = [], counters: CounterSource = .zero
   ) {
+    self.init(from: snapshot, to: wanted, emptying: remove, counters: counters, interrupted: Ruleset())
+  }
+
+  /// - Parameter earlier: the tables as they were before a commit that was interrupted. What counts less than it did
+  ///   there has lost its counters between the kernel's two steps, and is given them back.
+  package init(
+    from snapshot: Snapshot, to wanted: Ruleset, emptying remove: Set<TableID>, counters: CounterSource,
+    interrupted earlier: Ruleset
+  ) {
     let existing = Set(snapshot.existing)
     var steps: [Step] = []
     var creations: [TableID] = []
@@ -67,11 +83,15 @@ public struct Plan: Sendable {
     for target in targets {
       let isNew = !existing.contains(target.id)
       let current = snapshot.ruleset[target.id] ?? Table(target.name, family: target.family)
+      let target = isNew ? target : target.adopting(current)
+      let healed = earlier[target.id].flatMap { CounterCarrier.heal(current, since: $0) }
       if isNew { creations.append(target.id) }
-      if isNew ? target.isPristine : current.sameRules(as: target) { continue }
+      if healed == nil, isNew ? target.isPristine : current.sameRules(as: target) { continue }
       let after =
-        isNew && counters == .wanted ? target : CounterCarrier.carry(from: current, to: target, fresh: counters)
-      steps.append(Step(id: target.id, before: isNew ? nil : current, after: after))
+        isNew && counters == .wanted
+        ? target : CounterCarrier.carry(from: healed ?? current, to: target, fresh: counters)
+      steps.append(
+        Step(id: target.id, before: isNew ? nil : current, after: after, restoresCounters: healed != nil))
     }
     self.creations = creations
     self.steps = steps.sorted { $0.id < $1.id }

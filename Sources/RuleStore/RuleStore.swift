@@ -15,6 +15,8 @@ public struct RuleStore: Sendable {
     public var counters: Plan.CounterSource = .zero
     /// Tables to empty besides.
     public var emptying: Set<TableID> = []
+    /// The tables as they were before a commit that was interrupted; see ``Plan``.
+    package var interrupted = Ruleset()
 
     public init() {}
   }
@@ -45,7 +47,9 @@ public struct RuleStore: Sendable {
     let selection = TableSelection.only(Set(wanted.tables.map(\.id)).union(options.emptying))
     for attempt in 1... {
       let before = try backend.snapshot(of: selection)
-      let plan = Plan(from: before, to: wanted, emptying: options.emptying, counters: options.counters)
+      let plan = Plan(
+        from: before, to: wanted, emptying: options.emptying, counters: options.counters,
+        interrupted: options.interrupted)
       guard !plan.isEmpty else { return Outcome(plan: plan, before: before, rehearsalNote: nil) }
       let note = options.rehearses ? try backend.rehearse(plan, .needed) : nil
       try beforeWriting(before, plan)

@@ -36,8 +36,8 @@ struct ChainDifference {
     while first < shorter, old.sameRule(first, new, first) { first += 1 }
     var tail = 0
     while tail < shorter - first, old.sameRule(old.count - 1 - tail, new, new.count - 1 - tail) { tail += 1 }
-    let before = (first..<old.count - tail).map { RuleMeaning(old[$0]) }
-    let after = (first..<new.count - tail).map { RuleMeaning(new[$0]) }
+    let before = (first..<old.count - tail).map { RuleMeaning(old[$0], family) }
+    let after = (first..<new.count - tail).map { RuleMeaning(new[$0], family) }
     return SequenceDifference.edits(before, after).map { edit in
       switch edit {
       case .remove(let index): .init(side: .removed, text: text(old[first + index], chain))
@@ -51,18 +51,20 @@ struct ChainDifference {
   }
 }
 
-/// A rule without what does not change its meaning: counters, and which of two spellings it uses.
+/// A rule without what does not change its meaning: counters, which of two spellings it uses, and bits of the kernel's
+/// structures that nothing looks at. What reads the same means the same.
 struct RuleMeaning: Hashable {
-  private let rule: Rule
+  private let text: String
+  private let residue: HeaderResidue
 
-  init(_ rule: Rule) {
+  init(_ rule: Rule, _ family: Family) {
     var rule = rule
-    rule.counters = .zero
     rule.matches = rule.matches.map { match in
       guard let spelled = match as? any AlternativeSpelling else { return match }
       return spelled.canonical
     }
-    self.rule = rule
+    text = SaveText.rule(rule, family: family)
+    residue = rule.residue
   }
 }
 

@@ -49,15 +49,28 @@ enum BulkTable {
   /// - Parameters:
   ///   - before: what it holds, whose rules' counters `after` has.
   ///   - order: the chains of `before` in the kernel's order.
-  static func replace(_ before: Table, order: [ChainName], with after: Table) throws(Problem) {
+  ///   - handsOn: whether rules that stay go on counting from where the kernel's are; else the counters of `after` are
+  ///     written as they are.
+  static func replace(_ before: Table, order: [ChainName], with after: Table, handsOn: Bool = true) throws(Problem) {
     let old = EntryPlaces(before, order)
     try failing { () throws(TableSocket.Failure) in
       let socket = try TableSocket(after.id)
       let image = TableImageWriter(after)
       let counted = try socket.replace(image.memory, oldCount: old.entryCount)
-      let counters = handOn(counted, old, from: before, to: after)
+      let counters = handsOn ? handOn(counted, old, from: before, to: after) : given(after)
       if counters.contains(where: { $0 != .zero }) { try socket.add(counters) }
     }
+  }
+
+  /// The counters of every entry of a table as they stand there.
+  private static func given(_ table: Table) -> [Counters] {
+    var result: [Counters] = []
+    for chain in table.chains {
+      if chain.hook == nil { result.append(.zero) }
+      for index in chain.rules.indices { result.append(chain.rules.counters(of: index)) }
+      result.append(chain.policyCounters)
+    }
+    return result + [.zero]
   }
 
   /// The counters of every entry of the new table. What an old entry counted between reading and replacing is added to

@@ -120,7 +120,7 @@ public final class XTablesBackend: Backend {
     let tried = inFreshNamespace { () -> BackendError? in
       for step in steps {
         do throws(BackendError) {
-          try self.write(step)
+          try self.write(Plan.Step(id: step.id, before: nil, after: step.after), isLive: false)
         } catch {
           return error
         }
@@ -149,15 +149,16 @@ public final class XTablesBackend: Backend {
   }
 
   private func firstRefused(in table: Table) -> BackendError.Culprit? {
+    guard (try? write(Plan.Step(id: table.id, before: nil, after: table), isLive: false)) == nil else { return nil }
     var low = 0  // so many rules are taken
     var high = table.ruleCount  // so many are refused
     while high - low > 1 {
       let middle = (low + high) / 2
       let part = table.keepingFirst(middle)
       let step = Plan.Step(id: table.id, before: nil, after: part)
-      if (try? write(step)) != nil {
+      if (try? write(step, isLive: false)) != nil {
         low = middle
-        try? write(step.reversed)
+        try? write(step.reversed, isLive: false)
       } else {
         high = middle
       }
@@ -189,7 +190,8 @@ public final class XTablesBackend: Backend {
         try write(step)
         done.append(step)
       } catch {
-        try putBack(done, after: error)
+        let isDone = isCarriedOut(step)
+        try putBack(done + (isDone ? [step] : []), countersLost: isDone, after: error)
         throw locate(error, plan.steps[...])
       }
     }
@@ -213,17 +215,25 @@ public final class XTablesBackend: Backend {
     }
   }
 
-  private func write(_ step: Plan.Step) throws(BackendError) {
+  /// Whether a step that failed has changed the table all the same: the kernel replaces the rules first and takes the
+  /// counters then.
+  private func isCarriedOut(_ step: Plan.Step) -> Bool {
+    guard let live = try? read(step.id) else { return false }
+    return live.sameRules(as: step.after)
+  }
+
+  /// - Parameter isLive: false in a namespace made for trying.
+  private func write(_ step: Plan.Step, isLive: Bool = true) throws(BackendError) {
     let before = step.before ?? Table(step.id.name, family: step.id.family)
     let count = Swift.max(before.entryCount, step.after.entryCount)
-    if count > bulkThreshold {
-      let order = orders.withLock { $0[step.id] }.flatMap { order in
+    if count > bulkThreshold || step.restoresCounters {
+      let order = (isLive ? orders.withLock { $0[step.id] } : nil).flatMap { order in
         Set(order) == Set(before.chains.map(\.name)) ? order : nil
       }
       try bulk(step.id) { () throws(BulkTable.Problem) in
-        try BulkTable.replace(before, order: order ?? before.chains.map(\.name), with: step.after)
+        try BulkTable.replace(before, order: order ?? before.chains.map(\.name), with: step.after, handsOn: !step.restoresCounters)
       }
-      orders.withLock { $0[step.id] = step.after.chains.map(\.name) }
+      if isLive { orders.withLock { $0[step.id] = step.after.chains.map(\.name) } }
       return
     }
     try withLibrary(step.id) { () throws(LegacyTable.LibraryError) in
@@ -234,11 +244,12 @@ public final class XTablesBackend: Backend {
   }
 
   /// Takes back what was done, last first.
-  private func putBack(_ done: [Plan.Step], after error: BackendError) throws(BackendError) {
+  /// - Parameter countersLost: the last table has its rules, but not their counters.
+  private func putBack(_ done: [Plan.Step], countersLost: Bool, after error: BackendError) throws(BackendError) {
     var failures: [String] = []
-    for step in done.reversed() {
+    for (place, step) in done.enumerated().reversed() {
       do throws(BackendError) {
-        try write(step.reversed)
+        try write(step.reversed(restoringCounters: countersLost && place == done.count - 1))
       } catch {
         failures.append("\(step.id): \(error.message)")
       }

@@ -7,7 +7,15 @@ extension Corpus.Entry {
 
   /// Whether the standard registry knows every match and target in it, so that extensions to come are picked up.
   private var isKnown: Bool {
-    extensions.allSatisfy { word in
+    // The manifest speaks of what iptables had read in the end: a table that stands twice hides the first one's.
+    let text = String(decoding: (try? readFile(path)) ?? [], as: UTF8.self)
+    let lines = text.split(whereSeparator: \.isNewline).filter { !$0.hasPrefix("#") }
+    let words = lines.flatMap { $0.split(separator: " ") }
+    let matches = zip(words, words.dropFirst()).filter { $0.0 == "-m" }.map { String($0.1) }
+    guard matches.allSatisfy({ Registry.standard.match(named: $0, family: family) != nil }) || !isAcceptedByLegacy else {
+      return false
+    }
+    return extensions.allSatisfy { word in
       if word.hasPrefix("-g") { return true }
       let name = String(word.dropFirst(3))
       if word.hasPrefix("-m ") { return Registry.standard.match(named: name, family: family) != nil }

@@ -161,6 +161,41 @@ import Testing
     #expect(try site.snapshot().existing.isEmpty)
   }
 
+  /// The rehearsal begins from nothing, whatever the live tables hold.
+  @Test(arguments: ContractKind.available)
+  func theRehearsalNeedsNothingOfTheLiveTables(_ kind: ContractKind) throws {
+    let site = try ContractSite(kind)
+    try site.commit(twoTablesTwoFamilies())
+    let wanted = rules("*mangle\n:new - [0:0]\n-A INPUT -j new\nCOMMIT\n*filter\n:new - [0:0]\n-A new -j DROP\nCOMMIT\n")
+    let outcome = try site.inside { try RuleStore(site.backend).commit(wanted) }
+    #expect(outcome.plan.steps.count == 2)
+    #expect(try site.snapshot().ruleset.only(.ipv4).sameRules(as: wanted))
+  }
+
+  /// What was interrupted between the kernel's two steps gets its counters back.
+  @Test(arguments: ContractKind.available)
+  func lostCountersReturn(_ kind: ContractKind) throws {
+    let site = try ContractSite(kind)
+    let all = twoTablesTwoFamilies()
+    try site.commit(all)
+    for id in all.tables.map(\.id) {
+      let lost = RulesetBuilder.withoutCounters(all[id]!)
+      try site.inside {
+        let now = try site.backend.snapshot(of: .all)
+        try site.backend.apply(
+          Plan(steps: [Plan.Step(id: id, before: now.ruleset[id], after: lost, restoresCounters: true)]), expecting: now.stamp)
+      }
+    }
+    #expect(try site.snapshot().ruleset.tables.allSatisfy { $0 == RulesetBuilder.withoutCounters($0) }, "they are lost")
+    var options = RuleStore.CommitOptions()
+    options.interrupted = all
+    let live = try site.snapshot().ruleset
+    let outcome = try site.inside { try RuleStore(site.backend).commit(live, options) }
+    #expect(outcome.plan.steps.count == 4)
+    for table in all.tables { #expect(try site.snapshot().ruleset[table.id] == table) }
+    #expect(try site.inside { try RuleStore(site.backend).commit(live, options) }.plan.isEmpty, "once only")
+  }
+
   @Test(arguments: ContractKind.available)
   func theLockKeepsOthersAway(_ kind: ContractKind) throws {
     let site = try ContractSite(kind)
@@ -189,5 +224,16 @@ import Testing
     let plan = Plan(from: before, to: wanted)
     #expect(plan.steps.count == 4)
     return plan
+  }
+}
+
+enum RulesetBuilder {
+  static func withoutCounters(_ table: Table) -> Table {
+    var table = table
+    for (index, chain) in table.chains.enumerated() {
+      table.withRules(of: index) { rules in for place in rules.indices { rules.setCounters(.zero, of: place) } }
+      if let policy = chain.policy { table.setPolicyUnchecked(policy, at: index, counters: .zero) }
+    }
+    return table
   }
 }

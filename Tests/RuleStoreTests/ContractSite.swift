@@ -8,7 +8,10 @@ import XTablesStore
 /// The kinds of backend that keep the one contract.
 enum ContractKind: String, CaseIterable, CustomTestStringConvertible, Sendable {
   case memory
+  /// Tables small enough to go through libiptc.
   case legacy
+  /// Every table as if it were large.
+  case bulk
 
   var testDescription: String { rawValue }
 
@@ -28,10 +31,10 @@ struct ContractSite: Sendable {
     case .memory:
       space = nil
       backend = MemoryBackend()
-    case .legacy:
+    case .legacy, .bulk:
       let space = try TestNamespace()
       self.space = space
-      backend = XTablesBackend(lockPath: space.lockPath)
+      backend = XTablesBackend(lockPath: space.lockPath, bulkThreshold: kind == .bulk ? 0 : .max)
     }
   }
 

@@ -15,6 +15,10 @@ public struct State: Match {
   public static let known: ConnectionStates = [.invalid, .new, .related, .established, .untracked]
 }
 
+extension State: AlternativeSpelling {
+  public var canonical: any Match { Conntrack(states: states) ?? self }
+}
+
 // MARK: Syntax
 
 extension State {

@@ -263,6 +263,16 @@ public struct RuleList: Sendable {
     return key
   }
 
+  /// Puts the bytes of a rule of another list in place of the one at `index`, whose line stays.
+  /// - Returns: false, and nothing has changed, when they have another size.
+  package mutating func overwrite(_ index: Int, with other: RuleList, _ otherIndex: Int) -> Bool {
+    let mine = range(of: index)
+    let theirs = other.range(of: otherIndex)
+    guard mine.count == theirs.count else { return false }
+    bytes.replaceSubrange(mine, with: other.bytes[theirs])
+    return true
+  }
+
   /// Makes room at once for what is to come; room that is not used costs no memory.
   package mutating func reserve(rules: Int, bytes count: Int) {
     lines.reserveCapacity(lines.isEmpty ? 0 : rules)
