@@ -16,7 +16,7 @@ import Testing
           Rule.jump(to: "noise").udp()
           Rule.reject(with: .ipv4(.hostUnreachable)).to(!Negatable("203.0.113.9"))
         }
-        ChainContents("noise") {
+        ChainContents(named: "noise") {
           Rule.log("noise: ").udp(to: 137)
           Rule.drop
         }
@@ -68,7 +68,7 @@ import Testing
       }
     }
     #expect(throws: BuildingError.self) {
-      try Table(.filter) { ChainContents("a") { Rule.jump(to: "a") } }
+      try Table(.filter) { ChainContents(named: "a") { Rule.jump(to: "a") } }
     }
     #expect(throws: BuildingError.self) {
       try Table(.filter) { ChainContents(.output) { Rule.jump(to: "nowhere") } }

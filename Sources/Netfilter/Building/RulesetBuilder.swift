@@ -14,7 +14,7 @@ public struct ChainContents: Sendable {
   }
 
   /// A user chain.
-  public init(_ name: ChainName, @RuleListBuilder _ rules: () -> [Rule] = { [] }) {
+  public init(named name: ChainName, @RuleListBuilder _ rules: () -> [Rule] = { [] }) {
     self.name = name
     self.hook = nil
     self.policy = .accept
