@@ -264,7 +264,7 @@ package struct CommandParser: ~Copyable {
     }
     var known = BaseOption.allCases.flatMap { $0.longNames.map { "\($0)" } }
     for item in active {
-      known += pool[item.values].definition.options.map { "\($0.name)" }
+      known += pool[item.values].definition.options.flatMap { $0.allNames.map { "\($0)" } }
     }
     var hint = suggestion(for: name.string, among: known)
     for type in registry.matches where type.definition.families.contains(family) {
