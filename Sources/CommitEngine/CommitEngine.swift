@@ -110,7 +110,7 @@ public struct CommitEngine: Sendable {
       let outcome = try store.commit(wanted, options) { _, plan in
         guard !plan.steps.isEmpty else { return }
         let record = CommitRecord(plan: plan, time: Int64(time(nil)), message: message)
-        try state.write(record.encoded, to: Self.pending)
+        try record.withEncoded { try state.write($0, to: Self.pending) }
         let writesOnce = store.backend.capabilities.isOneTransaction || plan.steps.count < 2
         if !writesOnce, keeper == nil, let recovery { keeper = try Keeper(recovery) }
       }

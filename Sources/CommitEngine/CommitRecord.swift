@@ -68,8 +68,15 @@ extension CommitRecord {
     }
   }
 
-  package var encoded: [UInt8] {
-    var out = ByteWriter()
+  /// The record's bytes, copied.
+  package var encoded: [UInt8] { withEncoded { Array($0) } }
+
+  /// Calls `body` with the record's bytes.
+  package func withEncoded<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
+    let rules = entries.reduce(0) { sum, entry in
+      sum + (entry.before?.chains.reduce(0) { $0 + $1.rules.bytes.count + 80 } ?? 0)
+    }
+    var out = ByteWriter(capacity: rules + message.utf8.count + 4096)
     out.write(Self.magic)
     let checksumPlace = out.count
     out.write(UInt64(0))
@@ -84,9 +91,8 @@ extension CommitRecord {
       out.write(UInt8(entry.before == nil ? 0 : 1))
       if let table = entry.before { out.write(table) }
     }
-    let sum = out.bytes.withUnsafeBytes { Checksum.of(UnsafeRawBufferPointer(rebasing: $0[start...])) }
-    out.patch(sum, at: checksumPlace)
-    return out.bytes
+    out.patch(Checksum.of(UnsafeRawBufferPointer(rebasing: out.written[start...])), at: checksumPlace)
+    return try body(out.written)
   }
 
   package init(decoding bytes: [UInt8]) throws(Damage) {

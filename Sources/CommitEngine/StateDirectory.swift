@@ -63,13 +63,13 @@ public struct StateDirectory: Hashable, Sendable {
   }
 
   /// Writes a file of mode 0600, not yet safe from a loss of power. It is there whole or not at all.
-  func write(_ bytes: [UInt8], to name: String) throws(SystemError) {
+  func write(_ bytes: UnsafeRawBufferPointer, to name: String) throws(SystemError) {
     let unfinished = name + ".new"
     try writeInPlace(bytes, to: unfinished)
     try rename(unfinished, to: name)
   }
 
-  private func writeInPlace(_ bytes: [UInt8], to name: String) throws(SystemError) {
+  private func writeInPlace(_ bytes: UnsafeRawBufferPointer, to name: String) throws(SystemError) {
     let path = file(name)
     let descriptor = try SystemError.check("write", path) {
       open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
@@ -78,7 +78,7 @@ public struct StateDirectory: Hashable, Sendable {
     var done = 0
     while done < bytes.count {
       done += try SystemError.check("write", path) {
-        bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress! + done, bytes.count - done) }
+        Glibc.write(descriptor, bytes.baseAddress! + done, bytes.count - done)
       }
     }
   }

@@ -17,7 +17,7 @@ public enum RulesInput {
     for path in try expand(paths) {
       let file = try InputFile(path: path)
       let reading = file.withBytes { bytes in
-        RulesText.read(bytes, file: path, family: family, continuing: result.ruleset, names: names)
+        RulesText.read(bytes, file: path, family: family, continuing: result.ruleset, names: names, together: runTogether)
       }
       result.ruleset = reading.ruleset
       result.diagnostics += reading.diagnostics

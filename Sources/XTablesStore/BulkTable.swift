@@ -18,7 +18,9 @@ enum BulkTable {
       let info = try socket.info()
       let image = try socket.entries(info)
       let entries = UnsafeRawBufferPointer(rebasing: image.bytes[TableInfo.entriesOffset...])
-      return Result { () throws(WireError) in try TableImageReader(id, info, entries).read() }
+      let start = image.bytes.baseAddress!
+      let reader = TableImageReader(id, info, entries) { PageMemory.discard(start, upTo: TableInfo.entriesOffset + $0) }
+      return Result { () throws(WireError) in try reader.read() }
     }.mapError { Problem.image($0) }.get()
   }
 

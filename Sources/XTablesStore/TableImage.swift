@@ -45,7 +45,11 @@ struct TableImageReader {
     let policy: Int?
   }
 
-  init(_ id: TableID, _ info: TableInfo, _ image: UnsafeRawBufferPointer) {
+  /// Told how much of the image is not needed any more.
+  private let consumed: (Int) -> Void
+
+  init(_ id: TableID, _ info: TableInfo, _ image: UnsafeRawBufferPointer, consumed: @escaping (Int) -> Void = { _ in }) {
+    self.consumed = consumed
     self.id = id
     self.info = info
     self.image = image
@@ -63,12 +67,29 @@ struct TableImageReader {
       if span.policy == nil { try? table.addChain(span.name) }
       guard let index = table.index(of: span.name) else { throw invalid(span.range.lowerBound, "chain") }
       if let policy = span.policy { readPolicy(policy, into: &table, at: index) }
-      let part = UnsafeRawBufferPointer(rebasing: image[span.range])
       table.withRules(of: index) { rules in
-        rules.append(kernelEntries: part, count: span.rules, at: span.range.lowerBound) { names[$0] }
+        rules.reserve(rules: span.rules, bytes: span.range.count)
+        var start = span.range.lowerBound
+        while start < span.range.upperBound {
+          let end = blockEnd(from: start, to: span.range.upperBound)
+          let part = UnsafeRawBufferPointer(rebasing: image[start..<end])
+          rules.append(kernelEntries: part, at: start) { names[$0] }
+          consumed(end)
+          start = end
+        }
       }
     }
     return (table, spans.map(\.name))
+  }
+
+  /// The image is taken in blocks, so that each can be given back when it has been copied.
+  private static let blockSize = 4 << 20
+
+  private func blockEnd(from start: Int, to limit: Int) -> Int {
+    guard limit - start > Self.blockSize else { return limit }
+    var end = start
+    while end - start < Self.blockSize { end += number16(end + layout.nextOffset) }
+    return end
   }
 
   private func readPolicy(_ offset: Int, into table: inout Table, at index: Int) {

@@ -140,5 +140,13 @@ struct PageMemory: ~Copyable {
     bytes = UnsafeMutableRawBufferPointer(start: memory, count: count)
   }
 
+  /// Gives the first `count` bytes back, down to a whole huge page; they read as zero from then on.
+  static func discard(_ start: UnsafeMutableRawPointer, upTo count: Int) {
+    let hugePage = 2 << 20
+    let end = (Int(bitPattern: start) + count) / hugePage * hugePage
+    let length = end - Int(bitPattern: start)
+    if length > 0 { madvise(start, length, MADV_DONTNEED) }
+  }
+
   deinit { munmap(bytes.baseAddress!, bytes.count) }
 }

@@ -25,14 +25,16 @@ final class FaultBench: Sendable {
     let new: String
   }
 
-  /// - Parameter startsEmpty: nothing is in the tables before.
-  init(tables: [String] = ["raw", "filter"], families: [Int] = [4, 6], startsEmpty: Bool = false) throws {
+  /// - Parameters:
+  ///   - startsEmpty: nothing is in the tables before.
+  ///   - filler: so many rules more in each table: large ones take another way into the kernel.
+  init(tables: [String] = ["raw", "filter"], families: [Int] = [4, 6], startsEmpty: Bool = false, filler: Int = 0) throws {
     space = try TestNamespace()
     var inputs: [String] = []
     var reset = "set -e\n"
     for family in families {
-      let old = try space.file("old.v\(family)", tables.map { Self.table($0, family, isNew: false) }.joined())
-      inputs.append(try space.file("new.v\(family)", tables.map { Self.table($0, family, isNew: true) }.joined()))
+      let old = try space.file("old.v\(family)", tables.map { Self.table($0, family, filler, isNew: false) }.joined())
+      inputs.append(try space.file("new.v\(family)", tables.map { Self.table($0, family, filler, isNew: true) }.joined()))
       let empty = try space.file("empty.v\(family)", tables.map { "*\($0)\nCOMMIT\n" }.joined())
       reset += "\(family == 4 ? "iptables" : "ip6tables")-legacy-restore -c < \(startsEmpty ? empty : old)\n"
     }
@@ -42,19 +44,20 @@ final class FaultBench: Sendable {
   }
 
   /// Rules that stay at both ends and in the middle, one that goes, one that comes, one that moves.
-  private static func table(_ name: String, _ family: Int, isNew: Bool) -> String {
+  private static func table(_ name: String, _ family: Int, _ filler: Int, isNew: Bool) -> String {
     let net = family == 4 ? "192.0.2." : "2001:db8::"
     let rules = isNew ? [1, 9, 4, 3, 5] : [1, 2, 3, 4, 5]
     let lines = rules.map { rule in
       "[\(rule * 11):\(rule * 1100)] -A OUTPUT -d \(net)\(rule) -j \(rule == 3 ? "chain" : "ACCEPT")"
     }
+    let more = (0..<filler).map { "[\($0 + 1):\(($0 + 1) * 60)] -A chain -d \(net)\($0 % 250) -p \($0 / 250 + 1) -j ACCEPT" }
     let counted = isNew ? lines.map { $0.replacing("[99:9900] ", "") } : lines
     return """
       *\(name)
       :OUTPUT ACCEPT [77:7700]
       :chain - [0:0]
       \(isNew ? ":more - [0:0]\n" : "")[8:800] -A chain -s \(net)80 -j RETURN
-      \(counted.joined(separator: "\n"))
+      \((counted + more).joined(separator: "\n"))
       \(isNew ? "-A more -j ACCEPT\n" : "")COMMIT
 
       """
@@ -107,9 +110,9 @@ final class FaultBench: Sendable {
   }
 
   /// What became of one attempt.
-  enum Outcome: Sendable {
-    case old
-    case new
+  struct Outcome: Sendable {
+    let isNew: Bool
+    let wasKilled: Bool
   }
 
   /// Applies with a fault and expects one of both states, exactly, then and after recovery.
@@ -134,7 +137,8 @@ final class FaultBench: Sendable {
     #expect(again.status == 0 && again.stdout == "nothing to recover\n", "\(point): \(again)")
     #expect(try kernel() == after, "\(point): a second recovery changes nothing")
     _ = try runProcess(["rm", "-rf", "--", "\(space.directory)/\(state)"])
-    return after == states.old ? .old : after == states.new ? .new : nil
+    guard after == states.old || after == states.new else { return nil }
+    return Outcome(isNew: after == states.new, wasKilled: wasKilled)
   }
 
   /// Refuses every setsockopt from the n-th on, and expects recovery to mend what is left.

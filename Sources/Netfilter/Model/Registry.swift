@@ -32,24 +32,16 @@ public struct Registry: Sendable {
 
   private let matchesByName: NameTable<any Match.Type>
   private let targetsByName: NameTable<any Target.Type>
-  private let matchesByKernelName: [String: [any Match.Type]]
-  private let targetsByKernelName: [String: [any Target.Type]]
+  private let matchesByKernelName: KernelNameTable<any Match.Type>
+  private let targetsByKernelName: KernelNameTable<any Target.Type>
 
   public init(matches: [any Match.Type], targets: [any Target.Type]) {
     self.matches = matches
     self.targets = targets
     matchesByName = NameTable(matches.map { ($0, $0.definition) })
     targetsByName = NameTable(targets.map { ($0, $0.definition) })
-    matchesByKernelName = Self.index(matches) { [$0.definition.kernelName] }
-    targetsByKernelName = Self.index(targets) { [$0.definition.kernelName] }
-  }
-
-  private static func index<T>(_ types: [T], by names: (T) -> [String]) -> [String: [T]] {
-    var result: [String: [T]] = [:]
-    for type in types {
-      for name in names(type) { result[name, default: []].append(type) }
-    }
-    return result
+    matchesByKernelName = KernelNameTable(matches.map { ($0, $0.definition) })
+    targetsByKernelName = KernelNameTable(targets.map { ($0, $0.definition) })
   }
 
   /// The match of this name in text.
@@ -71,15 +63,13 @@ public struct Registry: Sendable {
 
   /// The matches that the kernel knows by this name in this revision; two spellings of one structure give two.
   func matches(kernelName: String, revision: UInt8, family: Family) -> [any Match.Type] {
-    (matchesByKernelName[kernelName] ?? []).filter {
-      $0.definition.families.contains(family) && $0.definition.revisions.contains(revision)
-    }
+    guard let key = NameKey(kernelName.utf8) else { return [] }
+    return matchesByKernelName.entries.filter { $0.isMeant(key, revision, family) }.map(\.type)
   }
 
   func targets(kernelName: String, revision: UInt8, family: Family) -> [any Target.Type] {
-    (targetsByKernelName[kernelName] ?? []).filter {
-      $0.definition.families.contains(family) && $0.definition.revisions.contains(revision)
-    }
+    guard let key = NameKey(kernelName.utf8) else { return [] }
+    return targetsByKernelName.entries.filter { $0.isMeant(key, revision, family) }.map(\.type)
   }
 }
 
@@ -88,24 +78,44 @@ extension Registry {
   package func decodeMatch(
     kernelName: String, revision: UInt8, family: Family, payload: RawSpan
   ) -> any Match {
-    for type in matches(kernelName: kernelName, revision: revision, family: family) {
-      if let match = Self.decode(type, revision, family, payload) { return match }
-    }
-    return OpaqueMatch(
-      OpaqueExtension(
-        kernelName: kernelName, revision: revision, payload: payload.withUnsafeBytes { Array($0) }))
+    decodeKnownMatch(NameKey(kernelName.utf8), revision, family, payload)
+      ?? OpaqueMatch(OpaqueExtension(kernelName: kernelName, revision: revision, payload: payload.copied))
   }
 
   /// See ``decodeMatch(kernelName:revision:family:payload:)``.
   package func decodeTarget(
     kernelName: String, revision: UInt8, family: Family, payload: RawSpan
   ) -> any Target {
-    for type in targets(kernelName: kernelName, revision: revision, family: family) {
-      if let target = Self.decode(type, revision, family, payload) { return target }
+    decodeKnownTarget(NameKey(kernelName.utf8), revision, family, payload)
+      ?? OpaqueTarget(OpaqueExtension(kernelName: kernelName, revision: revision, payload: payload.copied))
+  }
+
+  func decodeMatch(_ header: RuleCodec.ExtensionHeader, _ family: Family, _ payload: RawSpan) -> any Match {
+    decodeKnownMatch(header.key, header.revision, family, payload)
+      ?? OpaqueMatch(OpaqueExtension(kernelName: header.name, revision: header.revision, payload: payload.copied))
+  }
+
+  func decodeTarget(_ header: RuleCodec.ExtensionHeader, _ family: Family, _ payload: RawSpan) -> any Target {
+    decodeKnownTarget(header.key, header.revision, family, payload)
+      ?? OpaqueTarget(OpaqueExtension(kernelName: header.name, revision: header.revision, payload: payload.copied))
+  }
+
+  private func decodeKnownMatch(_ key: NameKey?, _ revision: UInt8, _ family: Family, _ payload: RawSpan) -> (any Match)? {
+    guard let key else { return nil }
+    let entries = matchesByKernelName.entries
+    for index in 0..<entries.count where entries[index].isMeant(key, revision, family) {
+      if let match = Self.decode(entries[index].type, revision, family, payload) { return match }
     }
-    return OpaqueTarget(
-      OpaqueExtension(
-        kernelName: kernelName, revision: revision, payload: payload.withUnsafeBytes { Array($0) }))
+    return nil
+  }
+
+  private func decodeKnownTarget(_ key: NameKey?, _ revision: UInt8, _ family: Family, _ payload: RawSpan) -> (any Target)? {
+    guard let key else { return nil }
+    let entries = targetsByKernelName.entries
+    for index in 0..<entries.count where entries[index].isMeant(key, revision, family) {
+      if let target = Self.decode(entries[index].type, revision, family, payload) { return target }
+    }
+    return nil
   }
 
   /// nil when the type cannot read the bytes to their end.
@@ -123,14 +133,30 @@ extension Registry {
   }
 }
 
+extension RawSpan {
+  fileprivate var copied: [UInt8] { withUnsafeBytes { Array($0) } }
+}
+
 /// A name of up to 16 bytes as one number, for comparing without strings. No extension's name is longer.
-private struct NameKey: Hashable {
+struct NameKey: Hashable, Sendable {
   private let bits: UInt128
 
   init?(_ bytes: some Collection<UInt8>) {
     guard bytes.count <= 16 else { return nil }
     var bits: UInt128 = 0
     for byte in bytes { bits = bits << 8 | UInt128(byte) }
+    self.bits = bits
+  }
+
+  /// From a field whose first bytes, up to a zero, are the name; nil when no zero is among them.
+  init?(padded field: UInt128) {
+    var bits = field
+    var shifted = 0
+    guard field & 0xff == 0 else { return nil }
+    while bits & 0xff == 0, shifted < 16 {
+      bits >>= 8
+      shifted += 1
+    }
     self.bits = bits
   }
 }
@@ -154,5 +180,34 @@ private struct NameTable<Type: Sendable>: Sendable {
       if family == .ipv4 ? entries[index].isIPv4 : entries[index].isIPv6 { return entries[index].type }
     }
     return nil
+  }
+}
+
+/// Types by the names and revisions of their kernel structures.
+private struct KernelNameTable<Type: Sendable>: Sendable {
+  struct Entry: Sendable {
+    let key: NameKey
+    /// A bit for each revision.
+    let revisions: UInt64
+    let isIPv4: Bool
+    let isIPv6: Bool
+    let type: Type
+
+    func isMeant(_ key: NameKey, _ revision: UInt8, _ family: Family) -> Bool {
+      key == self.key && revision < 64 && revisions >> UInt64(revision) & 1 == 1 && (family == .ipv4 ? isIPv4 : isIPv6)
+    }
+  }
+
+  let entries: [Entry]
+
+  init(_ types: [(Type, ExtensionDefinition)]) {
+    entries = types.map { type, definition in
+      guard let key = NameKey(definition.kernelName.utf8) else {
+        preconditionFailure("'\(definition.kernelName)' is longer than an extension's name")
+      }
+      return Entry(
+        key: key, revisions: definition.revisions.reduce(0) { $0 | 1 << UInt64($1) },
+        isIPv4: definition.families.contains(.ipv4), isIPv6: definition.families.contains(.ipv6), type: type)
+    }
   }
 }

@@ -159,9 +159,7 @@ extension RuleCodec {
     while offset < targetOffset {
       let header = try ExtensionHeader(bytes, at: offset)
       let payload = bytes.extracting(offset + extensionHeaderSize..<offset + header.size)
-      rule.matches.append(
-        registry.decodeMatch(
-          kernelName: header.name, revision: header.revision, family: family, payload: payload))
+      rule.matches.append(registry.decodeMatch(header, family, payload))
       offset += header.size
     }
     let header = try ExtensionHeader(bytes, at: targetOffset)
@@ -178,16 +176,14 @@ extension RuleCodec {
     _ header: ExtensionHeader, _ payload: RawSpan, isGoto: Bool, family: Family, registry: Registry
   ) -> RuleTarget {
     if header.size == standardTargetSize, header.revision == 0 {
-      if header.name.isEmpty { return .none }
-      if let verdict = Verdict(label: header.name) { return .verdict(verdict) }
+      if header.isUnnamed { return .none }
+      if let verdict = header.verdict { return .verdict(verdict) }
       if payload.unsafeLoadUnaligned(as: UInt32.self) == jumpMarker {
         let chain = ChainName(unchecked: header.name)
         return isGoto ? .goto(chain) : .jump(chain)
       }
     }
-    return .extension(
-      registry.decodeTarget(
-        kernelName: header.name, revision: header.revision, family: family, payload: payload))
+    return .extension(registry.decodeTarget(header, family, payload))
   }
 
   /// Reads the head into `rule` and returns its flags.
@@ -248,22 +244,49 @@ extension RuleCodec {
   /// `struct xt_entry_match` or `struct xt_entry_target` without its data.
   struct ExtensionHeader {
     let size: Int
-    let name: String
     let revision: UInt8
+    /// The name's field.
+    private let field: (first: UInt128, second: UInt128)
 
     init(_ bytes: RawSpan, at offset: Int) throws(WireError) {
       guard offset >= 0, offset + extensionHeaderSize <= bytes.byteCount else {
         throw WireError(offset: offset, field: "match_size", reason: .truncated)
       }
-      var reader = ByteReader(bytes.extracting(offset..<bytes.byteCount))
-      size = Int(try reader.uint16("match_size"))
-      name = try reader.text("name", size: extensionNameSize)
-      revision = try reader.uint8("revision")
+      size = Int(bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt16.self))
+      let first = bytes.unsafeLoadUnaligned(fromByteOffset: offset + 2, as: UInt128.self)
+      let last = bytes.unsafeLoadUnaligned(fromByteOffset: offset + extensionHeaderSize - 16, as: UInt128.self)
+      revision = UInt8(truncatingIfNeeded: last.bigEndian)
+      field = (first.bigEndian, last.bigEndian)
       guard size >= extensionHeaderSize, offset + size <= bytes.byteCount else {
         throw WireError(offset: offset, field: "match_size", reason: .invalid)
       }
     }
+
+    var isUnnamed: Bool { field.first >> 120 == 0 }
+
+    /// The name as a number where it has at most 16 bytes.
+    var key: NameKey? { NameKey(padded: field.first) }
+
+    /// The verdict of which it is the label.
+    var verdict: Verdict? {
+      guard let key else { return nil }
+      return verdictKeys.first { $0.0 == key }?.1
+    }
+
+    /// Up to the first zero.
+    var name: String {
+      var bytes: [UInt8] = []
+      for place in 0..<extensionNameSize {
+        // The second number repeats the bytes from the 15th on.
+        let byte = place < 16 ? field.first >> UInt128(120 - 8 * place) : field.second >> UInt128(120 - 8 * (place - 14))
+        guard UInt8(truncatingIfNeeded: byte) != 0 else { break }
+        bytes.append(UInt8(truncatingIfNeeded: byte))
+      }
+      return String(decoding: bytes, as: UTF8.self)
+    }
   }
+
+  fileprivate static let verdictKeys = Verdict.allCases.map { (NameKey("\($0.label)".utf8), $0) }
 
   /// Whether bytes have the structure of one whole rule: offsets and sizes that stay inside, names that end.
   /// - Throws: ``WireError`` with the place.

@@ -32,6 +32,20 @@ public struct RuleList: Sendable {
     bytes.append(contentsOf: writer.written)
   }
 
+  /// Adds the rules of another list of the same family.
+  package mutating func append(_ other: RuleList) {
+    precondition(family == other.family, "rules of two families in one list")
+    if !lines.isEmpty || !other.lines.isEmpty {
+      lines.append(contentsOf: repeatElement(0, count: starts.count - lines.count))
+      lines.append(contentsOf: other.lines)
+      lines.append(contentsOf: repeatElement(0, count: other.count - other.lines.count))
+    }
+    let shift = UInt32(bytes.count)
+    starts.reserveCapacity(starts.count + other.starts.count)
+    for start in other.starts { starts.append(start + shift) }
+    bytes.append(contentsOf: other.bytes)
+  }
+
   /// Adds a rule in the kernel's form.
   /// - Throws: ``WireError`` when the bytes are not one whole rule.
   package mutating func append(bytes rule: RawSpan, line: Int = 0) throws(WireError) {
@@ -89,17 +103,17 @@ public struct RuleList: Sendable {
   /// Adds rules that lie one behind the other in a kernel's table, in zeroed memory, from `base` on. Jumps, which are
   /// offsets in that table, become names.
   package mutating func append(
-    kernelEntries entries: UnsafeRawBufferPointer, count: Int, at base: Int, chainAt: (Int32) -> ChainName?
+    kernelEntries entries: UnsafeRawBufferPointer, at base: Int, chainAt: (Int32) -> ChainName?
   ) {
     let first = bytes.count
-    starts.reserveCapacity(starts.count + count)
     bytes.append(contentsOf: entries)
     let layout = RuleCodec.Layout.of(family)
-    for _ in 0..<(lines.isEmpty ? 0 : count) { lines.append(0) }
+    let isNoted = !lines.isEmpty
+    var found: [UInt32] = []
     bytes.withUnsafeMutableBytes { all in
       var rule = first
       while rule < all.count {
-        starts.append(UInt32(rule))
+        found.append(UInt32(rule))
         all.storeBytes(of: 0, toByteOffset: rule + layout.cache, as: UInt32.self)
         all.storeBytes(of: 0, toByteOffset: rule + layout.comeFrom, as: UInt32.self)
         let next = rule + Int(all.loadUnaligned(fromByteOffset: rule + layout.nextOffset, as: UInt16.self))
@@ -110,6 +124,8 @@ public struct RuleList: Sendable {
         rule = next
       }
     }
+    starts.append(contentsOf: found)
+    if isNoted { lines.append(contentsOf: repeatElement(0, count: found.count)) }
   }
 
   /// Puts a verdict's label or a chain's name in place of the kernel's number.

@@ -37,18 +37,28 @@ public enum RulesText {
   ///   - family: the family of iptables-save text; nil takes it from the file's suffix (`.v4`, `.v6`), its header line, or
   ///     else IPv4. Command lines name their own.
   ///   - earlier: what the inputs before this one held; a list of commands goes on there.
+  ///   - together: where there is a second thread, a large text is read in two halves at once.
   public static func read(
     _ bytes: UnsafeRawBufferPointer, file: String, family: Family? = nil, continuing earlier: Ruleset = Ruleset(),
-    names: Names = .wellKnown, registry: Registry = .standard
+    names: Names = .wellKnown, registry: Registry = .standard, together: Together? = nil
   ) -> Reading {
     bytes.withMemoryRebound(to: UInt8.self) { whole in
       let mark: [UInt8] = [0xef, 0xbb, 0xbf]  // U+FEFF
       let isMarked = whole.starts(with: mark)
       let text = UnsafeBufferPointer(rebasing: whole[(isMarked ? mark.count : 0)...])
       let family = familyFromSuffix(of: file) ?? familyFromHeader(of: text) ?? family ?? .ipv4
-      var reader = RulesTextReader(
-        text: text, file: file, family: family, format: format(of: text), continuing: earlier, names: names,
-        registry: registry)
+      let format = format(of: text)
+      func makeReader() -> RulesTextReader {
+        RulesTextReader(
+          text: text, file: file, family: family, format: format, continuing: earlier, names: names, registry: registry)
+      }
+      if let together, format == .save, !isMarked, let split = SplitReading(text) {
+        var first = makeReader()
+        var second = makeReader()
+        together({ first.readFirstHalf(split) }, { second.readSecondHalf(split) })
+        if let reading = RulesTextReader.join(first, second) { return reading }
+      }
+      var reader = makeReader()
       return reader.read(afterByteOrderMark: isMarked)
     }
   }

@@ -59,9 +59,18 @@ struct RulesTextReader: ~Copyable {
       append(
         .warning, "the text begins with a byte order mark; it is read without it", at: 1, UnsafeBufferPointer(start: nil, count: 0))
     }
-    var start = 0
+    readLines(in: 0..<text.count)
+    finish()
+    let ruleset = format == .commands ? editor.ruleset.replacing(with: otherEditor.ruleset) : editor.ruleset
+    if errors == 0 { check(ruleset) }
+    return RulesText.Reading(ruleset: ruleset, diagnostics: diagnostics, hasCounters: hasCounters)
+  }
+
+  /// Reads the lines that begin in a part of the text.
+  private mutating func readLines(in part: Range<Int>) {
+    var start = part.lowerBound
     var sawCarriageReturn = false
-    while start < text.count {
+    while start < part.upperBound {
       let end = endOfLine(from: start)
       var line = UnsafeBufferPointer(rebasing: text[start..<end])
       number += 1
@@ -79,26 +88,40 @@ struct RulesTextReader: ~Copyable {
       if errors >= RulesText.errorLimit { break }
       start = end + 1
     }
+  }
+
+  // MARK: Half a text
+
+  /// Reads the first half of a text that is read in two.
+  mutating func readFirstHalf(_ split: SplitReading) { readLines(in: 0..<split.middle) }
+
+  /// Reads the second half, as if the open table's chains had just been declared.
+  mutating func readSecondHalf(_ split: SplitReading) {
+    readLines(in: split.head)
+    number = split.linesBefore
+    readLines(in: split.middle..<text.count)
     finish()
-    let ruleset = format == .commands ? editor.ruleset.replacing(with: otherEditor.ruleset) : editor.ruleset
-    if errors == 0 { check(ruleset) }
-    return RulesText.Reading(ruleset: ruleset, diagnostics: diagnostics, hasCounters: hasCounters)
   }
 
-  private func endOfLine(from start: Int) -> Int {
-    let bytes = UnsafeRawBufferPointer(text)
-    var index = start
-    while index + 8 <= bytes.count, !Self.hasLineFeed(bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)) { index += 8 }
-    while index < bytes.count, bytes[index] != UInt8(ascii: "\n") { index += 1 }
-    return index
+  /// What both halves say together; nil when there is anything to tell, which only a reading from top to bottom does right.
+  static func join(_ first: borrowing RulesTextReader, _ second: borrowing RulesTextReader) -> RulesText.Reading? {
+    guard first.diagnostics.isEmpty, second.diagnostics.isEmpty, let open = first.openTable else { return nil }
+    var ruleset = first.editor.ruleset
+    for table in second.editor.ruleset.tables {
+      guard let index = ruleset.index(table.name, table.family) else {
+        ruleset[table.name, table.family] = table
+        continue
+      }
+      guard table.name == open.name, ruleset.tables[index].chains.count == table.chains.count else { return nil }
+      ruleset.withTable(at: index) { whole in
+        for chain in table.chains.indices { whole.withRules(of: chain) { $0.append(table.chains[chain].rules) } }
+      }
+    }
+    guard ruleset.tables.allSatisfy({ $0.problems(registry: first.registry).isEmpty }) else { return nil }
+    return RulesText.Reading(ruleset: ruleset, hasCounters: first.hasCounters || second.hasCounters)
   }
 
-  /// Whether one of eight bytes is a line feed: only a zero byte, which it then is, borrows from its highest bit.
-  @inline(__always)
-  private static func hasLineFeed(_ eight: UInt64) -> Bool {
-    let other = eight ^ 0x0a0a_0a0a_0a0a_0a0a
-    return (other &- 0x0101_0101_0101_0101) & ~other & 0x8080_8080_8080_8080 != 0
-  }
+  private func endOfLine(from start: Int) -> Int { LineScanner.endOfLine(text, from: start) }
 
   private mutating func read(_ line: UnsafeBufferPointer<UInt8>) {
     guard line.count <= RulesText.longestLine else {

@@ -16,8 +16,29 @@ public struct SaveText: Sendable {
 
   public mutating func removeAll() { out.text.removeAll() }
 
+  /// Tables with fewer rules are printed in one piece.
+  private static let splitRules = 2000
+
   /// `*filter` to `COMMIT`.
-  public mutating func print(_ table: Table) {
+  /// - Parameter together: where there is a second thread, a large table is printed in two halves at once.
+  public mutating func print(_ table: Table, together: Together? = nil) {
+    printHead(table)
+    let count = table.ruleCount
+    if let together, count >= Self.splitRules {
+      var first = self
+      var second = SaveText(family: out.family, names: out.names, registry: registry, showsCounters: showsCounters)
+      first.removeAll()
+      together(
+        { first.printRules(of: table, 0..<count / 2) }, { second.printRules(of: table, count / 2..<count) })
+      out.text.write(first.bytes)
+      out.text.write(second.bytes)
+    } else {
+      printRules(of: table, 0..<count)
+    }
+    out.text.write("COMMIT\n")
+  }
+
+  private mutating func printHead(_ table: Table) {
     out.text.write("*")
     out.text.write(table.name.rawValue)
     out.text.write("\n")
@@ -28,16 +49,22 @@ public struct SaveText: Sendable {
       out.text.write(chain.policyCounters)
       out.text.write("\n")
     }
-    for chain in table.chains {
-      print(chain.rules, of: chain.name)
-    }
-    out.text.write("COMMIT\n")
   }
 
-  /// The `-A` lines of one chain.
-  mutating func print(_ rules: RuleList, of chain: ChainName) {
+  /// The `-A` lines of some rules, counted over all chains.
+  private mutating func printRules(of table: Table, _ part: Range<Int>) {
+    var before = 0
+    for chain in table.chains {
+      let range = part.clamped(to: before..<before + chain.rules.count)
+      if !range.isEmpty { print(chain.rules, range.lowerBound - before..<range.upperBound - before, of: chain.name) }
+      before += chain.rules.count
+    }
+  }
+
+  private mutating func print(_ rules: RuleList, _ range: Range<Int>, of chain: ChainName) {
     let prefix = "-A \(chain.text)"
-    for index in rules.indices {
+    out.text.reserve(out.text.bytes.count + range.count * 40)
+    for index in range {
       if showsCounters {
         out.text.write(rules.counters(of: index))
         out.text.write(" ")
