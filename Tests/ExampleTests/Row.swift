@@ -17,7 +17,9 @@ struct Row: Sendable, CustomTestStringConvertible {
   }
 
   /// A packet of the machine to the world.
-  static func out(_ what: String, _ service: Service, to: String, from: String? = nil, port: UInt16 = 0, _ outcome: Outcome) -> Row {
+  static func out(
+    _ what: String, _ service: Service, to: String, from: String? = nil, port: UInt16 = 0, _ outcome: Outcome
+  ) -> Row {
     Row(what: what, direction: .out, traffic: Traffic(service, to: to, from: from, sourcePort: port), outcome: outcome)
   }
 

@@ -33,7 +33,8 @@ extension Outcome: CustomStringConvertible {
     case .answered: "answered"
     case .reset: "refused: TCP reset"
     case .icmp(let type, let code): "refused: ICMP type \(type) code \(code)" + Self.suffix(Self.names[[type, code]])
-    case .icmp6(let type, let code): "refused: ICMPv6 type \(type) code \(code)" + Self.suffix(Self.names6[[type, code]])
+    case .icmp6(let type, let code):
+      "refused: ICMPv6 type \(type) code \(code)" + Self.suffix(Self.names6[[type, code]])
     case .stalled: "opened, then silent"
     case .dropped: "dropped: no answer"
     case .refusedLocally(let code): "refused by the sender's own kernel (errno \(code))"

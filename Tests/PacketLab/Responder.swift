@@ -51,7 +51,7 @@ private final class Loop {
       for family in [AF_INET, AF_INET6] {
         do {
           if let entry = try Self.open(service, family) { sockets.append(entry) }
-        } catch where family == AF_INET6 && errno == EAFNOSUPPORT {
+        } catch  where family == AF_INET6 && errno == EAFNOSUPPORT {
           continue
         }
       }

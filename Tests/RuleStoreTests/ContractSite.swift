@@ -62,7 +62,7 @@ struct ContractSite: Sendable {
   func changeFromOutside() throws {
     if let memory {
       var table = memory.ruleset[.filter, .ipv4] ?? Table(.filter, family: .ipv4)
-      try table.append(Rule(source: .init(AddressMask("203.0.113.9/32")!), target: .drop), to: .forward)
+      try table.append(Rule(source: .init("203.0.113.9/32"), target: .drop), to: .forward)
       memory.schedule(.foreignChange(Ruleset([table])))
     } else {
       try namespace.require(["iptables-legacy", "-A", "FORWARD", "-s", "203.0.113.9", "-j", "DROP"])
