@@ -62,8 +62,14 @@ public struct StateDirectory: Hashable, Sendable {
     return Array(bytes.prefix(done))
   }
 
-  /// Writes a new file of mode 0600, not yet safe from a loss of power.
+  /// Writes a file of mode 0600, not yet safe from a loss of power. It is there whole or not at all.
   func write(_ bytes: UnsafeRawBufferPointer, to name: String) throws(SystemError) {
+    let unfinished = name + ".new"
+    try writeInPlace(bytes, to: unfinished)
+    try rename(unfinished, to: name)
+  }
+
+  private func writeInPlace(_ bytes: UnsafeRawBufferPointer, to name: String) throws(SystemError) {
     let path = file(name)
     let descriptor = try SystemError.check("write", path) {
       open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
