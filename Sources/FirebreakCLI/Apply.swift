@@ -20,7 +20,9 @@ struct Apply: ParsableCommand {
   @OptionGroup var lock: LockOptions
   @OptionGroup var input: InputArguments
 
-  @Flag(name: [.customShort("n"), .customLong("check"), .customLong("dry-run")], help: "Rehearse all of it and change nothing.")
+  @Flag(
+    name: [.customShort("n"), .customLong("check"), .customLong("dry-run")],
+    help: "Rehearse all of it and change nothing.")
   var check = false
 
   @Flag(help: "Show what changes, as lines with - and +.")

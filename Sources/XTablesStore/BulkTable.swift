@@ -75,7 +75,9 @@ enum BulkTable {
 
   /// The counters of every entry of the new table. What an old entry counted between reading and replacing is added to
   /// what its successor was given.
-  private static func handOn(_ counted: [Counters], _ old: EntryPlaces, from before: Table, to after: Table) -> [Counters] {
+  private static func handOn(_ counted: [Counters], _ old: EntryPlaces, from before: Table, to after: Table)
+    -> [Counters]
+  {
     var result: [Counters] = []
     func now(_ given: Counters, _ read: Counters, _ entry: Int) -> Counters {
       let swap = counted[entry]

@@ -198,10 +198,12 @@ public final class XTablesBackend: Backend {
   }
 
   private func checkUnchanged(_ plan: Plan, _ stamp: Snapshot.Stamp) throws(BackendError) {
-    let existing = Set(KernelTables.existing(.ipv4).map { TableID($0, .ipv4) } + KernelTables.existing(.ipv6).map { TableID($0, .ipv6) })
+    let existing = Set(
+      KernelTables.existing(.ipv4).map { TableID($0, .ipv4) } + KernelTables.existing(.ipv6).map { TableID($0, .ipv6) })
     for step in plan.steps {
       let now = existing.contains(step.id) ? try read(step.id) : nil
-      let isSame = now.map { live in step.before.map { $0.sameRules(as: live) } ?? live.isPristine } ?? (step.before == nil)
+      let isSame =
+        now.map { live in step.before.map { $0.sameRules(as: live) } ?? live.isPristine } ?? (step.before == nil)
       guard isSame else {
         throw BackendError(.stale, "\(step.id) has been changed by another program since it was read")
       }
@@ -231,7 +233,8 @@ public final class XTablesBackend: Backend {
         Set(order) == Set(before.chains.map(\.name)) ? order : nil
       }
       try bulk(step.id) { () throws(BulkTable.Problem) in
-        try BulkTable.replace(before, order: order ?? before.chains.map(\.name), with: step.after, handsOn: !step.restoresCounters)
+        try BulkTable.replace(
+          before, order: order ?? before.chains.map(\.name), with: step.after, handsOn: !step.restoresCounters)
       }
       if isLive { orders.withLock { $0[step.id] = step.after.chains.map(\.name) } }
       return
@@ -256,7 +259,8 @@ public final class XTablesBackend: Backend {
     }
     guard failures.isEmpty else {
       throw BackendError(
-        .putBackFailed, "THE RULES ARE A MIXTURE: \(error.message), and putting back failed too: \(failures.joined(separator: "; "))",
+        .putBackFailed,
+        "THE RULES ARE A MIXTURE: \(error.message), and putting back failed too: \(failures.joined(separator: "; "))",
         hint: "the rules from before are on disk: firebreak rollback", code: error.code)
     }
   }
@@ -264,7 +268,8 @@ public final class XTablesBackend: Backend {
   // MARK: Errors
 
   /// Runs one use of libiptc under the process's lock; a missing kernel module is loaded once.
-  private func withLibrary<R>(_ id: TableID, _ body: () throws(LegacyTable.LibraryError) -> R) throws(BackendError) -> R {
+  private func withLibrary<R>(_ id: TableID, _ body: () throws(LegacyTable.LibraryError) -> R) throws(BackendError) -> R
+  {
     do throws(LegacyTable.LibraryError) {
       return try LibIPTC.lock.withLock { _ throws(LegacyTable.LibraryError) in try body() }
     } catch {
@@ -314,7 +319,8 @@ public final class XTablesBackend: Backend {
       result = BackendError(.refused, "the kernel refused table \(id): its chains form a loop")
     case (.commit, EINVAL):
       result = BackendError(
-        .refused, "the kernel refused table \(id): an extension got a value, or stands at a place, that it does not take",
+        .refused,
+        "the kernel refused table \(id): an extension got a value, or stands at a place, that it does not take",
         hint: "the kernel's log may say more: dmesg | tail")
     case (.commit, _):
       result = BackendError(.refused, "the kernel refused table \(id): \(error.reason)")

@@ -44,7 +44,8 @@ import Testing
   @Test(arguments: ContractKind.available)
   func aNewPolicyCountsFromZero(_ kind: ContractKind) throws {
     let site = try ContractSite(kind)
-    try site.commit(rules("*filter\n:INPUT ACCEPT [9:900]\n:FORWARD ACCEPT [8:800]\n[1:2] -A INPUT -j ACCEPT\nCOMMIT\n"))
+    try site.commit(
+      rules("*filter\n:INPUT ACCEPT [9:900]\n:FORWARD ACCEPT [8:800]\n[1:2] -A INPUT -j ACCEPT\nCOMMIT\n"))
     try site.commit(rules("*filter\n:INPUT DROP [0:0]\n-A INPUT -j ACCEPT\nCOMMIT\n"), counters: .zero)
     let table = try site.snapshot().ruleset[.filter, .ipv4]!
     #expect(table[.input]!.policy == .drop)
@@ -62,7 +63,8 @@ import Testing
     let counted = try site.snapshot().ruleset[.filter, .ipv4]![.input]!.rules[0].counters
     #expect(counted.packets == 10)
     try site.commit(
-      rules("*filter\n-A INPUT -s 192.0.2.1/32 -j DROP\n-A INPUT -d 127.0.0.1/32 -p icmp -j ACCEPT\nCOMMIT\n"), counters: .zero)
+      rules("*filter\n-A INPUT -s 192.0.2.1/32 -j DROP\n-A INPUT -d 127.0.0.1/32 -p icmp -j ACCEPT\nCOMMIT\n"),
+      counters: .zero)
     #expect(try site.snapshot().ruleset[.filter, .ipv4]![.input]!.rules[1].counters == counted)
   }
 

@@ -136,7 +136,9 @@ public struct RuleList: Sendable {
     let number = all.loadUnaligned(fromByteOffset: place, as: Int32.self)
     var marker: UInt32 = 0
     func write(_ bytes: some Sequence<UInt8>) {
-      for (offset, byte) in bytes.prefix(RuleCodec.extensionNameSize - 1).enumerated() { all[target + 2 + offset] = byte }
+      for (offset, byte) in bytes.prefix(RuleCodec.extensionNameSize - 1).enumerated() {
+        all[target + 2 + offset] = byte
+      }
     }
     switch number {
     case -1: write("DROP".utf8)
@@ -163,12 +165,18 @@ public struct RuleList: Sendable {
   package func standardLabel(of index: Int) -> StandardLabel {
     let start = Int(starts[index])
     return bytes.withUnsafeBytes { all in
-      let target = start + Int(all.loadUnaligned(fromByteOffset: start + RuleCodec.Layout.of(family).targetOffset, as: UInt16.self))
-      guard Int(all.loadUnaligned(fromByteOffset: target, as: UInt16.self)) == RuleCodec.standardTargetSize else { return .extension }
+      let target =
+        start
+        + Int(all.loadUnaligned(fromByteOffset: start + RuleCodec.Layout.of(family).targetOffset, as: UInt16.self))
+      guard Int(all.loadUnaligned(fromByteOffset: target, as: UInt16.self)) == RuleCodec.standardTargetSize else {
+        return .extension
+      }
       if all[target + 2] == 0 { return .none }
       let name = all.loadUnaligned(fromByteOffset: target + 2, as: UInt64.self)
       for (label, verdict) in Self.verdictKeys where label == name { return .verdict(verdict) }
-      guard all.loadUnaligned(fromByteOffset: target + RuleCodec.extensionHeaderSize, as: UInt32.self) == RuleCodec.jumpMarker
+      guard
+        all.loadUnaligned(fromByteOffset: target + RuleCodec.extensionHeaderSize, as: UInt32.self)
+          == RuleCodec.jumpMarker
       else { return .extension }
       let text = all[target + 2..<target + 2 + RuleCodec.extensionNameSize].prefix { $0 != 0 }
       return .chain(ChainName(unchecked: String(decoding: text, as: UTF8.self)))
@@ -380,7 +388,9 @@ extension RuleList {
 
 /// Whether a C string is the label.
 private func isLabel(_ text: UnsafePointer<CChar>, _ label: StaticString) -> Bool {
-  for place in 0..<label.utf8CodeUnitCount where UInt8(bitPattern: text[place]) != label.utf8Start[place] { return false }
+  for place in 0..<label.utf8CodeUnitCount where UInt8(bitPattern: text[place]) != label.utf8Start[place] {
+    return false
+  }
   return text[label.utf8CodeUnitCount] == 0
 }
 

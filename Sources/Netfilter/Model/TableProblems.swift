@@ -35,7 +35,8 @@ extension Table {
   private func placeProblem(_ part: any Extension, _ chain: Chain, _ place: Int, _ reached: HookSet) -> TableProblem? {
     let definition = type(of: part).definition
     if let tables = definition.tables, !tables.contains(name) {
-      return problem(chain, place, definition.name, "\(definition.name) cannot stand in table \(name)",
+      return problem(
+        chain, place, definition.name, "\(definition.name) cannot stand in table \(name)",
         hint: "it belongs to table \(tables.sorted().map(\.rawValue).joined(separator: " or "))")
     }
     let wrong = reached.subtracting(part.hooks)
@@ -44,7 +45,9 @@ extension Table {
     let allowed = part.hooks.hooks.map(\.chainName.text).joined(separator: ", ")
     let options = part.hooks == definition.hooks ? "" : " with these options"
     let path = chain.hook == nil ? "packets reach chain \(chain.name) from \(hooks): " : ""
-    return problem(chain, place, definition.name, "\(path)\(definition.name)\(options) cannot be used in \(hooks)", hint: "it may be reached from \(allowed) only")
+    return problem(
+      chain, place, definition.name, "\(path)\(definition.name)\(options) cannot be used in \(hooks)",
+      hint: "it may be reached from \(allowed) only")
   }
 
   fileprivate func problem(

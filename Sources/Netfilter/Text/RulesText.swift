@@ -95,7 +95,9 @@ public enum RulesText {
       let line = rest.prefix { $0 != UInt8(ascii: "\n") }
       rest = rest.dropFirst(line.count + 1)
       let words = Token(UnsafeBufferPointer(rebasing: line.prefix(200)))
-      guard let start = words.bytes.firstIndex(where: { $0 > 0x20 }), words.bytes[start] != UInt8(ascii: "#") else { continue }
+      guard let start = words.bytes.firstIndex(where: { $0 > 0x20 }), words.bytes[start] != UInt8(ascii: "#") else {
+        continue
+      }
       let first = words.part(start..<words.count).split(at: UInt8(ascii: " ")).before
       return CommandName(first) != nil || first == "sudo" || first == "set" ? .commands : .save
     }

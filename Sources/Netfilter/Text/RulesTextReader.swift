@@ -57,7 +57,8 @@ struct RulesTextReader: ~Copyable {
   mutating func read(afterByteOrderMark isMarked: Bool) -> RulesText.Reading {
     if isMarked {
       append(
-        .warning, "the text begins with a byte order mark; it is read without it", at: 1, UnsafeBufferPointer(start: nil, count: 0))
+        .warning, "the text begins with a byte order mark; it is read without it", at: 1,
+        UnsafeBufferPointer(start: nil, count: 0))
     }
     readLines(in: 0..<text.count)
     finish()
@@ -126,13 +127,17 @@ struct RulesTextReader: ~Copyable {
   private mutating func read(_ line: UnsafeBufferPointer<UInt8>) {
     guard line.count <= RulesText.longestLine else {
       return report(
-        SyntaxError(column: RulesText.longestLine + 1, "the line has \(line.count) bytes, at most \(RulesText.longestLine) are read"), line)
+        SyntaxError(
+          column: RulesText.longestLine + 1,
+          "the line has \(line.count) bytes, at most \(RulesText.longestLine) are read"), line)
     }
     guard let first = line.first(where: { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\t") }) else { return }
     guard first != UInt8(ascii: "#") else { return }
     if let place = line.firstIndex(where: { $0 < 0x20 && $0 != UInt8(ascii: "\t") || $0 == 0x7f }) {
       return report(
-        SyntaxError(column: place + 1, "byte 0x\(String(line[place], radix: 16)) cannot stand in rules text", hint: "is this a text file?"), line)
+        SyntaxError(
+          column: place + 1, "byte 0x\(String(line[place], radix: 16)) cannot stand in rules text",
+          hint: "is this a text file?"), line)
     }
     do throws(SyntaxError) {
       switch format {
@@ -165,7 +170,9 @@ struct RulesTextReader: ~Copyable {
     switch line[0] {
     case UInt8(ascii: "*") where openTable == nil: try readTableLine(line)
     case UInt8(ascii: "*"):
-      throw SyntaxError(column: 1, "table \(openTable!.name) of line \(openTable!.line) is still open", hint: "end it with a line COMMIT")
+      throw SyntaxError(
+        column: 1, "table \(openTable!.name) of line \(openTable!.line) is still open",
+        hint: "end it with a line COMMIT")
     case UInt8(ascii: ":"): try readChainLine(line)
     default:
       try splitter.splitRestore(line)
@@ -214,12 +221,16 @@ struct RulesTextReader: ~Copyable {
     let words = splitter.tokens
     let chain = words[0].part(1..<words[0].count)
     guard words.count >= 2 else {
-      throw SyntaxError(at: chain, "the chain's policy is missing", hint: "':\(chain.string) -' makes a chain, ':INPUT DROP' sets a policy")
+      throw SyntaxError(
+        at: chain, "the chain's policy is missing",
+        hint: "':\(chain.string) -' makes a chain, ':INPUT DROP' sets a policy")
     }
     let isBuiltIn = Table(table.name, family: family).contains(ChainName(unchecked: chain.string))
     if !isBuiltIn {
       guard words[1] == "-" else {
-        throw SyntaxError(at: words[1], "chain '\(chain.string)' is not built into table \(table.name) and has no policy", hint: "write '-' instead")
+        throw SyntaxError(
+          at: words[1], "chain '\(chain.string)' is not built into table \(table.name) and has no policy",
+          hint: "write '-' instead")
       }
       return try editor.addChain(chain, to: table.name)
     }
@@ -288,7 +299,8 @@ struct RulesTextReader: ~Copyable {
   private mutating func finish() {
     guard let openTable, errors < RulesText.errorLimit else { return }
     append(
-      .error, "table \(openTable.name) is not committed: the line COMMIT is missing", hint: "has the file been cut off?",
+      .error, "table \(openTable.name) is not committed: the line COMMIT is missing",
+      hint: "has the file been cut off?",
       column: 1, at: openTable.line, lineText(openTable.line))
     errors += 1
   }

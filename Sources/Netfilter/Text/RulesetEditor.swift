@@ -45,7 +45,9 @@ struct RulesetEditor: ChainLookup {
     } catch {
       throw SyntaxError(at: token, "\(error)")
     }
-    if registry.target(named: name.text, family: .ipv4) != nil || registry.target(named: name.text, family: .ipv6) != nil {
+    if registry.target(named: name.text, family: .ipv4) != nil
+      || registry.target(named: name.text, family: .ipv6) != nil
+    {
       throw SyntaxError(
         at: token, "chain '\(name)' has the name of a target", hint: "call it otherwise, for example '\(name)-CHAIN'")
     }
@@ -59,7 +61,9 @@ struct RulesetEditor: ChainLookup {
     try edit(index, token) { table throws(Table.Problem) in try table.addChain(name) }
   }
 
-  mutating func setPolicy(_ policy: Token, of chain: Token, in table: TableName, counters: Counters = .zero) throws(SyntaxError) {
+  mutating func setPolicy(_ policy: Token, of chain: Token, in table: TableName, counters: Counters = .zero)
+    throws(SyntaxError)
+  {
     guard let value = Policy(label: policy.string) else {
       throw SyntaxError(at: policy, "'\(policy.string)' is not a policy", hint: "a policy is ACCEPT or DROP")
     }
@@ -68,7 +72,9 @@ struct RulesetEditor: ChainLookup {
     try edit(index, chain) { table throws(Table.Problem) in try table.setPolicy(value, of: name, counters: counters) }
   }
 
-  private mutating func edit(_ index: Int, _ token: Token, _ body: (inout Table) throws(Table.Problem) -> Void) throws(SyntaxError) {
+  private mutating func edit(_ index: Int, _ token: Token, _ body: (inout Table) throws(Table.Problem) -> Void)
+    throws(SyntaxError)
+  {
     do {
       try ruleset.withTable(at: index, body)
     } catch {
@@ -96,7 +102,9 @@ struct RulesetEditor: ChainLookup {
         switch command.operation {
         case .flush: table.flush()
         case .deleteChain:
-          for chain in table.chains where chain.hook == nil && chain.rules.isEmpty { try? table.removeChain(chain.name) }
+          for chain in table.chains where chain.hook == nil && chain.rules.isEmpty {
+            try? table.removeChain(chain.name)
+          }
         default: break
         }
       }
@@ -151,7 +159,8 @@ struct RulesetEditor: ChainLookup {
     let rules = ruleset.tables[table].chains[chain].rules
     func position(_ number: Int, last: Int) throws(SyntaxError) -> Int {
       guard number <= last else {
-        throw SyntaxError(at: command.chain!, "chain \(command.chain!.string) has no place \(number): it holds \(rules.count) rules")
+        throw SyntaxError(
+          at: command.chain!, "chain \(command.chain!.string) has no place \(number): it holds \(rules.count) rules")
       }
       return number - 1
     }
@@ -168,7 +177,8 @@ struct RulesetEditor: ChainLookup {
       edit = (place..<place + 1, [])
     default:
       for rule in command.rules {
-        guard let place = ruleset.tables[table].chains[chain].rules.firstIndex(where: { $0.sameEffect(as: rule) }) else {
+        guard let place = ruleset.tables[table].chains[chain].rules.firstIndex(where: { $0.sameEffect(as: rule) })
+        else {
           throw SyntaxError(at: command.chain!, "chain \(command.chain!.string) holds no such rule")
         }
         if command.operation == .check { continue }
