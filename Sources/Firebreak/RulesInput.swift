@@ -18,8 +18,10 @@ public enum RulesInput {
       let file = try InputFile(path: path)
       let reading = file.withBytes { bytes in
         RulesText.read(
-          bytes, file: path, family: family, continuing: result.ruleset, names: names, together: runTogether)
+          bytes, file: path, after: result.files, family: family, continuing: result.ruleset, names: names,
+          together: runTogether)
       }
+      result.files.append(path)
       result.ruleset = reading.ruleset
       result.diagnostics += reading.diagnostics
       result.hasCounters = result.hasCounters || reading.hasCounters

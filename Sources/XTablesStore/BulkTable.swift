@@ -55,6 +55,10 @@ enum BulkTable {
     let old = EntryPlaces(before, order)
     try failing { () throws(TableSocket.Failure) in
       let socket = try TableSocket(after.id)
+      let info = try socket.info()
+      guard info.entryCount == old.entryCount, info.byteCount == TableImage.byteCount(of: before) else {
+        throw TableSocket.Failure(operation: .replace, code: EAGAIN)  // somebody else has changed it
+      }
       let image = TableImageWriter(after)
       let counted = try socket.replace(image.memory, oldCount: old.entryCount)
       let counters = handsOn ? handOn(counted, old, from: before, to: after) : given(after)

@@ -12,6 +12,13 @@ enum TableImage {
   static func policySize(_ family: Family) -> Int { RuleCodec.Layout.of(family).size + RuleCodec.standardTargetSize }
   static func headSize(_ family: Family) -> Int { RuleCodec.Layout.of(family).size + errorTargetSize }
 
+  /// Bytes of a table's entries.
+  static func byteCount(of table: Table) -> Int {
+    table.chains.reduce(headSize(table.family)) { sum, chain in
+      sum + chain.rules.bytes.count + policySize(table.family) + (chain.hook == nil ? headSize(table.family) : 0)
+    }
+  }
+
   /// `-NF_DROP - 1` and so on; `XT_RETURN` is `-NF_REPEAT - 1`.
   static func number(_ verdict: Verdict) -> Int32 {
     switch verdict {
@@ -177,10 +184,9 @@ struct TableImageWriter: ~Copyable {
     let layout = RuleCodec.Layout.of(family)
     let head = TableImage.headSize(family)
     let end = TableImage.policySize(family)
-    var size = head
+    var size = 0
     var count = 1
     var firstRules: [ChainName: Int] = [:]
-    size = 0
     for chain in table.chains {
       if chain.hook == nil {
         size += head

@@ -5,8 +5,8 @@ public struct TableProblem: Error, Hashable, Sendable {
   public let chain: ChainName
   /// From 1.
   public let ruleNumber: Int
-  /// The rule's line in its source, where it has one.
-  public let line: Int?
+  /// Where the rule was written, where that is known.
+  public let position: SourcePosition?
   /// The word of the rule that is at fault: the name of a chain, a match or a target.
   public let word: String
   public let message: String
@@ -54,7 +54,7 @@ extension Table {
     _ chain: Chain, _ place: Int, _ word: String, _ message: String, hint: String? = nil
   ) -> TableProblem {
     TableProblem(
-      table: name, family: family, chain: chain.name, ruleNumber: place + 1, line: chain.rules.line(of: place),
+      table: name, family: family, chain: chain.name, ruleNumber: place + 1, position: chain.rules.position(of: place),
       word: word, message: message, hint: hint)
   }
 }

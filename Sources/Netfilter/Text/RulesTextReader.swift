@@ -2,6 +2,8 @@
 struct RulesTextReader: ~Copyable {
   private let text: UnsafeBufferPointer<UInt8>
   private let file: String
+  /// The names of the inputs read before this one.
+  private let earlierFiles: [String]
   private let family: Family
   private let format: RulesText.Format
   private let names: Names
@@ -21,6 +23,7 @@ struct RulesTextReader: ~Copyable {
   /// Tables of this family that an input before this one has brought.
   private let tablesBefore: Set<TableName>
   private var number = 0
+  private var position: SourcePosition { SourcePosition(input: earlierFiles.count, line: number) }
   private let notes = NoteBox()
 
   /// Collects what host names stood for, and warnings, while one line is read.
@@ -31,11 +34,12 @@ struct RulesTextReader: ~Copyable {
   }
 
   init(
-    text: UnsafeBufferPointer<UInt8>, file: String, family: Family, format: RulesText.Format,
-    continuing earlier: Ruleset, names: Names, registry: Registry
+    text: UnsafeBufferPointer<UInt8>, file: String, after earlierFiles: [String], family: Family,
+    format: RulesText.Format, continuing earlier: Ruleset, names: Names, registry: Registry
   ) {
     self.text = text
     self.file = file
+    self.earlierFiles = earlierFiles
     self.family = family
     self.format = format
     var names = names
@@ -263,7 +267,7 @@ struct RulesTextReader: ~Copyable {
       for index in command.rules.indices { command.rules[index].counters = stated }
     }
     if stated != nil || command.hasCounters { hasCounters = true }
-    try editor.perform(command, line: number)
+    try editor.perform(command, at: position)
   }
 
   private mutating func parse(_ words: [Token], family: Family, table: TableName) throws(SyntaxError) -> Command? {
@@ -288,9 +292,9 @@ struct RulesTextReader: ~Copyable {
     }
     guard let command = try parse(Array(words.dropFirst()), family: name.family, table: .filter) else { return }
     if name.family == .ipv4 {
-      try editor.perform(command, line: number)
+      try editor.perform(command, at: position)
     } else {
-      try otherEditor.perform(command, line: number)
+      try otherEditor.perform(command, at: position)
     }
   }
 
@@ -309,12 +313,23 @@ struct RulesTextReader: ~Copyable {
   private mutating func check(_ ruleset: Ruleset) {
     for table in ruleset.tables {
       for problem in table.problems(registry: registry) {
-        let line = lineText(problem.line ?? 0)
-        append(
-          .error, problem.message, hint: problem.hint, column: column(of: problem.word, in: line),
-          length: problem.word.utf8.count, at: problem.line ?? 0, line)
+        report(problem)
       }
     }
+  }
+
+  private mutating func report(_ problem: TableProblem) {
+    let place = problem.position
+    if let place, place.input < earlierFiles.count {  // this input has made a problem of an earlier one's rule
+      diagnostics.append(
+        Diagnostic(
+          .error, file: earlierFiles[place.input], line: place.line, message: problem.message, hint: problem.hint))
+      return
+    }
+    let line = lineText(place?.line ?? 0)
+    append(
+      .error, problem.message, hint: problem.hint, column: column(of: problem.word, in: line),
+      length: problem.word.utf8.count, at: place?.line ?? 0, line)
   }
 
   /// Where an extension or chain is named in a line that was read before: behind `-j`, `-g` or `-m`, or any such word.

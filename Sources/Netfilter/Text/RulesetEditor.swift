@@ -83,10 +83,10 @@ struct RulesetEditor: ChainLookup {
   }
 
   /// Does what a command says.
-  mutating func perform(_ command: Command, line: Int) throws(SyntaxError) {
+  mutating func perform(_ command: Command, at position: SourcePosition) throws(SyntaxError) {
     switch command.operation {
     case .append, .insert, .replace, .delete, .deleteNumber, .check:
-      try performOnRules(command, line: line)
+      try performOnRules(command, at: position)
     case .show: break
     case .policy: try setPolicy(command.argument!, of: command.chain!, in: command.table)
     case .newChain: try addChain(command.chain!, to: command.table)
@@ -129,7 +129,7 @@ struct RulesetEditor: ChainLookup {
       hint: suggestion(for: token.string, among: known))
   }
 
-  private mutating func performOnRules(_ command: Command, line: Int) throws(SyntaxError) {
+  private mutating func performOnRules(_ command: Command, at position: SourcePosition) throws(SyntaxError) {
     let token = command.chain!
     let table: Int
     let chain: Int
@@ -146,18 +146,20 @@ struct RulesetEditor: ChainLookup {
     if case .append = command.operation {
       ruleset.withTable(at: table) { table in
         table.withRules(of: chain) { rules in
-          for rule in command.rules { rules.append(rule, line: line) }
+          for rule in command.rules { rules.append(rule, at: position) }
           if rules.count == Self.longChain { rules.reserve(rules: expectedRules, bytes: expectedBytes) }
         }
       }
       return
     }
-    try changeRules(command, table, chain)
+    try changeRules(command, table, chain, at: position)
   }
 
-  private mutating func changeRules(_ command: Command, _ table: Int, _ chain: Int) throws(SyntaxError) {
+  private mutating func changeRules(_ command: Command, _ table: Int, _ chain: Int, at position: SourcePosition)
+    throws(SyntaxError)
+  {
     let rules = ruleset.tables[table].chains[chain].rules
-    func position(_ number: Int, last: Int) throws(SyntaxError) -> Int {
+    func place(_ number: Int, last: Int) throws(SyntaxError) -> Int {
       guard number <= last else {
         throw SyntaxError(
           at: command.chain!, "chain \(command.chain!.string) has no place \(number): it holds \(rules.count) rules")
@@ -167,14 +169,14 @@ struct RulesetEditor: ChainLookup {
     let edit: (Range<Int>, [Rule])
     switch command.operation {
     case .insert(let number):
-      let place = try position(number, last: rules.count + 1)
-      edit = (place..<place, command.rules.reversed())
+      let index = try place(number, last: rules.count + 1)
+      edit = (index..<index, command.rules.reversed())
     case .replace(let number):
-      let place = try position(number, last: rules.count)
-      edit = (place..<place + 1, command.rules)
+      let index = try place(number, last: rules.count)
+      edit = (index..<index + 1, command.rules)
     case .deleteNumber(let number):
-      let place = try position(number, last: rules.count)
-      edit = (place..<place + 1, [])
+      let index = try place(number, last: rules.count)
+      edit = (index..<index + 1, [])
     default:
       for rule in command.rules {
         guard let place = ruleset.tables[table].chains[chain].rules.firstIndex(where: { $0.sameEffect(as: rule) })
@@ -186,6 +188,6 @@ struct RulesetEditor: ChainLookup {
       }
       return
     }
-    ruleset.withTable(at: table) { $0.withRules(of: chain) { $0.replaceSubrange(edit.0, with: edit.1) } }
+    ruleset.withTable(at: table) { $0.withRules(of: chain) { $0.replaceSubrange(edit.0, with: edit.1, at: position) } }
   }
 }
