@@ -149,7 +149,7 @@ public final class XTablesBackend: Backend {
   }
 
   /// Makes tables that do not exist in the order in which the kernel is to list them.
-  private func create(_ tables: [TableID]) throws(BackendError) {
+  func create(_ tables: [TableID]) throws(BackendError) {
     for id in tables {
       _ = try withLibrary(id) { () throws(LegacyTable.LibraryError) in try LegacyTable(opening: id).id }
     }
