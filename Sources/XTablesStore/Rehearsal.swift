@@ -27,7 +27,7 @@ extension XTablesBackend {
   /// Finds the rule at fault when the kernel refused a table: the first one with which a namespace of its own
   /// refuses the rules up to it.
   func locate(_ error: BackendError, _ steps: ArraySlice<Plan.Step>) -> BackendError {
-    guard error.kind == .refused || error.kind == .unsupported, let table = error.table, let step = steps.first(where: { $0.id == table }) else {
+    guard error.kind == .refused, let table = error.table, let step = steps.first(where: { $0.id == table }) else {
       return error
     }
     let found = inFreshNamespace { self.firstRefused(in: step.after) }
