@@ -89,14 +89,18 @@ struct ApplyTests {
   /// `state` is `conntrack`, and counters and table order do not matter.
   @Test func diffIsByMeaning() throws {
     let site = try CommandSite()
-    let a = try site.space.file("a.v4", "*filter\n[1:2] -A INPUT -m state --state NEW -j DROP\nCOMMIT\n*raw\n-A OUTPUT -j DROP\nCOMMIT\n")
-    let b = try site.space.file("b.v4", "*raw\n-A OUTPUT -j DROP\nCOMMIT\n*filter\n-A INPUT -m conntrack --ctstate NEW -j DROP\nCOMMIT\n")
+    let a = try site.space.file(
+      "a.v4", "*filter\n[1:2] -A INPUT -m state --state NEW -j DROP\nCOMMIT\n*raw\n-A OUTPUT -j DROP\nCOMMIT\n")
+    let b = try site.space.file(
+      "b.v4", "*raw\n-A OUTPUT -j DROP\nCOMMIT\n*filter\n-A INPUT -m conntrack --ctstate NEW -j DROP\nCOMMIT\n")
     #expect(try site.firebreak("diff", a, b).status == 0)
   }
 
   @Test func standardInputAndPipes() throws {
     let site = try CommandSite()
-    #expect(try site.firebreak("apply", "-q", "-6", "-", input: "*filter\n-A INPUT -s 2001:db8::1 -j DROP\nCOMMIT\n").status == 0)
+    #expect(
+      try site.firebreak("apply", "-q", "-6", "-", input: "*filter\n-A INPUT -s 2001:db8::1 -j DROP\nCOMMIT\n").status
+        == 0)
     #expect(try site.rules().contains("-A INPUT -s 2001:db8::1/128 -j DROP"))
     let saved = try site.firebreak("save", "-6").stdout
     #expect(try site.firebreak("apply", "--json", "-", input: saved).stdout.contains("unchanged"))
@@ -104,7 +108,8 @@ struct ApplyTests {
 
   @Test func aListOfCommands() throws {
     let site = try CommandSite()
-    let script = "#!/bin/sh\niptables -N web\niptables -A web -j ACCEPT\niptables -A INPUT -p tcp --dport 80 -j web\niptables -P INPUT DROP\nip6tables -A INPUT -j DROP\n"
+    let script =
+      "#!/bin/sh\niptables -N web\niptables -A web -j ACCEPT\niptables -A INPUT -p tcp --dport 80 -j web\niptables -P INPUT DROP\nip6tables -A INPUT -j DROP\n"
     let result = try site.firebreak("apply", "-q", try site.space.file("rules.sh", script))
     #expect(result.status == 0, "\(result)")
     #expect(try site.rules().contains("-A INPUT -p tcp -m tcp --dport 80 -j web"))

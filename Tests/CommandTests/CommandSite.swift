@@ -27,7 +27,9 @@ struct CommandSite {
   }
 
   @discardableResult
-  func firebreak(_ arguments: String..., input: String = "", environment: [String: String?] = [:]) throws -> ProcessResult {
+  func firebreak(_ arguments: String..., input: String = "", environment: [String: String?] = [:]) throws
+    -> ProcessResult
+  {
     try space.firebreak(arguments, input: input, environment: environment)
   }
 }
@@ -50,9 +52,10 @@ enum Sample {
     """
 
   /// `web` with one rule more and one less.
-  static let changed = web.split(separator: "\n").flatMap { line -> [Substring] in
-    if line.contains("--dport 22") { return [] }
-    if line.contains("-i lo") { return [line, "-A INPUT -p udp -m udp --dport 53 -j ACCEPT"] }
-    return [line]
-  }.joined(separator: "\n") + "\n"
+  static let changed =
+    web.split(separator: "\n").flatMap { line -> [Substring] in
+      if line.contains("--dport 22") { return [] }
+      if line.contains("-i lo") { return [line, "-A INPUT -p udp -m udp --dport 53 -j ACCEPT"] }
+      return [line]
+    }.joined(separator: "\n") + "\n"
 }

@@ -12,7 +12,8 @@ extension Corpus.Entry {
     let lines = text.split(whereSeparator: \.isNewline).filter { !$0.hasPrefix("#") }
     let words = lines.flatMap { $0.split(separator: " ") }
     let matches = zip(words, words.dropFirst()).filter { $0.0 == "-m" }.map { String($0.1) }
-    guard matches.allSatisfy({ Registry.standard.match(named: $0, family: family) != nil }) || !isAcceptedByLegacy else {
+    guard matches.allSatisfy({ Registry.standard.match(named: $0, family: family) != nil }) || !isAcceptedByLegacy
+    else {
       return false
     }
     return extensions.allSatisfy { word in

@@ -28,13 +28,16 @@ final class FaultBench: Sendable {
   /// - Parameters:
   ///   - startsEmpty: nothing is in the tables before.
   ///   - filler: so many rules more in each table: large ones take another way into the kernel.
-  init(tables: [String] = ["raw", "filter"], families: [Int] = [4, 6], startsEmpty: Bool = false, filler: Int = 0) throws {
+  init(tables: [String] = ["raw", "filter"], families: [Int] = [4, 6], startsEmpty: Bool = false, filler: Int = 0)
+    throws
+  {
     space = try TestNamespace()
     var inputs: [String] = []
     var reset = "set -e\n"
     for family in families {
       let old = try space.file("old.v\(family)", tables.map { Self.table($0, family, filler, isNew: false) }.joined())
-      inputs.append(try space.file("new.v\(family)", tables.map { Self.table($0, family, filler, isNew: true) }.joined()))
+      inputs.append(
+        try space.file("new.v\(family)", tables.map { Self.table($0, family, filler, isNew: true) }.joined()))
       let empty = try space.file("empty.v\(family)", tables.map { "*\($0)\nCOMMIT\n" }.joined())
       reset += "\(family == 4 ? "iptables" : "ip6tables")-legacy-restore -c < \(startsEmpty ? empty : old)\n"
     }
@@ -50,7 +53,9 @@ final class FaultBench: Sendable {
     let lines = rules.map { rule in
       "[\(rule * 11):\(rule * 1100)] -A OUTPUT -d \(net)\(rule) -j \(rule == 3 ? "chain" : "ACCEPT")"
     }
-    let more = (0..<filler).map { "[\($0 + 1):\(($0 + 1) * 60)] -A chain -d \(net)\($0 % 250) -p \($0 / 250 + 1) -j ACCEPT" }
+    let more = (0..<filler).map {
+      "[\($0 + 1):\(($0 + 1) * 60)] -A chain -d \(net)\($0 % 250) -p \($0 / 250 + 1) -j ACCEPT"
+    }
     let counted = isNew ? lines.map { $0.replacing("[99:9900] ", "") } : lines
     return """
       *\(name)
@@ -132,7 +137,9 @@ final class FaultBench: Sendable {
     let recovered = try recover(state)
     #expect(recovered.status == 0, "\(point): \(recovered)")
     let after = try kernel()
-    #expect(after == states.old || after == states.new, "\(point), after recovery: \(recovered)\n\(differences(after, states))")
+    #expect(
+      after == states.old || after == states.new,
+      "\(point), after recovery: \(recovered)\n\(differences(after, states))")
     let again = try recover(state)
     #expect(again.status == 0 && again.stdout == "nothing to recover\n", "\(point): \(again)")
     #expect(try kernel() == after, "\(point): a second recovery changes nothing")

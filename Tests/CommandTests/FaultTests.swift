@@ -38,13 +38,17 @@ struct FaultTests {
   /// The kernel refuses one call: it is the old state, and the command says that it failed.
   @Test(arguments: ["EINVAL", "ENOMEM", "EPERM"])
   func theKernelRefusesACall(_ error: String) async throws {
-    let found = try await tryAll("\(error) at a setsockopt", { try $0.points("error=\(error)", only: "setsockopt") }) { try FaultBench() }
+    let found = try await tryAll("\(error) at a setsockopt", { try $0.points("error=\(error)", only: "setsockopt") }) {
+      try FaultBench()
+    }
     #expect(found.old == 8 && found.new == 0, "each of four tables is replaced and then given its counters")
   }
 
   /// The command is killed before each system call that it makes, from start to end.
   @Test func itIsKilledAnywhere() async throws {
-    let found = try await tryAll("killed before a system call", { try $0.points("signal=SIGKILL") }) { try FaultBench() }
+    let found = try await tryAll("killed before a system call", { try $0.points("signal=SIGKILL") }) {
+      try FaultBench()
+    }
     #expect(found.old > 50, "most calls come before the first write")
     #expect(found.new > 1)
     #expect(found.killed * 10 > (found.old + found.new) * 9, "memory may be asked for in other places from run to run")
@@ -52,7 +56,9 @@ struct FaultTests {
 
   /// The same where no table existed before.
   @Test func itIsKilledWhileTablesAreNew() async throws {
-    _ = try await tryAll("killed at a setsockopt, tables empty before", { try $0.points("signal=SIGKILL", only: "setsockopt") }) {
+    _ = try await tryAll(
+      "killed at a setsockopt, tables empty before", { try $0.points("signal=SIGKILL", only: "setsockopt") }
+    ) {
       try FaultBench(startsEmpty: true)
     }
   }
@@ -60,7 +66,8 @@ struct FaultTests {
   /// Large tables, which are replaced without libiptc.
   @Test(arguments: ["signal=SIGKILL", "error=ENOMEM"])
   func largeTables(_ fault: String) async throws {
-    let found = try await tryAll("\(fault) at a setsockopt, large tables", { try $0.points(fault, only: "setsockopt") }) {
+    let found = try await tryAll("\(fault) at a setsockopt, large tables", { try $0.points(fault, only: "setsockopt") })
+    {
       try FaultBench(filler: 400)
     }
     #expect(found.old + found.new == 8)

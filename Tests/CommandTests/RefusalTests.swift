@@ -52,16 +52,26 @@ struct RefusalTests {
     rule("tcp-reset without tcp", "-A INPUT -p udp -j REJECT --reject-with tcp-reset", "tcp"),
     rule("a command of another kind", "-X INPUT", "INPUT"),
     rule("byte 0", "-A INPUT -j \u{0}DROP", "0x0"),
-    Row(what: "loop", text: "*filter\n:a - [0:0]\n:b - [0:0]\n-A INPUT -j a\n-A a -j b\n-A b -j a\nCOMMIT\n", line: 6, word: "loop"),
+    Row(
+      what: "loop", text: "*filter\n:a - [0:0]\n:b - [0:0]\n-A INPUT -j a\n-A a -j b\n-A b -j a\nCOMMIT\n", line: 6,
+      word: "loop"),
     Row(what: "loop of one", text: "*filter\n:a - [0:0]\n-A a -j a\nCOMMIT\n", line: 3, word: "loop"),
     Row(what: "REJECT in PREROUTING", text: "*raw\n-A PREROUTING -j REJECT\nCOMMIT\n", line: 2, word: "REJECT"),
-    Row(what: "REJECT in mangle PREROUTING", text: "*mangle\n-A PREROUTING -j REJECT\nCOMMIT\n", line: 2, word: "REJECT"),
-    Row(what: "MASQUERADE in PREROUTING", text: "*nat\n-A PREROUTING -j MASQUERADE\nCOMMIT\n", line: 2, word: "POSTROUTING"),
-    Row(what: "DNAT reached from POSTROUTING", text: "*nat\n:u - [0:0]\n-A POSTROUTING -j u\n-A u -p tcp -j DNAT --to-destination 192.0.2.1\nCOMMIT\n", line: 4, word: "POSTROUTING"),
+    Row(
+      what: "REJECT in mangle PREROUTING", text: "*mangle\n-A PREROUTING -j REJECT\nCOMMIT\n", line: 2, word: "REJECT"),
+    Row(
+      what: "MASQUERADE in PREROUTING", text: "*nat\n-A PREROUTING -j MASQUERADE\nCOMMIT\n", line: 2,
+      word: "POSTROUTING"),
+    Row(
+      what: "DNAT reached from POSTROUTING",
+      text: "*nat\n:u - [0:0]\n-A POSTROUTING -j u\n-A u -p tcp -j DNAT --to-destination 192.0.2.1\nCOMMIT\n", line: 4,
+      word: "POSTROUTING"),
     Row(what: "no such table", text: "*nope\nCOMMIT\n", line: 1, word: "nope"),
     Row(what: "rules without a table", text: "-A INPUT -j DROP\n", line: 1, word: "table"),
     Row(what: "COMMIT missing", text: "*filter\n-A INPUT -j DROP\n", line: 1, word: "COMMIT"),
-    Row(what: "second table begins in the first", text: "*filter\n-A INPUT -j DROP\n*nat\nCOMMIT\n", line: 3, word: "open"),
+    Row(
+      what: "second table begins in the first", text: "*filter\n-A INPUT -j DROP\n*nat\nCOMMIT\n", line: 3, word: "open"
+    ),
     Row(what: "binary junk", text: "\u{7f}ELF\u{2}\u{1}\u{1}\u{0}\u{0}\n\u{3}\u{4}junk", line: 1, word: "text file"),
   ]
 
@@ -85,7 +95,8 @@ struct RefusalTests {
 
   @Test func severalErrorsAreToldAtOnce() throws {
     let site = try CommandSite()
-    let file = try site.space.file("bad.v4", "*filter\n-A INPUT --x\n-A INPUT -j ACCEPT\n-A NOPE -j DROP\nCOMMIT\n*nat\n-A OUTPUT --y\nCOMMIT\n")
+    let file = try site.space.file(
+      "bad.v4", "*filter\n-A INPUT --x\n-A INPUT -j ACCEPT\n-A NOPE -j DROP\nCOMMIT\n*nat\n-A OUTPUT --y\nCOMMIT\n")
     let result = try site.firebreak("apply", file)
     #expect(result.status == 65)
     for line in [2, 4, 7] { #expect(result.stderr.contains("\(file):\(line):")) }
@@ -95,7 +106,9 @@ struct RefusalTests {
   @Test func aLineOf100Megabytes() throws {
     let site = try CommandSite()
     for filler in [UInt8(ascii: "x"), UInt8(ascii: " "), 0] {
-      let bytes = Array("*filter\n-A INPUT -m comment --comment ".utf8) + Array(repeating: filler, count: 100 << 20) + Array("\nCOMMIT\n".utf8)
+      let bytes =
+        Array("*filter\n-A INPUT -m comment --comment ".utf8) + Array(repeating: filler, count: 100 << 20)
+        + Array("\nCOMMIT\n".utf8)
       let file = try site.space.file("long.v4", bytes)
       let result = try site.firebreak("apply", file)
       #expect(result.status == 65, "\(result)")
@@ -116,7 +129,10 @@ struct RefusalTests {
     #expect(try site.kernel() == [])
   }
 
-  @Test(arguments: [("CRLF", Sample.web.split(separator: "\n").joined(separator: "\r\n") + "\r\n", "carriage return"), ("no newline at the end", String(Sample.web.dropLast()), "no line end")])
+  @Test(arguments: [
+    ("CRLF", Sample.web.split(separator: "\n").joined(separator: "\r\n") + "\r\n", "carriage return"),
+    ("no newline at the end", String(Sample.web.dropLast()), "no line end"),
+  ])
   func oddLineEndsAreWarnings(_ what: String, _ text: String, _ word: String) throws {
     let site = try CommandSite()
     let result = try site.firebreak("apply", "-c", try site.space.file("odd.v4", text))
@@ -131,7 +147,10 @@ struct RefusalTests {
 
   @Test func usageIs64() throws {
     let site = try CommandSite()
-    for arguments in [["apply"], ["apply", "--bogus", "x"], ["nosuch"], ["apply", "-4", "-6", "x"], ["apply", "-w", "-1", "x"], ["list", "-t", "nope"], ["save", "--backend", "magic"]] {
+    for arguments in [
+      ["apply"], ["apply", "--bogus", "x"], ["nosuch"], ["apply", "-4", "-6", "x"], ["apply", "-w", "-1", "x"],
+      ["list", "-t", "nope"], ["save", "--backend", "magic"],
+    ] {
       let result = try site.space.run([Built.firebreak] + arguments)
       #expect(result.status == 64, "\(arguments) \(result)")
       #expect(!result.stderr.isEmpty)
@@ -185,11 +204,15 @@ struct RefusalTests {
     let program = "/tmp/\(site.space.name)-firebreak"
     try runProcess(["install", "-m", "755", Built.firebreak, program])
     defer { unlink(program) }
-    for arguments in [["apply", "/nonexistent"], ["save"], ["list"], ["rollback"], ["recover"], ["diff"], ["apply", "--check", "/nonexistent"]] {
+    for arguments in [
+      ["apply", "/nonexistent"], ["save"], ["list"], ["rollback"], ["recover"], ["diff"],
+      ["apply", "--check", "/nonexistent"],
+    ] {
       let result = try site.space.run(["setpriv", "--reuid", "65534", "--clear-groups", program] + arguments)
       #expect(result.status == 77, "\(arguments) \(result)")
     }
-    let checked = try site.space.run(["setpriv", "--reuid", "65534", "--clear-groups", program, "check", "-"], input: Sample.web)
+    let checked = try site.space.run(
+      ["setpriv", "--reuid", "65534", "--clear-groups", program, "check", "-"], input: Sample.web)
     #expect(checked.status == 0, "check needs no root: \(checked)")
   }
 
@@ -198,7 +221,10 @@ struct RefusalTests {
     let site = try CommandSite()
     let file = try site.space.file("a.v4", Sample.web)
     let result = try site.space.run(
-      ["strace", "-qq", "-o", "/dev/null", "-e", "inject=getsockopt:error=ENOENT", Built.firebreak, "apply", "--state-dir", site.space.stateDirectory, file])
+      [
+        "strace", "-qq", "-o", "/dev/null", "-e", "inject=getsockopt:error=ENOENT", Built.firebreak, "apply",
+        "--state-dir", site.space.stateDirectory, file,
+      ])
     #expect(result.status == 69, "\(result)")
     #expect(result.stderr.contains("IPv4 filter"))
     #expect(try site.kernel() == [])
@@ -266,7 +292,8 @@ struct RefusalTests {
     #expect(result.stderr.contains("nosuchmatch"))
     let after = try site.kernel()
     #expect(before.allSatisfy { after.contains($0) }, "\(difference(after, before))")
-    #expect(after.filter { $0.contains("-A ") } == before.filter { $0.contains("-A ") }, "raw may be there, and is empty")
+    #expect(
+      after.filter { $0.contains("-A ") } == before.filter { $0.contains("-A ") }, "raw may be there, and is empty")
     #expect(try site.firebreak("recover").stdout.contains("nothing to recover"))
   }
 }

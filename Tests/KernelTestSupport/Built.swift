@@ -8,7 +8,9 @@ public enum Built {
     var buffer = [UInt8](repeating: 0, count: 4096)
     let count = buffer.withUnsafeMutableBytes { readlink("/proc/self/exe", $0.baseAddress!, $0.count) }
     let own = String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
-    let folders = [own, CommandLine.arguments.first ?? ""].map { $0.split(separator: "/", omittingEmptySubsequences: false) }
+    let folders = [own, CommandLine.arguments.first ?? ""].map {
+      $0.split(separator: "/", omittingEmptySubsequences: false)
+    }
     for folder in folders.map({ $0.dropLast().joined(separator: "/") }) + [packageDirectory + "/.build/debug"] {
       if access(folder + "/firebreak", X_OK) == 0 { return folder + "/firebreak" }
     }

@@ -63,7 +63,9 @@ import Testing
     let plan = try site.commit(rules("*filter\n-A INPUT -j DROP\nCOMMIT\n"))
     #expect(plan.tables == [TableID(.filter, .ipv4)])
     let after = try site.snapshot().ruleset
-    for id in [TableID(.mangle, .ipv4), TableID(.mangle, .ipv6), TableID(.filter, .ipv6)] { #expect(after[id] == all[id]) }
+    for id in [TableID(.mangle, .ipv4), TableID(.mangle, .ipv6), TableID(.filter, .ipv6)] {
+      #expect(after[id] == all[id])
+    }
     #expect(after[TableID(.filter, .ipv4)]?.ruleCount == 1)
   }
 
@@ -94,7 +96,9 @@ import Testing
       from: before, to: rules("*mangle\n-A INPUT -j DROP\nCOMMIT\n*filter\n-A INPUT -j DROP\nCOMMIT\n"))
     #expect(plan.tables.count == 2)
     try site.changeFromOutside()
-    let error = #expect(throws: BackendError.self) { try site.inside { try site.backend.apply(plan, expecting: before.stamp) } }
+    let error = #expect(throws: BackendError.self) {
+      try site.inside { try site.backend.apply(plan, expecting: before.stamp) }
+    }
     #expect(error?.kind == .stale)
     let after = try site.snapshot().ruleset
     #expect(after[TableID(.mangle, .ipv4)] == before.ruleset[TableID(.mangle, .ipv4)])
@@ -109,7 +113,9 @@ import Testing
     try site.changeFromOutside()
     let outcome = try site.inside { try RuleStore(site.backend).commit(rules("*filter\n-A INPUT -j DROP\nCOMMIT\n")) }
     #expect(!outcome.plan.isEmpty)
-    #expect(try site.snapshot().ruleset[.filter, .ipv4]!.sameRules(as: rules("*filter\n-A INPUT -j DROP\nCOMMIT\n").tables[0]))
+    #expect(
+      try site.snapshot().ruleset[.filter, .ipv4]!.sameRules(as: rules("*filter\n-A INPUT -j DROP\nCOMMIT\n").tables[0])
+    )
   }
 
   @Test(arguments: ContractKind.available, 0..<4)
@@ -119,7 +125,9 @@ import Testing
     let saved = try site.savedByIptables()
     let before = try site.snapshot()
     let plan = try Self.plan(from: before, refusedAt: badStep, site)
-    let error = #expect(throws: BackendError.self) { try site.inside { try site.backend.apply(plan, expecting: before.stamp) } }
+    let error = #expect(throws: BackendError.self) {
+      try site.inside { try site.backend.apply(plan, expecting: before.stamp) }
+    }
     #expect(error?.kind == .refused)
     #expect(try site.snapshot().ruleset == before.ruleset)
     #expect(try site.savedByIptables() == saved)
@@ -131,7 +139,9 @@ import Testing
     let site = try ContractSite(kind)
     let before = try site.snapshot()
     let plan = try Self.plan(from: before, refusedAt: badStep, site)
-    let error = #expect(throws: BackendError.self) { try site.inside { try site.backend.apply(plan, expecting: before.stamp) } }
+    let error = #expect(throws: BackendError.self) {
+      try site.inside { try site.backend.apply(plan, expecting: before.stamp) }
+    }
     #expect(error?.kind == .refused)
     #expect(try site.snapshot().ruleset.tables.allSatisfy(\.isPristine))
   }
@@ -166,7 +176,8 @@ import Testing
   func theRehearsalNeedsNothingOfTheLiveTables(_ kind: ContractKind) throws {
     let site = try ContractSite(kind)
     try site.commit(twoTablesTwoFamilies())
-    let wanted = rules("*mangle\n:new - [0:0]\n-A INPUT -j new\nCOMMIT\n*filter\n:new - [0:0]\n-A new -j DROP\nCOMMIT\n")
+    let wanted = rules(
+      "*mangle\n:new - [0:0]\n-A INPUT -j new\nCOMMIT\n*filter\n:new - [0:0]\n-A new -j DROP\nCOMMIT\n")
     let outcome = try site.inside { try RuleStore(site.backend).commit(wanted) }
     #expect(outcome.plan.steps.count == 2)
     #expect(try site.snapshot().ruleset.only(.ipv4).sameRules(as: wanted))
@@ -183,7 +194,8 @@ import Testing
       try site.inside {
         let now = try site.backend.snapshot(of: .all)
         try site.backend.apply(
-          Plan(steps: [Plan.Step(id: id, before: now.ruleset[id], after: lost, restoresCounters: true)]), expecting: now.stamp)
+          Plan(steps: [Plan.Step(id: id, before: now.ruleset[id], after: lost, restoresCounters: true)]),
+          expecting: now.stamp)
       }
     }
     #expect(try site.snapshot().ruleset.tables.allSatisfy { $0 == RulesetBuilder.withoutCounters($0) }, "they are lost")

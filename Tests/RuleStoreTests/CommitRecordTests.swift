@@ -19,7 +19,8 @@ import Testing
     #expect(copy.message == "größer\n\"so\"")
     #expect(copy.entries.map(\.id) == [TableID(.raw, .ipv4), TableID(.filter, .ipv4)])
     #expect(copy.before.absent == [TableID(.raw, .ipv4)])
-    #expect(copy.before.ruleset[TableID(.filter, .ipv4)] == twoTablesTwoFamilies()[TableID(.filter, .ipv4)], "counters too")
+    #expect(
+      copy.before.ruleset[TableID(.filter, .ipv4)] == twoTablesTwoFamilies()[TableID(.filter, .ipv4)], "counters too")
   }
 
   @Test func aRecordOfNothingComesBack() throws {
@@ -42,7 +43,9 @@ import Testing
   @Test func everyTruncationIsNoticed() {
     let bytes = Self.record.encoded
     for length in 0..<bytes.count {
-      #expect(throws: CommitRecord.Damage.self, "\(length) bytes") { try CommitRecord(decoding: Array(bytes.prefix(length))) }
+      #expect(throws: CommitRecord.Damage.self, "\(length) bytes") {
+        try CommitRecord(decoding: Array(bytes.prefix(length)))
+      }
     }
   }
 
@@ -55,7 +58,8 @@ import Testing
   @Test func swappedPartsAreNoticed() {
     var bytes = Self.record.encoded
     let start = 27
-    for place in stride(from: start, to: bytes.count - 16, by: 8) where bytes[place..<place + 8] != bytes[place + 8..<place + 16] {
+    for place in stride(from: start, to: bytes.count - 16, by: 8)
+    where bytes[place..<place + 8] != bytes[place + 8..<place + 16] {
       for offset in 0..<8 { bytes.swapAt(place + offset, place + 8 + offset) }
       #expect(throws: CommitRecord.Damage.self) { try CommitRecord(decoding: bytes) }
       for offset in 0..<8 { bytes.swapAt(place + offset, place + 8 + offset) }

@@ -73,7 +73,8 @@ struct ContractSite: Sendable {
   func savedByIptables() throws -> String {
     guard let space else { return "" }
     return try ["iptables-legacy-save", "ip6tables-legacy-save"].map { tool in
-      try space.require([tool, "-c"]).stdout.split(separator: "\n").filter { !$0.hasPrefix("#") }.joined(separator: "\n")
+      try space.require([tool, "-c"]).stdout.split(separator: "\n").filter { !$0.hasPrefix("#") }.joined(
+        separator: "\n")
     }.joined(separator: "\n")
   }
 }

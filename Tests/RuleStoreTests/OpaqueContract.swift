@@ -7,13 +7,17 @@ import Testing
 @Suite(.requires(.legacyTables, .tool("iptables-legacy")))
 struct OpaqueContract {
   static let rows = [
-    "-A PREROUTING -m ttl --ttl-eq 64 -j ACCEPT", "-A PREROUTING -j TTL --ttl-set 63", "-A PREROUTING -j TTL --ttl-dec 2",
-    "-A PREROUTING -m length --length 40:1500 -j MARK --set-mark 7", "-A PREROUTING -m statistic --mode nth --every 3 -j DROP",
-    "-A PREROUTING -m string --string attack --algo bm -j DROP", "-A PREROUTING -m hashlimit --hashlimit-upto 5/sec --hashlimit-name fbt -j ACCEPT",
+    "-A PREROUTING -m ttl --ttl-eq 64 -j ACCEPT", "-A PREROUTING -j TTL --ttl-set 63",
+    "-A PREROUTING -j TTL --ttl-dec 2",
+    "-A PREROUTING -m length --length 40:1500 -j MARK --set-mark 7",
+    "-A PREROUTING -m statistic --mode nth --every 3 -j DROP",
+    "-A PREROUTING -m string --string attack --algo bm -j DROP",
+    "-A PREROUTING -m hashlimit --hashlimit-upto 5/sec --hashlimit-name fbt -j ACCEPT",
     "-A PREROUTING -m tos --tos 0x10/0x3f -j RETURN", "-A PREROUTING -m dscp --dscp 10 -j DSCP --set-dscp 12",
     "-A PREROUTING -j CLASSIFY --set-class 1:2", "-A PREROUTING -p tcp -j TCPOPTSTRIP --strip-options 4,5",
     "-A PREROUTING -m ecn --ecn-ip-ect 1", "-A PREROUTING -m u32 --u32 0x0=0x45000000",
-    "-A PREROUTING -m quota --quota 5000 -j ACCEPT", "-A PREROUTING -m time --timestart 08:00 --timestop 09:00 -j ACCEPT",
+    "-A PREROUTING -m quota --quota 5000 -j ACCEPT",
+    "-A PREROUTING -m time --timestart 08:00 --timestop 09:00 -j ACCEPT",
     "-A PREROUTING -m connlimit --connlimit-above 3 -j DROP", "-A PREROUTING -m bpf --bytecode 1,6 0 0 1 -j ACCEPT",
   ]
 
@@ -21,7 +25,10 @@ struct OpaqueContract {
   @Test(arguments: rows)
   func unknownBytesSurvive(_ row: String) throws {
     let site = try ContractSite(.legacy)
-    let words = row.contains("--bytecode") ? ["-A", "PREROUTING", "-m", "bpf", "--bytecode", "1,6 0 0 1", "-j", "ACCEPT"] : row.split(separator: " ").map(String.init)
+    let words =
+      row.contains("--bytecode")
+      ? ["-A", "PREROUTING", "-m", "bpf", "--bytecode", "1,6 0 0 1", "-j", "ACCEPT"]
+      : row.split(separator: " ").map(String.init)
     let made = try site.namespace.run(["iptables-legacy", "-t", "mangle"] + words)
     guard made.status == 0 else {
       print("left out, this kernel or iptables does not take it: \(row)")
@@ -55,7 +62,9 @@ struct OpaqueContract {
 
   private func line(_ site: ContractSite) throws -> String? {
     let text = try site.namespace.require(["iptables-legacy-save", "-t", "mangle"]).stdout
-    return text.split(separator: "\n").map(String.init).first { $0.hasPrefix("-A PREROUTING") && !$0.contains("neighbour") && !$0.contains("192.0.2.") }
+    return text.split(separator: "\n").map(String.init).first {
+      $0.hasPrefix("-A PREROUTING") && !$0.contains("neighbour") && !$0.contains("192.0.2.")
+    }
   }
 
   /// Without any extension known, a rule read and written is the same.

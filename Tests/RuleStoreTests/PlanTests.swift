@@ -25,7 +25,8 @@ import Testing
   }
 
   @Test func stepsGoByFamilyAndThenAsPacketsGo() {
-    let v4 = rules("*filter\n-A INPUT -j DROP\nCOMMIT\n*raw\n-A OUTPUT -j DROP\nCOMMIT\n*nat\n-A OUTPUT -j ACCEPT\nCOMMIT\n")
+    let v4 = rules(
+      "*filter\n-A INPUT -j DROP\nCOMMIT\n*raw\n-A OUTPUT -j DROP\nCOMMIT\n*nat\n-A OUTPUT -j ACCEPT\nCOMMIT\n")
     let v6 = rules("*mangle\n-A INPUT -j DROP\nCOMMIT\n*raw\n-A OUTPUT -j DROP\nCOMMIT\n", .ipv6)
     let plan = Plan(from: snapshot(Ruleset()), to: v6.replacing(with: v4))
     #expect(plan.tables.map(\.description) == ["IPv4 raw", "IPv4 nat", "IPv4 filter", "IPv6 raw", "IPv6 mangle"])
@@ -55,14 +56,20 @@ import Testing
   }
 
   /// Rows of: before, after, rules that come, rules that go.
-  @Test(arguments: [("abc", "abc", 0, 0), ("abc", "axbc", 1, 0), ("abc", "cba", 0, 0), ("abc", "", 0, 3), ("aab", "ab", 0, 1), ("", "aa", 2, 0)])
+  @Test(arguments: [
+    ("abc", "abc", 0, 0), ("abc", "axbc", 1, 0), ("abc", "cba", 0, 0), ("abc", "", 0, 3), ("aab", "ab", 0, 1),
+    ("", "aa", 2, 0),
+  ])
   func changesAreCounted(_ before: String, _ after: String, _ added: Int, _ removed: Int) {
     let plan = Plan(from: snapshot(Letters.ruleset(before)), to: Letters.ruleset(after))
     #expect(plan.changes == (added, removed))
     if before == after { #expect(plan.isEmpty) }
   }
 
-  @Test(arguments: [("", "", 0, 0), ("a", "a", 1, 0), ("abc", "abc", 3, 0), ("abc", "axc", 1, 1), ("aa", "aaa", 2, 0), ("ab", "b", 0, 1), ("xab", "yab", 0, 2), ("abab", "ab", 2, 0)])
+  @Test(arguments: [
+    ("", "", 0, 0), ("a", "a", 1, 0), ("abc", "abc", 3, 0), ("abc", "axc", 1, 1), ("aa", "aaa", 2, 0),
+    ("ab", "b", 0, 1), ("xab", "yab", 0, 2), ("abab", "ab", 2, 0),
+  ])
   func equalEndsDoNotOverlap(_ old: String, _ new: String, _ prefix: Int, _ suffix: Int) {
     let ends = EqualEnds(Letters.list(old), Letters.list(new))
     #expect(ends.prefix == prefix)

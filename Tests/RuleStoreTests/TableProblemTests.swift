@@ -3,7 +3,9 @@ import Testing
 
 /// What is wrong with a whole table is told before a kernel would say EINVAL.
 @Suite struct TableProblemTests {
-  private func problems(_ name: TableName, _ family: Family = .ipv4, _ build: (inout Table) throws -> Void) rethrows -> [TableProblem] {
+  private func problems(_ name: TableName, _ family: Family = .ipv4, _ build: (inout Table) throws -> Void) rethrows
+    -> [TableProblem]
+  {
     var table = Table(name, family: family)
     try build(&table)
     return table.problems()
@@ -49,7 +51,9 @@ import Testing
   @Test func twoWaysToOneChainAreNoLoop() throws {
     let found = try problems(.filter) { table in
       for name in ["a", "b", "c"] as [ChainName] { try table.addChain(name) }
-      for (from, to) in [(.input, "a"), (.input, "b"), ("a", "c"), ("b", "c"), (.forward, "a")] as [(ChainName, ChainName)] {
+      for (from, to) in [(.input, "a"), (.input, "b"), ("a", "c"), ("b", "c"), (.forward, "a")]
+        as [(ChainName, ChainName)]
+      {
         try table.append(Rule(target: .jump(to)), to: from)
       }
     }
