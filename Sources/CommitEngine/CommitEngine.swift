@@ -52,7 +52,9 @@ public struct CommitEngine: Sendable {
   /// Commits the tables of `wanted` as one act, and keeps what was there before for ``rollback(_:)``.
   /// - Throws: ``BackendError``, ``Failure`` or ``SystemError``. The kernel then holds what it held before, unless the
   ///   error is a ``BackendError`` of kind `putBackFailed`.
-  public func apply(_ wanted: Ruleset, _ options: RuleStore.CommitOptions = .init(), message: String = "") throws -> Report {
+  public func apply(_ wanted: Ruleset, _ options: RuleStore.CommitOptions = .init(), message: String = "") throws
+    -> Report
+  {
     let lock = try lockState(options)
     defer { withExtendedLifetime(lock) {} }
     let recovered = try recover(options)
@@ -104,7 +106,9 @@ public struct CommitEngine: Sendable {
   }
 
   /// Carries a plan out with a record on file and, where the kernel takes several writes, a keeper beside it.
-  private func commit(_ wanted: Ruleset, _ options: RuleStore.CommitOptions, message: String) throws -> RuleStore.Outcome {
+  private func commit(_ wanted: Ruleset, _ options: RuleStore.CommitOptions, message: String) throws
+    -> RuleStore.Outcome
+  {
     var keeper: Keeper?
     do {
       let outcome = try store.commit(wanted, options) { _, plan in

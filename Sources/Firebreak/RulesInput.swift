@@ -17,8 +17,11 @@ public enum RulesInput {
     for path in try expand(paths) {
       let file = try InputFile(path: path)
       let reading = file.withBytes { bytes in
-        RulesText.read(bytes, file: path, family: family, continuing: result.ruleset, names: names, together: runTogether)
+        RulesText.read(
+          bytes, file: path, after: result.files, family: family, continuing: result.ruleset, names: names,
+          together: runTogether)
       }
+      result.files.append(path)
       result.ruleset = reading.ruleset
       result.diagnostics += reading.diagnostics
       result.hasCounters = result.hasCounters || reading.hasCounters
@@ -30,7 +33,9 @@ public enum RulesInput {
     var result: [String] = []
     for path in paths {
       if path != "-", let names = entries(of: path) {
-        let files = names.filter { name in [".rules", ".v4", ".v6"].contains { name.hasSuffix($0) } && !name.hasPrefix(".") }
+        let files = names.filter { name in
+          [".rules", ".v4", ".v6"].contains { name.hasSuffix($0) } && !name.hasPrefix(".")
+        }
         guard !files.isEmpty else { throw InputFile.Unreadable(path: path, code: ENOENT) }
         result += files.sorted().map { "\(path)/\($0)" }
       } else {

@@ -20,7 +20,9 @@ struct Apply: ParsableCommand {
   @OptionGroup var lock: LockOptions
   @OptionGroup var input: InputArguments
 
-  @Flag(name: [.customShort("n"), .customLong("check"), .customLong("dry-run")], help: "Rehearse all of it and change nothing.")
+  @Flag(
+    name: [.customShort("n"), .customLong("check"), .customLong("dry-run")],
+    help: "Rehearse all of it and change nothing.")
   var check = false
 
   @Flag(help: "Show what changes, as lines with - and +.")
@@ -44,10 +46,10 @@ struct Apply: ParsableCommand {
       options.rehearses = !noRehearsal
       options.counters = counters ? .wanted : .zero
       if check {
-        let outcome = try site.store.check(reading.ruleset, options)
+        let outcome = try reading.locating { try site.store.check(reading.ruleset, options) }
         render(outcome.plan, [outcome.rehearsalNote].compactMap { $0 }, status: "planned", console)
       } else {
-        let report = try site.engine().apply(reading.ruleset, options, message: message)
+        let report = try reading.locating { try site.engine().apply(reading.ruleset, options, message: message) }
         report.recovered.map { console.note($0.sentence) }
         render(report.plan, report.notes, status: "committed", console)
       }

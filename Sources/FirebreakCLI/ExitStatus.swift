@@ -62,7 +62,8 @@ struct CommandFailure: Error {
       case .notPermitted: .notRoot
       case .unsupported: .unsupported
       case .busy, .stale: .busy
-      case .refused, .system: .failed
+      case .refused: error.code == ENOENT ? .unsupported : .failed  // the kernel has no such match or target
+      case .system: .failed
       case .putBackFailed: .putBackFailed
       }
     self.init(status, "\(error)")

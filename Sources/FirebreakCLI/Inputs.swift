@@ -29,3 +29,23 @@ struct InputArguments: ParsableArguments {
     if inputs.count(where: { $0 == "-" }) > 1 { throw ValidationError("standard input can be read only once") }
   }
 }
+
+extension RulesText.Reading {
+  /// Runs a commit of these rules; when the kernel refuses one of them, the failure names the file and line it came from.
+  func locating<R>(_ commit: () throws -> R) throws -> R {
+    do {
+      return try commit()
+    } catch let error as BackendError {
+      var failure = CommandFailure(error)
+      if let culprit = error.culprit, let position = culprit.position, position.input < files.count {
+        failure.diagnostics = [
+          Diagnostic(
+            .error, file: files[position.input], line: position.line,
+            message: "the kernel refuses this rule, number \(culprit.ruleNumber) of chain \(culprit.chain)",
+            sourceLine: culprit.text)
+        ]
+      }
+      throw failure
+    }
+  }
+}

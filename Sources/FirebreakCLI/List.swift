@@ -38,7 +38,10 @@ struct List: ParsableCommand {
   }
 
   private var selection: TableSelection {
-    .only(Set(site.families.flatMap { family in (table.map { [$0.name] } ?? TableName.allCases).map { TableID($0, family) } }))
+    .only(
+      Set(
+        site.families.flatMap { family in (table.map { [$0.name] } ?? TableName.allCases).map { TableID($0, family) } })
+    )
   }
 }
 

@@ -44,11 +44,18 @@ struct ListRenderer {
   private func row(_ rule: Rule, number: Int, _ family: Family) -> [String] {
     var row = isNumbered ? ["\(number)"] : []
     if isVerbose { row += ["\(rule.counters.packets)", "\(rule.counters.bytes)"] }
-    row += [rule.targetName, rule.proto.map { mark($0) { $0.rawValue == 0 ? "all" : Names.system.displayName(of: $0) } } ?? "all"]
+    row += [
+      rule.targetName,
+      rule.proto.map { mark($0) { $0.rawValue == 0 ? "all" : Names.system.displayName(of: $0) } } ?? "all",
+    ]
     if isVerbose {
-      row += [rule.inInterface.map { mark($0) { "\($0)" } } ?? "any", rule.outInterface.map { mark($0) { "\($0)" } } ?? "any"]
+      row += [
+        rule.inInterface.map { mark($0) { "\($0)" } } ?? "any", rule.outInterface.map { mark($0) { "\($0)" } } ?? "any",
+      ]
     }
-    row += [rule.source.map { mark($0, address) } ?? "anywhere", rule.destination.map { mark($0, address) } ?? "anywhere"]
+    row += [
+      rule.source.map { mark($0, address) } ?? "anywhere", rule.destination.map { mark($0, address) } ?? "anywhere",
+    ]
     var rest = rule
     (rest.source, rest.destination, rest.proto) = (nil, nil, nil)
     if isVerbose { (rest.inInterface, rest.outInterface) = (nil, nil) }

@@ -9,7 +9,8 @@ struct FirebreakCommand: ParsableCommand {
   static func main() {
     let arguments = CommandLine.arguments.dropFirst()
     if arguments.first == "--version", arguments.count == 1 { return print(configuration.version) }
-    guard let command = configuration.subcommands.first(where: { $0.configuration.commandName == arguments.first }) else {
+    guard let command = configuration.subcommands.first(where: { $0.configuration.commandName == arguments.first })
+    else {
       return main(nil)
     }
     command.main(Array(arguments.dropFirst()))

@@ -25,7 +25,8 @@ struct Rollback: ParsableCommand {
       if console.isJSON {
         console.print(
           .object([
-            ("status", .string(status)), ("tables", JSON(report.plan)), ("notes", .array(report.notes.map { .string($0) })),
+            ("status", .string(status)), ("tables", JSON(report.plan)),
+            ("notes", .array(report.notes.map { .string($0) })),
           ]))
       } else {
         console.say(report.plan.sentence(status: status))

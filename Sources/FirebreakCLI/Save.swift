@@ -54,4 +54,3 @@ struct Save: ParsableCommand {
       + "\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec)) UTC"
   }
 }
-

@@ -15,7 +15,9 @@ struct SiteOptions: ParsableArguments {
     case never
   }
 
-  @Option(help: ArgumentHelp("Which kernel interface to use. In this version: ip_tables, called legacy.", valueName: "auto|legacy"))
+  @Option(
+    help: ArgumentHelp(
+      "Which kernel interface to use. In this version: ip_tables, called legacy.", valueName: "auto|legacy"))
   var backend = BackendChoice.auto
 
   @Option(help: ArgumentHelp("Act in this network namespace instead of the present one.", valueName: "name|path"))

@@ -35,21 +35,25 @@ public struct BackendError: Error, Hashable, Sendable {
     public let chain: ChainName
     /// From 1.
     public let ruleNumber: Int
-    /// Its line in the source, where it has one.
-    public let line: Int?
+    /// Where it was written, where that is known.
+    public let position: SourcePosition?
     /// The rule as iptables-save prints it.
     public let text: String
 
-    package init(table: TableID, chain: ChainName, ruleNumber: Int, line: Int?, text: String) {
+    package init(table: TableID, chain: ChainName, ruleNumber: Int, position: SourcePosition?, text: String) {
       self.table = table
       self.chain = chain
       self.ruleNumber = ruleNumber
-      self.line = line
+      self.position = position
       self.text = text
     }
   }
 
-  package init(_ kind: Kind, _ message: String, hint: String? = nil, culprit: Culprit? = nil, code: Int32 = 0) {
+  package init(
+    _ kind: Kind, _ message: String, hint: String? = nil, table: TableID? = nil, culprit: Culprit? = nil,
+    code: Int32 = 0
+  ) {
+    self.table = table
     self.kind = kind
     self.message = message
     self.hint = hint
@@ -63,7 +67,6 @@ extension BackendError: CustomStringConvertible {
     var text = message
     if let culprit {
       text += "\n    \(culprit.table), chain \(culprit.chain), rule \(culprit.ruleNumber)"
-      if let line = culprit.line { text += ", line \(line)" }
       text += ": \(culprit.text)"
     }
     if let hint { text += "\n    \(hint)" }

@@ -81,7 +81,9 @@ package struct RulePairing: Sendable {
       waiting[old.fingerprint(of: index), default: []].append(index)
     }
     for index in same.prefix..<new.count - same.suffix where !waiting.isEmpty {
-      if let from = waiting[new.fingerprint(of: index)]?.popLast(), old.sameRule(from, new, index) { sources[index] = from }
+      if let from = waiting[new.fingerprint(of: index)]?.popLast(), old.sameRule(from, new, index) {
+        sources[index] = from
+      }
     }
     self.sources = sources
   }

@@ -97,7 +97,9 @@ enum SequenceDifference {
     for steps in 0...min(a.count + b.count, mostSteps) {
       history.append(reached)
       for diagonal in stride(from: -steps, through: steps, by: 2) {
-        let down = diagonal == -steps || (diagonal != steps && reached[diagonal - 1, default: -1] < reached[diagonal + 1, default: -1])
+        let down =
+          diagonal == -steps
+          || (diagonal != steps && reached[diagonal - 1, default: -1] < reached[diagonal + 1, default: -1])
         var x = down ? reached[diagonal + 1, default: 0] : reached[diagonal - 1, default: 0] + 1
         var y = x - diagonal
         while x < a.count, y < b.count, a[x] == b[y] {
@@ -118,7 +120,9 @@ enum SequenceDifference {
     for steps in stride(from: history.count - 1, through: 1, by: -1) {
       let reached = history[steps]
       let diagonal = x - y
-      let down = diagonal == -steps || (diagonal != steps && reached[diagonal - 1, default: -1] < reached[diagonal + 1, default: -1])
+      let down =
+        diagonal == -steps
+        || (diagonal != steps && reached[diagonal - 1, default: -1] < reached[diagonal + 1, default: -1])
       let before = down ? diagonal + 1 : diagonal - 1
       let startX = reached[before, default: 0]
       let startY = startX - before

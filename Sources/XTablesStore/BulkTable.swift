@@ -55,6 +55,10 @@ enum BulkTable {
     let old = EntryPlaces(before, order)
     try failing { () throws(TableSocket.Failure) in
       let socket = try TableSocket(after.id)
+      let info = try socket.info()
+      guard info.entryCount == old.entryCount, info.byteCount == TableImage.byteCount(of: before) else {
+        throw TableSocket.Failure(operation: .replace, code: EAGAIN)  // somebody else has changed it
+      }
       let image = TableImageWriter(after)
       let counted = try socket.replace(image.memory, oldCount: old.entryCount)
       let counters = handsOn ? handOn(counted, old, from: before, to: after) : given(after)
@@ -75,7 +79,9 @@ enum BulkTable {
 
   /// The counters of every entry of the new table. What an old entry counted between reading and replacing is added to
   /// what its successor was given.
-  private static func handOn(_ counted: [Counters], _ old: EntryPlaces, from before: Table, to after: Table) -> [Counters] {
+  private static func handOn(_ counted: [Counters], _ old: EntryPlaces, from before: Table, to after: Table)
+    -> [Counters]
+  {
     var result: [Counters] = []
     func now(_ given: Counters, _ read: Counters, _ entry: Int) -> Counters {
       let swap = counted[entry]

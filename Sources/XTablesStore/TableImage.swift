@@ -12,6 +12,13 @@ enum TableImage {
   static func policySize(_ family: Family) -> Int { RuleCodec.Layout.of(family).size + RuleCodec.standardTargetSize }
   static func headSize(_ family: Family) -> Int { RuleCodec.Layout.of(family).size + errorTargetSize }
 
+  /// Bytes of a table's entries.
+  static func byteCount(of table: Table) -> Int {
+    table.chains.reduce(headSize(table.family)) { sum, chain in
+      sum + chain.rules.bytes.count + policySize(table.family) + (chain.hook == nil ? headSize(table.family) : 0)
+    }
+  }
+
   /// `-NF_DROP - 1` and so on; `XT_RETURN` is `-NF_REPEAT - 1`.
   static func number(_ verdict: Verdict) -> Int32 {
     switch verdict {
@@ -48,7 +55,8 @@ struct TableImageReader {
   /// Told how much of the image is not needed any more.
   private let consumed: (Int) -> Void
 
-  init(_ id: TableID, _ info: TableInfo, _ image: UnsafeRawBufferPointer, consumed: @escaping (Int) -> Void = { _ in }) {
+  init(_ id: TableID, _ info: TableInfo, _ image: UnsafeRawBufferPointer, consumed: @escaping (Int) -> Void = { _ in })
+  {
     self.consumed = consumed
     self.id = id
     self.info = info
@@ -94,7 +102,8 @@ struct TableImageReader {
 
   private func readPolicy(_ offset: Int, into table: inout Table, at index: Int) {
     let target = offset + number16(offset + layout.targetOffset)
-    let verdict = TableImage.verdict(image.loadUnaligned(fromByteOffset: target + RuleCodec.extensionHeaderSize, as: Int32.self))
+    let verdict = TableImage.verdict(
+      image.loadUnaligned(fromByteOffset: target + RuleCodec.extensionHeaderSize, as: Int32.self))
     let counters = Counters(
       packets: image.loadUnaligned(fromByteOffset: offset + layout.counters, as: UInt64.self),
       bytes: image.loadUnaligned(fromByteOffset: offset + layout.counters + 8, as: UInt64.self))
@@ -147,7 +156,9 @@ struct TableImageReader {
   /// The name in an entry that begins a chain; nil for any other entry.
   private func errorName(_ offset: Int, _ size: Int) -> String? {
     let target = offset + number16(offset + layout.targetOffset)
-    guard image[target + 2] == TableImage.errorTarget[0], target + RuleCodec.extensionHeaderSize < offset + size else { return nil }
+    guard image[target + 2] == TableImage.errorTarget[0], target + RuleCodec.extensionHeaderSize < offset + size else {
+      return nil
+    }
     let name = image[target + 2..<target + 2 + RuleCodec.extensionNameSize].prefix { $0 != 0 }
     guard name.elementsEqual(TableImage.errorTarget) else { return nil }
     let text = image[target + RuleCodec.extensionHeaderSize..<offset + size].prefix { $0 != 0 }
@@ -173,10 +184,9 @@ struct TableImageWriter: ~Copyable {
     let layout = RuleCodec.Layout.of(family)
     let head = TableImage.headSize(family)
     let end = TableImage.policySize(family)
-    var size = head
+    var size = 0
     var count = 1
     var firstRules: [ChainName: Int] = [:]
-    size = 0
     for chain in table.chains {
       if chain.hook == nil {
         size += head
@@ -210,7 +220,9 @@ struct TableImageWriter: ~Copyable {
     Self.writeHead("ERROR", at: &offset, layout, entries)
   }
 
-  private static func writeHead(_ name: String, at offset: inout Int, _ layout: RuleCodec.Layout, _ out: UnsafeMutableRawBufferPointer) {
+  private static func writeHead(
+    _ name: String, at offset: inout Int, _ layout: RuleCodec.Layout, _ out: UnsafeMutableRawBufferPointer
+  ) {
     let size = layout.size + TableImage.errorTargetSize
     out.storeBytes(of: UInt16(layout.size), toByteOffset: offset + layout.targetOffset, as: UInt16.self)
     out.storeBytes(of: UInt16(size), toByteOffset: offset + layout.nextOffset, as: UInt16.self)
@@ -223,7 +235,9 @@ struct TableImageWriter: ~Copyable {
     offset += size
   }
 
-  private static func writeEnd(_ verdict: Int32, at offset: inout Int, _ layout: RuleCodec.Layout, _ out: UnsafeMutableRawBufferPointer) {
+  private static func writeEnd(
+    _ verdict: Int32, at offset: inout Int, _ layout: RuleCodec.Layout, _ out: UnsafeMutableRawBufferPointer
+  ) {
     let size = layout.size + RuleCodec.standardTargetSize
     out.storeBytes(of: UInt16(layout.size), toByteOffset: offset + layout.targetOffset, as: UInt16.self)
     out.storeBytes(of: UInt16(size), toByteOffset: offset + layout.nextOffset, as: UInt16.self)
@@ -249,12 +263,14 @@ struct TableImageWriter: ~Copyable {
       let verdict: Int32
       switch label {
       case .extension: continue
-      case .none: verdict = Int32(rule + Int(out.loadUnaligned(fromByteOffset: rule + layout.nextOffset, as: UInt16.self)))
+      case .none:
+        verdict = Int32(rule + Int(out.loadUnaligned(fromByteOffset: rule + layout.nextOffset, as: UInt16.self)))
       case .verdict(let known): verdict = TableImage.number(known)
       case .chain(let name): verdict = Int32(chains[name] ?? -1)
       }
-      UnsafeMutableRawBufferPointer(rebasing: out[target + 2..<target + RuleCodec.extensionHeaderSize]).initializeMemory(
-        as: UInt8.self, repeating: 0)
+      UnsafeMutableRawBufferPointer(rebasing: out[target + 2..<target + RuleCodec.extensionHeaderSize])
+        .initializeMemory(
+          as: UInt8.self, repeating: 0)
       out.storeBytes(of: verdict, toByteOffset: target + RuleCodec.extensionHeaderSize, as: Int32.self)
     }
     offset = start + rules.bytes.count

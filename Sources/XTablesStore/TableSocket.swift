@@ -30,7 +30,9 @@ struct TableSocket: ~Copyable {
 
   init(_ id: TableID) throws(Failure) {
     self.id = id
-    descriptor = socket(id.family == .ipv4 ? AF_INET : AF_INET6, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), Int32(IPPROTO_RAW))
+    descriptor = socket(
+      id.family == .ipv4 ? AF_INET : AF_INET6, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue),
+      Int32(IPPROTO_RAW))
     guard descriptor >= 0 else { throw Failure(operation: .open, code: errno) }
   }
 
@@ -78,7 +80,8 @@ struct TableSocket: ~Copyable {
     image.bytes.storeBytes(of: UInt32(oldCount), toByteOffset: TableInfo.replaceCountersOffset, as: UInt32.self)
     image.bytes.storeBytes(
       of: UInt(bitPattern: old.bytes.baseAddress), toByteOffset: TableInfo.replaceCountersOffset + 4, as: UInt.self)
-    guard setsockopt(descriptor, level, Option.replace, image.bytes.baseAddress, socklen_t(image.bytes.count)) == 0 else {
+    guard setsockopt(descriptor, level, Option.replace, image.bytes.baseAddress, socklen_t(image.bytes.count)) == 0
+    else {
       throw Failure(operation: .replace, code: errno)
     }
     return (0..<oldCount).map { entry in
@@ -97,7 +100,9 @@ struct TableSocket: ~Copyable {
       memory.bytes.storeBytes(of: counter.packets, toByteOffset: 40 + entry * 16, as: UInt64.self)
       memory.bytes.storeBytes(of: counter.bytes, toByteOffset: 48 + entry * 16, as: UInt64.self)
     }
-    guard setsockopt(descriptor, level, Option.addCounters, memory.bytes.baseAddress, socklen_t(memory.bytes.count)) == 0 else {
+    guard
+      setsockopt(descriptor, level, Option.addCounters, memory.bytes.baseAddress, socklen_t(memory.bytes.count)) == 0
+    else {
       throw Failure(operation: .count, code: errno)
     }
   }

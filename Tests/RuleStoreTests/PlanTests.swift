@@ -96,7 +96,7 @@ import Testing
   @Test func linesStay() {
     let wanted = rules("*filter\n-A INPUT -s 192.0.2.1 -j DROP\n\n-A INPUT -j ACCEPT\nCOMMIT\n")
     let plan = Plan(from: snapshot(Letters.ruleset("a")), to: wanted)
-    #expect(plan.steps[0].after[.input]!.rules.line(of: 1) == 4)
+    #expect(plan.steps[0].after[.input]!.rules.position(of: 1)?.line == 4)
   }
 }
 

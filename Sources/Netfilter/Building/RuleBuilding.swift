@@ -84,7 +84,9 @@ extension Rule {
 
   /// Whether its addresses and extensions are of this family.
   public func fits(_ family: Family) -> Bool {
-    for network in [source, destination] where network != nil && network?.value.address.family != family { return false }
+    for network in [source, destination] where network != nil && network?.value.address.family != family {
+      return false
+    }
     if case .extension(let target) = target, !type(of: target).definition.families.contains(family) { return false }
     return matches.allSatisfy { type(of: $0).definition.families.contains(family) }
   }

@@ -100,7 +100,9 @@ extension Registry {
       ?? OpaqueTarget(OpaqueExtension(kernelName: header.name, revision: header.revision, payload: payload.copied))
   }
 
-  private func decodeKnownMatch(_ key: NameKey?, _ revision: UInt8, _ family: Family, _ payload: RawSpan) -> (any Match)? {
+  private func decodeKnownMatch(_ key: NameKey?, _ revision: UInt8, _ family: Family, _ payload: RawSpan) -> (
+    any Match
+  )? {
     guard let key else { return nil }
     let entries = matchesByKernelName.entries
     for index in 0..<entries.count where entries[index].isMeant(key, revision, family) {
@@ -109,7 +111,9 @@ extension Registry {
     return nil
   }
 
-  private func decodeKnownTarget(_ key: NameKey?, _ revision: UInt8, _ family: Family, _ payload: RawSpan) -> (any Target)? {
+  private func decodeKnownTarget(_ key: NameKey?, _ revision: UInt8, _ family: Family, _ payload: RawSpan) -> (
+    any Target
+  )? {
     guard let key else { return nil }
     let entries = targetsByKernelName.entries
     for index in 0..<entries.count where entries[index].isMeant(key, revision, family) {

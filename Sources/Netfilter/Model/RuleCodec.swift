@@ -278,7 +278,8 @@ extension RuleCodec {
       var bytes: [UInt8] = []
       for place in 0..<extensionNameSize {
         // The second number repeats the bytes from the 15th on.
-        let byte = place < 16 ? field.first >> UInt128(120 - 8 * place) : field.second >> UInt128(120 - 8 * (place - 14))
+        let byte =
+          place < 16 ? field.first >> UInt128(120 - 8 * place) : field.second >> UInt128(120 - 8 * (place - 14))
         guard UInt8(truncatingIfNeeded: byte) != 0 else { break }
         bytes.append(UInt8(truncatingIfNeeded: byte))
       }

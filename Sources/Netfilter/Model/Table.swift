@@ -108,9 +108,9 @@ public struct Table: Hashable, Sendable {
 
   /// Appends a rule to a chain.
   /// - Throws: ``Problem/noSuchChain(_:)``.
-  public mutating func append(_ rule: Rule, to name: ChainName, line: Int = 0) throws(Problem) {
+  public mutating func append(_ rule: Rule, to name: ChainName, at position: SourcePosition? = nil) throws(Problem) {
     guard let index = index(of: name) else { throw .noSuchChain(name) }
-    chains[index].rules.append(rule, line: line)
+    chains[index].rules.append(rule, at: position)
   }
 
   /// Takes out every rule; chains and policies stay.

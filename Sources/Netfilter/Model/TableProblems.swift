@@ -5,8 +5,8 @@ public struct TableProblem: Error, Hashable, Sendable {
   public let chain: ChainName
   /// From 1.
   public let ruleNumber: Int
-  /// The rule's line in its source, where it has one.
-  public let line: Int?
+  /// Where the rule was written, where that is known.
+  public let position: SourcePosition?
   /// The word of the rule that is at fault: the name of a chain, a match or a target.
   public let word: String
   public let message: String
@@ -35,7 +35,8 @@ extension Table {
   private func placeProblem(_ part: any Extension, _ chain: Chain, _ place: Int, _ reached: HookSet) -> TableProblem? {
     let definition = type(of: part).definition
     if let tables = definition.tables, !tables.contains(name) {
-      return problem(chain, place, definition.name, "\(definition.name) cannot stand in table \(name)",
+      return problem(
+        chain, place, definition.name, "\(definition.name) cannot stand in table \(name)",
         hint: "it belongs to table \(tables.sorted().map(\.rawValue).joined(separator: " or "))")
     }
     let wrong = reached.subtracting(part.hooks)
@@ -44,14 +45,16 @@ extension Table {
     let allowed = part.hooks.hooks.map(\.chainName.text).joined(separator: ", ")
     let options = part.hooks == definition.hooks ? "" : " with these options"
     let path = chain.hook == nil ? "packets reach chain \(chain.name) from \(hooks): " : ""
-    return problem(chain, place, definition.name, "\(path)\(definition.name)\(options) cannot be used in \(hooks)", hint: "it may be reached from \(allowed) only")
+    return problem(
+      chain, place, definition.name, "\(path)\(definition.name)\(options) cannot be used in \(hooks)",
+      hint: "it may be reached from \(allowed) only")
   }
 
   fileprivate func problem(
     _ chain: Chain, _ place: Int, _ word: String, _ message: String, hint: String? = nil
   ) -> TableProblem {
     TableProblem(
-      table: name, family: family, chain: chain.name, ruleNumber: place + 1, line: chain.rules.line(of: place),
+      table: name, family: family, chain: chain.name, ruleNumber: place + 1, position: chain.rules.position(of: place),
       word: word, message: message, hint: hint)
   }
 }

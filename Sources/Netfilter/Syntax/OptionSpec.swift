@@ -84,6 +84,9 @@ public final class OptionSpec: Sendable {
     if case .none = value { false } else { true }
   }
 
+  /// The full name and the others.
+  var allNames: [StaticString] { [name] + aliases }
+
   func isNamed(_ token: Token) -> Bool {
     token == name || aliases.contains { token == $0 }
   }

@@ -83,7 +83,8 @@ package struct CommandParser: ~Copyable {
     command.hasCounters = draft.hasCounters
     guard operation.takesRule else {
       if let stray = draft.source ?? draft.destination ?? draft.proto ?? draft.jump ?? active.first?.word {
-        throw SyntaxError(at: stray, "'\(stray.string)' makes no sense here", hint: "only -A, -I, -R, -D and -C take a rule")
+        throw SyntaxError(
+          at: stray, "'\(stray.string)' makes no sense here", hint: "only -A, -I, -R, -D and -C take a rule")
       }
       return command
     }
@@ -200,7 +201,9 @@ package struct CommandParser: ~Copyable {
     if spec.takesValue {
       value = try self.value(of: name, attached: attached)
       if value! == "!" {
-        throw SyntaxError(at: value!, "'!' cannot follow \(spec.name)", hint: "write it before: ! \(spec.name) \(spec.value.placeholder)")
+        throw SyntaxError(
+          at: value!, "'!' cannot follow \(spec.name)",
+          hint: "write it before: ! \(spec.name) \(spec.value.placeholder)")
       }
     } else if attached != nil {
       throw SyntaxError(at: name, "\(spec.name) takes no value")
@@ -236,7 +239,9 @@ package struct CommandParser: ~Copyable {
 
   /// The options, of the command and of the extensions named so far, that begin with a word.
   private func candidates(_ name: Token) -> (base: [BaseOption], extensions: [(extension: Active, spec: Int)]) {
-    let base = BaseOption.allCases.filter { option in option.longNames.contains { "\($0)".utf8.starts(with: name.bytes) } }
+    let base = BaseOption.allCases.filter { option in
+      option.longNames.contains { "\($0)".utf8.starts(with: name.bytes) }
+    }
     let extensions = active.reversed().flatMap { candidate in
       let options = pool[candidate.values].definition.options
       return options.indices.filter { options[$0].begins(with: name) }.map { (candidate, $0) }
@@ -245,7 +250,9 @@ package struct CommandParser: ~Copyable {
   }
 
   /// A beginning that only one option has.
-  private mutating func readAbbreviation(_ word: Token, _ name: Token, attached: Token?, inverted: Bool) throws(SyntaxError) -> Bool {
+  private mutating func readAbbreviation(_ word: Token, _ name: Token, attached: Token?, inverted: Bool)
+    throws(SyntaxError) -> Bool
+  {
     let (base, extensions) = candidates(name)
     guard base.count + extensions.count == 1 else { return false }
     if let option = base.first {
@@ -258,20 +265,24 @@ package struct CommandParser: ~Copyable {
 
   private func unknownOption(_ name: Token) -> SyntaxError {
     let (base, extensions) = candidates(name)
-    let meant = base.map { "\($0.longNames[0])" } + extensions.map { "\(pool[$0.extension.values].definition.options[$0.spec].name)" }
+    let meant =
+      base.map { "\($0.longNames[0])" }
+      + extensions.map { "\(pool[$0.extension.values].definition.options[$0.spec].name)" }
     if meant.count > 1 {
-      return SyntaxError(at: name, "option '\(name.string)' is ambiguous", hint: "it begins \(meant.joined(separator: ", "))")
+      return SyntaxError(
+        at: name, "option '\(name.string)' is ambiguous", hint: "it begins \(meant.joined(separator: ", "))")
     }
     var known = BaseOption.allCases.flatMap { $0.longNames.map { "\($0)" } }
     for item in active {
-      known += pool[item.values].definition.options.map { "\($0.name)" }
+      known += pool[item.values].definition.options.flatMap { $0.allNames.map { "\($0)" } }
     }
     var hint = suggestion(for: name.string, among: known)
     for type in registry.matches where type.definition.families.contains(family) {
       guard type.definition.options.contains(where: { $0.isNamed(name) }) else { continue }
-      hint = type.definition.protocols.map { protocols in
-        "\(name.string) needs -p \(protocols.compactMap { names.name(of: $0) }.joined(separator: " or -p ")) before it"
-      } ?? "\(name.string) belongs to -m \(type.definition.name), which has to stand before it"
+      hint =
+        type.definition.protocols.map { protocols in
+          "\(name.string) needs -p \(protocols.compactMap { names.name(of: $0) }.joined(separator: " or -p ")) before it"
+        } ?? "\(name.string) belongs to -m \(type.definition.name), which has to stand before it"
       break
     }
     return SyntaxError(at: name, "unknown option '\(name.string)'", hint: hint)
@@ -300,7 +311,8 @@ package struct CommandParser: ~Copyable {
     if earlier != nil { throw SyntaxError(at: word, "\(word.string) is given twice") }
   }
 
-  private mutating func read(_ option: BaseOption, _ word: Token, attached: Token?, inverted: Bool) throws(SyntaxError) {
+  private mutating func read(_ option: BaseOption, _ word: Token, attached: Token?, inverted: Bool) throws(SyntaxError)
+  {
     if inverted, !option.isNegatable {
       throw SyntaxError(at: word, "'!' cannot stand before \(word.string)")
     }
@@ -353,7 +365,9 @@ package struct CommandParser: ~Copyable {
     }
   }
 
-  private mutating func readOperation(_ option: BaseOption, _ word: Token, attached: Token?, inverted: Bool) throws(SyntaxError) {
+  private mutating func readOperation(_ option: BaseOption, _ word: Token, attached: Token?, inverted: Bool)
+    throws(SyntaxError)
+  {
     switch option {
     case .append: try begin(.append, word, inverted: inverted)
     case .check: try begin(.check, word, inverted: inverted)
@@ -384,7 +398,9 @@ package struct CommandParser: ~Copyable {
       guard let name = optionalValue() else { throw SyntaxError(at: word, "-E needs the old and the new name") }
       draft.argument = name
     case .policy:
-      guard let policy = optionalValue() else { throw SyntaxError(at: word, "-P needs a chain and a policy", hint: "for example: -P INPUT DROP") }
+      guard let policy = optionalValue() else {
+        throw SyntaxError(at: word, "-P needs a chain and a policy", hint: "for example: -P INPUT DROP")
+      }
       draft.argument = policy
     default: break
     }
@@ -402,7 +418,9 @@ package struct CommandParser: ~Copyable {
 
   private func interface(_ token: Token, _ inverted: Bool) throws(SyntaxError) -> Negatable<InterfacePattern> {
     guard token.count > 0 else { throw SyntaxError(at: token, "an interface name cannot be empty") }
-    guard token != "!" else { throw SyntaxError(at: token, "'!' cannot follow the option", hint: "write it before: ! -i INTERFACE") }
+    guard token != "!" else {
+      throw SyntaxError(at: token, "'!' cannot follow the option", hint: "write it before: ! -i INTERFACE")
+    }
     guard let pattern = InterfacePattern(bytes: token.bytes) else {
       throw SyntaxError(at: token, "interface name '\(token.string)' is longer than the kernel's 15 bytes")
     }
@@ -410,7 +428,9 @@ package struct CommandParser: ~Copyable {
   }
 
   private mutating func readTable(_ token: Token, _ word: Token) throws(SyntaxError) {
-    if isRestore { throw SyntaxError(at: word, "-t cannot stand here", hint: "the line '*\(token.string)' names the table") }
+    if isRestore {
+      throw SyntaxError(at: word, "-t cannot stand here", hint: "the line '*\(token.string)' names the table")
+    }
     guard let table = TableName(rawValue: token.string) else {
       throw SyntaxError(
         at: token, "there is no table '\(token.string)'",
@@ -453,7 +473,8 @@ package struct CommandParser: ~Copyable {
   private mutating func readJump(_ token: Token) throws(SyntaxError) {
     guard token.count > 0 else { throw SyntaxError(at: token, "a target cannot be empty") }
     guard token.count <= ChainName.maxBytes else {
-      throw SyntaxError(at: token, "target '\(token.string)' has \(token.count) bytes, names have \(ChainName.maxBytes) at most")
+      throw SyntaxError(
+        at: token, "target '\(token.string)' has \(token.count) bytes, names have \(ChainName.maxBytes) at most")
     }
     draft.jump = token
     guard !draft.isGoto, Verdict(token: token) == nil else { return }
@@ -470,7 +491,9 @@ package struct CommandParser: ~Copyable {
     ExtensionDefinition(name, summary: "an extension kept as bytes", options: [OpaqueExtension.option])
   }
 
-  private mutating func finishRule<Chains: ChainLookup>(in table: TableName, _ chains: borrowing Chains) throws(SyntaxError) {
+  private mutating func finishRule<Chains: ChainLookup>(in table: TableName, _ chains: borrowing Chains)
+    throws(SyntaxError)
+  {
     for item in active {
       pool[item.values].proto = draft.rule.proto
       try checkPlace(item, table)
@@ -484,7 +507,8 @@ package struct CommandParser: ~Copyable {
     if case .extension = draft.rule.target { return }
     if !draft.isGoto, let verdict = Verdict(token: jump) {
       if verdict == .drop, table == .nat {
-        throw SyntaxError(at: jump, "the nat table is not for filtering: DROP is refused there", hint: "drop in the filter table")
+        throw SyntaxError(
+          at: jump, "the nat table is not for filtering: DROP is refused there", hint: "drop in the filter table")
       }
       draft.rule.target = .verdict(verdict)
       return
@@ -515,7 +539,10 @@ package struct CommandParser: ~Copyable {
     let near = suggestion(for: name, among: known).flatMap { $0.hasPrefix("did") ? $0 : nil }
     return SyntaxError(
       at: jump, "'\(name)' is neither a target nor a chain of table \(table)",
-      hint: near ?? (isRestore ? "a chain is made before it is used: the line ':\(name) - [0:0]'" : "a chain is made before it is used: -N \(name)"))
+      hint: near
+        ?? (isRestore
+          ? "a chain is made before it is used: the line ':\(name) - [0:0]'"
+          : "a chain is made before it is used: -N \(name)"))
   }
 
   /// Whether the extension may stand in this table, with this protocol.
@@ -523,7 +550,8 @@ package struct CommandParser: ~Copyable {
     let definition = pool[item.values].definition
     if let tables = definition.tables, !tables.contains(table) {
       let where_ = tables.sorted().map(\.rawValue).joined(separator: " or ")
-      throw SyntaxError(at: item.word, "\(definition.name) cannot stand in table \(table)", hint: "it belongs to table \(where_)")
+      throw SyntaxError(
+        at: item.word, "\(definition.name) cannot stand in table \(table)", hint: "it belongs to table \(where_)")
     }
     guard let protocols = definition.protocols else { return }
     if let proto = draft.rule.proto, !proto.isInverted, protocols.contains(proto.value) { return }
@@ -577,10 +605,12 @@ package struct CommandParser: ~Copyable {
   private func checkInterfaces() throws(SyntaxError) {
     guard let chain = draft.chain else { return }
     if draft.rule.outInterface != nil, chain == "INPUT" || chain == "PREROUTING" {
-      throw SyntaxError(at: chain, "packets in chain \(chain.string) have no output interface yet: -o cannot stand here")
+      throw SyntaxError(
+        at: chain, "packets in chain \(chain.string) have no output interface yet: -o cannot stand here")
     }
     if draft.rule.inInterface != nil, chain == "OUTPUT" || chain == "POSTROUTING" {
-      throw SyntaxError(at: chain, "packets in chain \(chain.string) have no input interface any more: -i cannot stand here")
+      throw SyntaxError(
+        at: chain, "packets in chain \(chain.string) have no input interface any more: -i cannot stand here")
     }
   }
 }

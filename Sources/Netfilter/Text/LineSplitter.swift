@@ -35,7 +35,9 @@ struct LineSplitter: ~Copyable {
         continue
       }
       let start = index
-      while index < line.count, line[index] != UInt8(ascii: " "), line[index] != UInt8(ascii: "\t"), line[index] != UInt8(ascii: "\"") {
+      while index < line.count, line[index] != UInt8(ascii: " "), line[index] != UInt8(ascii: "\t"),
+        line[index] != UInt8(ascii: "\"")
+      {
         index += 1
       }
       guard index < line.count, line[index] == UInt8(ascii: "\"") else {
@@ -103,8 +105,10 @@ struct LineSplitter: ~Copyable {
           keep(line[index])
           index += 1
         }
-      case UInt8(ascii: "$"), UInt8(ascii: "`"), UInt8(ascii: "|"), UInt8(ascii: "&"), UInt8(ascii: ";"), UInt8(ascii: "<"),
-        UInt8(ascii: ">"), UInt8(ascii: "("), UInt8(ascii: ")"), UInt8(ascii: "{"), UInt8(ascii: "}"), UInt8(ascii: "*"), UInt8(ascii: "?"):
+      case UInt8(ascii: "$"), UInt8(ascii: "`"), UInt8(ascii: "|"), UInt8(ascii: "&"), UInt8(ascii: ";"),
+        UInt8(ascii: "<"),
+        UInt8(ascii: ">"), UInt8(ascii: "("), UInt8(ascii: ")"), UInt8(ascii: "{"), UInt8(ascii: "}"),
+        UInt8(ascii: "*"), UInt8(ascii: "?"):
         throw Self.needsShell(byte, index)
       default:
         keep(byte)
@@ -120,9 +124,13 @@ struct LineSplitter: ~Copyable {
     index += 1
     while index < line.count, line[index] != quote {
       if quote == UInt8(ascii: "\"") {
-        if line[index] == UInt8(ascii: "$") || line[index] == UInt8(ascii: "`") { throw Self.needsShell(line[index], index) }
+        if line[index] == UInt8(ascii: "$") || line[index] == UInt8(ascii: "`") {
+          throw Self.needsShell(line[index], index)
+        }
         let escapes = line[index] == UInt8(ascii: "\\") && index + 1 < line.count
-        if escapes, [UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "$"), UInt8(ascii: "`")].contains(line[index + 1]) {
+        if escapes,
+          [UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "$"), UInt8(ascii: "`")].contains(line[index + 1])
+        {
           index += 1
         }
       }

@@ -8,6 +8,8 @@ public enum RulesText {
     public var diagnostics: [Diagnostic]
     /// Whether rules stated their counters.
     public var hasCounters: Bool
+    /// The inputs, in the order in which rules name them (``SourcePosition``).
+    public var files: [String] = []
 
     public init(ruleset: Ruleset = Ruleset(), diagnostics: [Diagnostic] = [], hasCounters: Bool = false) {
       self.ruleset = ruleset
@@ -34,12 +36,14 @@ public enum RulesText {
   /// - Parameters:
   ///   - bytes: the whole text, in ASCII or UTF-8. It is read once and nothing of it is kept.
   ///   - file: its name for messages.
+  ///   - earlierFiles: the inputs before this one; rules remember their input's place (``SourcePosition``).
   ///   - family: the family of iptables-save text; nil takes it from the file's suffix (`.v4`, `.v6`), its header line, or
   ///     else IPv4. Command lines name their own.
   ///   - earlier: what the inputs before this one held; a list of commands goes on there.
   ///   - together: where there is a second thread, a large text is read in two halves at once.
   public static func read(
-    _ bytes: UnsafeRawBufferPointer, file: String, family: Family? = nil, continuing earlier: Ruleset = Ruleset(),
+    _ bytes: UnsafeRawBufferPointer, file: String, after earlierFiles: [String] = [], family: Family? = nil,
+    continuing earlier: Ruleset = Ruleset(),
     names: Names = .wellKnown, registry: Registry = .standard, together: Together? = nil
   ) -> Reading {
     bytes.withMemoryRebound(to: UInt8.self) { whole in
@@ -50,7 +54,8 @@ public enum RulesText {
       let format = format(of: text)
       func makeReader() -> RulesTextReader {
         RulesTextReader(
-          text: text, file: file, family: family, format: format, continuing: earlier, names: names, registry: registry)
+          text: text, file: file, after: earlierFiles, family: family, format: format, continuing: earlier,
+          names: names, registry: registry)
       }
       if let together, format == .save, !isMarked, let split = SplitReading(text) {
         var first = makeReader()
@@ -95,7 +100,9 @@ public enum RulesText {
       let line = rest.prefix { $0 != UInt8(ascii: "\n") }
       rest = rest.dropFirst(line.count + 1)
       let words = Token(UnsafeBufferPointer(rebasing: line.prefix(200)))
-      guard let start = words.bytes.firstIndex(where: { $0 > 0x20 }), words.bytes[start] != UInt8(ascii: "#") else { continue }
+      guard let start = words.bytes.firstIndex(where: { $0 > 0x20 }), words.bytes[start] != UInt8(ascii: "#") else {
+        continue
+      }
       let first = words.part(start..<words.count).split(at: UInt8(ascii: " ")).before
       return CommandName(first) != nil || first == "sudo" || first == "set" ? .commands : .save
     }

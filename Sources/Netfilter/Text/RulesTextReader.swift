@@ -2,6 +2,8 @@
 struct RulesTextReader: ~Copyable {
   private let text: UnsafeBufferPointer<UInt8>
   private let file: String
+  /// The names of the inputs read before this one.
+  private let earlierFiles: [String]
   private let family: Family
   private let format: RulesText.Format
   private let names: Names
@@ -21,6 +23,7 @@ struct RulesTextReader: ~Copyable {
   /// Tables of this family that an input before this one has brought.
   private let tablesBefore: Set<TableName>
   private var number = 0
+  private var position: SourcePosition { SourcePosition(input: earlierFiles.count, line: number) }
   private let notes = NoteBox()
 
   /// Collects what host names stood for, and warnings, while one line is read.
@@ -31,11 +34,12 @@ struct RulesTextReader: ~Copyable {
   }
 
   init(
-    text: UnsafeBufferPointer<UInt8>, file: String, family: Family, format: RulesText.Format,
-    continuing earlier: Ruleset, names: Names, registry: Registry
+    text: UnsafeBufferPointer<UInt8>, file: String, after earlierFiles: [String], family: Family,
+    format: RulesText.Format, continuing earlier: Ruleset, names: Names, registry: Registry
   ) {
     self.text = text
     self.file = file
+    self.earlierFiles = earlierFiles
     self.family = family
     self.format = format
     var names = names
@@ -57,7 +61,8 @@ struct RulesTextReader: ~Copyable {
   mutating func read(afterByteOrderMark isMarked: Bool) -> RulesText.Reading {
     if isMarked {
       append(
-        .warning, "the text begins with a byte order mark; it is read without it", at: 1, UnsafeBufferPointer(start: nil, count: 0))
+        .warning, "the text begins with a byte order mark; it is read without it", at: 1,
+        UnsafeBufferPointer(start: nil, count: 0))
     }
     readLines(in: 0..<text.count)
     finish()
@@ -126,13 +131,17 @@ struct RulesTextReader: ~Copyable {
   private mutating func read(_ line: UnsafeBufferPointer<UInt8>) {
     guard line.count <= RulesText.longestLine else {
       return report(
-        SyntaxError(column: RulesText.longestLine + 1, "the line has \(line.count) bytes, at most \(RulesText.longestLine) are read"), line)
+        SyntaxError(
+          column: RulesText.longestLine + 1,
+          "the line has \(line.count) bytes, at most \(RulesText.longestLine) are read"), line)
     }
     guard let first = line.first(where: { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\t") }) else { return }
     guard first != UInt8(ascii: "#") else { return }
     if let place = line.firstIndex(where: { $0 < 0x20 && $0 != UInt8(ascii: "\t") || $0 == 0x7f }) {
       return report(
-        SyntaxError(column: place + 1, "byte 0x\(String(line[place], radix: 16)) cannot stand in rules text", hint: "is this a text file?"), line)
+        SyntaxError(
+          column: place + 1, "byte 0x\(String(line[place], radix: 16)) cannot stand in rules text",
+          hint: "is this a text file?"), line)
     }
     do throws(SyntaxError) {
       switch format {
@@ -165,7 +174,9 @@ struct RulesTextReader: ~Copyable {
     switch line[0] {
     case UInt8(ascii: "*") where openTable == nil: try readTableLine(line)
     case UInt8(ascii: "*"):
-      throw SyntaxError(column: 1, "table \(openTable!.name) of line \(openTable!.line) is still open", hint: "end it with a line COMMIT")
+      throw SyntaxError(
+        column: 1, "table \(openTable!.name) of line \(openTable!.line) is still open",
+        hint: "end it with a line COMMIT")
     case UInt8(ascii: ":"): try readChainLine(line)
     default:
       try splitter.splitRestore(line)
@@ -214,12 +225,16 @@ struct RulesTextReader: ~Copyable {
     let words = splitter.tokens
     let chain = words[0].part(1..<words[0].count)
     guard words.count >= 2 else {
-      throw SyntaxError(at: chain, "the chain's policy is missing", hint: "':\(chain.string) -' makes a chain, ':INPUT DROP' sets a policy")
+      throw SyntaxError(
+        at: chain, "the chain's policy is missing",
+        hint: "':\(chain.string) -' makes a chain, ':INPUT DROP' sets a policy")
     }
     let isBuiltIn = Table(table.name, family: family).contains(ChainName(unchecked: chain.string))
     if !isBuiltIn {
       guard words[1] == "-" else {
-        throw SyntaxError(at: words[1], "chain '\(chain.string)' is not built into table \(table.name) and has no policy", hint: "write '-' instead")
+        throw SyntaxError(
+          at: words[1], "chain '\(chain.string)' is not built into table \(table.name) and has no policy",
+          hint: "write '-' instead")
       }
       return try editor.addChain(chain, to: table.name)
     }
@@ -252,7 +267,7 @@ struct RulesTextReader: ~Copyable {
       for index in command.rules.indices { command.rules[index].counters = stated }
     }
     if stated != nil || command.hasCounters { hasCounters = true }
-    try editor.perform(command, line: number)
+    try editor.perform(command, at: position)
   }
 
   private mutating func parse(_ words: [Token], family: Family, table: TableName) throws(SyntaxError) -> Command? {
@@ -277,9 +292,9 @@ struct RulesTextReader: ~Copyable {
     }
     guard let command = try parse(Array(words.dropFirst()), family: name.family, table: .filter) else { return }
     if name.family == .ipv4 {
-      try editor.perform(command, line: number)
+      try editor.perform(command, at: position)
     } else {
-      try otherEditor.perform(command, line: number)
+      try otherEditor.perform(command, at: position)
     }
   }
 
@@ -288,7 +303,8 @@ struct RulesTextReader: ~Copyable {
   private mutating func finish() {
     guard let openTable, errors < RulesText.errorLimit else { return }
     append(
-      .error, "table \(openTable.name) is not committed: the line COMMIT is missing", hint: "has the file been cut off?",
+      .error, "table \(openTable.name) is not committed: the line COMMIT is missing",
+      hint: "has the file been cut off?",
       column: 1, at: openTable.line, lineText(openTable.line))
     errors += 1
   }
@@ -297,12 +313,23 @@ struct RulesTextReader: ~Copyable {
   private mutating func check(_ ruleset: Ruleset) {
     for table in ruleset.tables {
       for problem in table.problems(registry: registry) {
-        let line = lineText(problem.line ?? 0)
-        append(
-          .error, problem.message, hint: problem.hint, column: column(of: problem.word, in: line),
-          length: problem.word.utf8.count, at: problem.line ?? 0, line)
+        report(problem)
       }
     }
+  }
+
+  private mutating func report(_ problem: TableProblem) {
+    let place = problem.position
+    if let place, place.input < earlierFiles.count {  // this input has made a problem of an earlier one's rule
+      diagnostics.append(
+        Diagnostic(
+          .error, file: earlierFiles[place.input], line: place.line, message: problem.message, hint: problem.hint))
+      return
+    }
+    let line = lineText(place?.line ?? 0)
+    append(
+      .error, problem.message, hint: problem.hint, column: column(of: problem.word, in: line),
+      length: problem.word.utf8.count, at: place?.line ?? 0, line)
   }
 
   /// Where an extension or chain is named in a line that was read before: behind `-j`, `-g` or `-m`, or any such word.

@@ -45,7 +45,9 @@ struct RulesetEditor: ChainLookup {
     } catch {
       throw SyntaxError(at: token, "\(error)")
     }
-    if registry.target(named: name.text, family: .ipv4) != nil || registry.target(named: name.text, family: .ipv6) != nil {
+    if registry.target(named: name.text, family: .ipv4) != nil
+      || registry.target(named: name.text, family: .ipv6) != nil
+    {
       throw SyntaxError(
         at: token, "chain '\(name)' has the name of a target", hint: "call it otherwise, for example '\(name)-CHAIN'")
     }
@@ -59,7 +61,9 @@ struct RulesetEditor: ChainLookup {
     try edit(index, token) { table throws(Table.Problem) in try table.addChain(name) }
   }
 
-  mutating func setPolicy(_ policy: Token, of chain: Token, in table: TableName, counters: Counters = .zero) throws(SyntaxError) {
+  mutating func setPolicy(_ policy: Token, of chain: Token, in table: TableName, counters: Counters = .zero)
+    throws(SyntaxError)
+  {
     guard let value = Policy(label: policy.string) else {
       throw SyntaxError(at: policy, "'\(policy.string)' is not a policy", hint: "a policy is ACCEPT or DROP")
     }
@@ -68,7 +72,9 @@ struct RulesetEditor: ChainLookup {
     try edit(index, chain) { table throws(Table.Problem) in try table.setPolicy(value, of: name, counters: counters) }
   }
 
-  private mutating func edit(_ index: Int, _ token: Token, _ body: (inout Table) throws(Table.Problem) -> Void) throws(SyntaxError) {
+  private mutating func edit(_ index: Int, _ token: Token, _ body: (inout Table) throws(Table.Problem) -> Void)
+    throws(SyntaxError)
+  {
     do {
       try ruleset.withTable(at: index, body)
     } catch {
@@ -77,10 +83,10 @@ struct RulesetEditor: ChainLookup {
   }
 
   /// Does what a command says.
-  mutating func perform(_ command: Command, line: Int) throws(SyntaxError) {
+  mutating func perform(_ command: Command, at position: SourcePosition) throws(SyntaxError) {
     switch command.operation {
     case .append, .insert, .replace, .delete, .deleteNumber, .check:
-      try performOnRules(command, line: line)
+      try performOnRules(command, at: position)
     case .show: break
     case .policy: try setPolicy(command.argument!, of: command.chain!, in: command.table)
     case .newChain: try addChain(command.chain!, to: command.table)
@@ -96,7 +102,9 @@ struct RulesetEditor: ChainLookup {
         switch command.operation {
         case .flush: table.flush()
         case .deleteChain:
-          for chain in table.chains where chain.hook == nil && chain.rules.isEmpty { try? table.removeChain(chain.name) }
+          for chain in table.chains where chain.hook == nil && chain.rules.isEmpty {
+            try? table.removeChain(chain.name)
+          }
         default: break
         }
       }
@@ -121,7 +129,7 @@ struct RulesetEditor: ChainLookup {
       hint: suggestion(for: token.string, among: known))
   }
 
-  private mutating func performOnRules(_ command: Command, line: Int) throws(SyntaxError) {
+  private mutating func performOnRules(_ command: Command, at position: SourcePosition) throws(SyntaxError) {
     let token = command.chain!
     let table: Int
     let chain: Int
@@ -138,37 +146,41 @@ struct RulesetEditor: ChainLookup {
     if case .append = command.operation {
       ruleset.withTable(at: table) { table in
         table.withRules(of: chain) { rules in
-          for rule in command.rules { rules.append(rule, line: line) }
+          for rule in command.rules { rules.append(rule, at: position) }
           if rules.count == Self.longChain { rules.reserve(rules: expectedRules, bytes: expectedBytes) }
         }
       }
       return
     }
-    try changeRules(command, table, chain)
+    try changeRules(command, table, chain, at: position)
   }
 
-  private mutating func changeRules(_ command: Command, _ table: Int, _ chain: Int) throws(SyntaxError) {
+  private mutating func changeRules(_ command: Command, _ table: Int, _ chain: Int, at position: SourcePosition)
+    throws(SyntaxError)
+  {
     let rules = ruleset.tables[table].chains[chain].rules
-    func position(_ number: Int, last: Int) throws(SyntaxError) -> Int {
+    func place(_ number: Int, last: Int) throws(SyntaxError) -> Int {
       guard number <= last else {
-        throw SyntaxError(at: command.chain!, "chain \(command.chain!.string) has no place \(number): it holds \(rules.count) rules")
+        throw SyntaxError(
+          at: command.chain!, "chain \(command.chain!.string) has no place \(number): it holds \(rules.count) rules")
       }
       return number - 1
     }
     let edit: (Range<Int>, [Rule])
     switch command.operation {
     case .insert(let number):
-      let place = try position(number, last: rules.count + 1)
-      edit = (place..<place, command.rules.reversed())
+      let index = try place(number, last: rules.count + 1)
+      edit = (index..<index, command.rules.reversed())
     case .replace(let number):
-      let place = try position(number, last: rules.count)
-      edit = (place..<place + 1, command.rules)
+      let index = try place(number, last: rules.count)
+      edit = (index..<index + 1, command.rules)
     case .deleteNumber(let number):
-      let place = try position(number, last: rules.count)
-      edit = (place..<place + 1, [])
+      let index = try place(number, last: rules.count)
+      edit = (index..<index + 1, [])
     default:
       for rule in command.rules {
-        guard let place = ruleset.tables[table].chains[chain].rules.firstIndex(where: { $0.sameEffect(as: rule) }) else {
+        guard let place = ruleset.tables[table].chains[chain].rules.firstIndex(where: { $0.sameEffect(as: rule) })
+        else {
           throw SyntaxError(at: command.chain!, "chain \(command.chain!.string) holds no such rule")
         }
         if command.operation == .check { continue }
@@ -176,6 +188,6 @@ struct RulesetEditor: ChainLookup {
       }
       return
     }
-    ruleset.withTable(at: table) { $0.withRules(of: chain) { $0.replaceSubrange(edit.0, with: edit.1) } }
+    ruleset.withTable(at: table) { $0.withRules(of: chain) { $0.replaceSubrange(edit.0, with: edit.1, at: position) } }
   }
 }

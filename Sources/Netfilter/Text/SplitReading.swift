@@ -68,7 +68,9 @@ enum LineScanner {
   static func endOfLine(_ text: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
     let bytes = UnsafeRawBufferPointer(text)
     var index = start
-    while index + 8 <= bytes.count, !hasLineFeed(bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)) { index += 8 }
+    while index + 8 <= bytes.count, !hasLineFeed(bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)) {
+      index += 8
+    }
     while index < bytes.count, bytes[index] != UInt8(ascii: "\n") { index += 1 }
     return index
   }

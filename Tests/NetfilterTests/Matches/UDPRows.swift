@@ -7,7 +7,9 @@ import Testing
       .ipv6, "-p udp ! --sport :4 --dport 5:",
       prints: "-p udp -m udp ! --sport 0:4 --dport 5:65535",
       wire: [0, 0, 4, 0, 5, 0, 255, 255, 1, 0]),
-    Row(.ipv4, "-p udp ! --dport 0:", prints: "-p udp -m udp ! --dport 0:65535", wire: [0, 0, 255, 255, 0, 0, 255, 255, 2, 0]),
+    Row(
+      .ipv4, "-p udp ! --dport 0:", prints: "-p udp -m udp ! --dport 0:65535",
+      wire: [0, 0, 255, 255, 0, 0, 255, 255, 2, 0]),
     Row(
       .ipv4, "-p udp --dport domain",
       prints: "-p udp -m udp --dport 53",

@@ -1,0 +1,79 @@
+/// Counters, and comparing rules without them.
+extension RuleList {
+  private func counterOffset(of index: Int) -> Int {
+    Int(starts[index]) + RuleCodec.Layout.of(family).counters
+  }
+
+  package func counters(of index: Int) -> Counters {
+    let offset = counterOffset(of: index)
+    return bytes.withUnsafeBytes {
+      Counters(
+        packets: $0.loadUnaligned(fromByteOffset: offset, as: UInt64.self),
+        bytes: $0.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self))
+    }
+  }
+
+  package mutating func setCounters(_ counters: Counters, of index: Int) {
+    let offset = counterOffset(of: index)
+    bytes.withUnsafeMutableBytes {
+      $0.storeBytes(of: counters.packets, toByteOffset: offset, as: UInt64.self)
+      $0.storeBytes(of: counters.bytes, toByteOffset: offset + 8, as: UInt64.self)
+    }
+  }
+
+  /// Whether the rule at `index` and the one at `otherIndex` of another list are the same but for counters.
+  package func sameRule(_ index: Int, _ other: RuleList, _ otherIndex: Int) -> Bool {
+    let mine = range(of: index)
+    let theirs = other.range(of: otherIndex)
+    guard mine.count == theirs.count else { return false }
+    let counters = RuleCodec.Layout.of(family).counters
+    return bytes.withUnsafeBytes { a in
+      other.bytes.withUnsafeBytes { b in
+        let after = counters + 16
+        return equalBytes(a[mine.prefix(counters)], b[theirs.prefix(counters)])
+          && equalBytes(a[mine.dropFirst(after)], b[theirs.dropFirst(after)])
+      }
+    }
+  }
+
+  /// Whether both lists hold the same rules in the same order, whatever their counters.
+  public func sameRules(as other: RuleList) -> Bool {
+    family == other.family && starts == other.starts && bytes.count == other.bytes.count
+      && indices.allSatisfy { sameRule($0, other, $0) }
+  }
+
+  /// A number that is equal for rules that are the same but for counters.
+  package func fingerprint(of index: Int) -> Int {
+    let range = range(of: index)
+    let counters = RuleCodec.Layout.of(family).counters
+    return bytes.withUnsafeBytes { all in
+      var hasher = Hasher()
+      hasher.combine(bytes: UnsafeRawBufferPointer(rebasing: all[range.prefix(counters)]))
+      hasher.combine(bytes: UnsafeRawBufferPointer(rebasing: all[range.dropFirst(counters + 16)]))
+      return hasher.finalize()
+    }
+  }
+}
+
+private func equalBytes(_ a: Slice<UnsafeRawBufferPointer>, _ b: Slice<UnsafeRawBufferPointer>) -> Bool {
+  a.count == b.count
+    && (a.isEmpty || compareMemory(UnsafeRawBufferPointer(rebasing: a), UnsafeRawBufferPointer(rebasing: b)))
+}
+
+/// Compares eight bytes at a time.
+private func compareMemory(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
+  var offset = 0
+  while offset + 8 <= a.count {
+    if a.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+      != b.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+    {
+      return false
+    }
+    offset += 8
+  }
+  while offset < a.count {
+    if a[offset] != b[offset] { return false }
+    offset += 1
+  }
+  return true
+}

@@ -1,0 +1,178 @@
+/// Rules between their form in a kernel's table, where a jump is a number, and their form here, where it is a name.
+extension RuleList {
+  /// Adds a rule as the kernel gave it, whose standard target stands for `label`: a verdict, a chain, or nothing. What
+  /// only the kernel uses is cleared, and so are the bytes behind names, which nobody sets.
+  package mutating func append(kernelEntry entry: UnsafeRawBufferPointer, label: UnsafePointer<CChar>?) {
+    let start = bytes.count
+    note(0)
+    starts.append(UInt32(start))
+    bytes.append(contentsOf: entry)
+    let layout = RuleCodec.Layout.of(family)
+    bytes.withUnsafeMutableBytes { all in
+      let rule = UnsafeMutableRawBufferPointer(rebasing: all[start...])
+      rule.storeBytes(of: 0, toByteOffset: layout.cache, as: UInt32.self)
+      rule.storeBytes(of: 0, toByteOffset: layout.comeFrom, as: UInt32.self)
+      let target = Int(rule.loadUnaligned(fromByteOffset: layout.targetOffset, as: UInt16.self))
+      var offset = layout.size
+      while offset < target {
+        Self.clearNameTail(rule, offset)
+        offset += Int(rule.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
+      }
+      if rule[target + 2] == 0, let label { Self.setLabel(rule, target, label) }
+      Self.clearNameTail(rule, target)
+    }
+  }
+
+  private static func clearNameTail(_ rule: UnsafeMutableRawBufferPointer, _ header: Int) {
+    let end = header + 2 + RuleCodec.extensionNameSize
+    var place = header + 2
+    while place < end, rule[place] != 0 { place += 1 }
+    while place < end {
+      rule[place] = 0
+      place += 1
+    }
+  }
+
+  private static func setLabel(_ rule: UnsafeMutableRawBufferPointer, _ target: Int, _ label: UnsafePointer<CChar>) {
+    var place = 0
+    while place < RuleCodec.extensionNameSize - 1, label[place] != 0 {
+      rule[target + 2 + place] = UInt8(bitPattern: label[place])
+      place += 1
+    }
+    rule[target + 2 + place] = 0
+    let isChain = place > 0 && !Verdict.allCases.contains { isLabel(label, $0.label) }
+    rule.storeBytes(
+      of: isChain ? RuleCodec.jumpMarker : 0, toByteOffset: target + RuleCodec.extensionHeaderSize, as: UInt32.self)
+  }
+
+  /// Adds rules that lie one behind the other in a kernel's table, in zeroed memory, from `base` on. Jumps, which are
+  /// offsets in that table, become names.
+  package mutating func append(
+    kernelEntries entries: UnsafeRawBufferPointer, at base: Int, chainAt: (Int32) -> ChainName?
+  ) {
+    let first = bytes.count
+    bytes.append(contentsOf: entries)
+    let layout = RuleCodec.Layout.of(family)
+    let isNoted = !positions.isEmpty
+    var found: [UInt32] = []
+    bytes.withUnsafeMutableBytes { all in
+      var rule = first
+      while rule < all.count {
+        found.append(UInt32(rule))
+        all.storeBytes(of: 0, toByteOffset: rule + layout.cache, as: UInt32.self)
+        all.storeBytes(of: 0, toByteOffset: rule + layout.comeFrom, as: UInt32.self)
+        let next = rule + Int(all.loadUnaligned(fromByteOffset: rule + layout.nextOffset, as: UInt16.self))
+        let target = rule + Int(all.loadUnaligned(fromByteOffset: rule + layout.targetOffset, as: UInt16.self))
+        if all[target + 2] == 0, next - target == RuleCodec.standardTargetSize {
+          Self.nameVerdict(all, target, fallsTo: Int32(base + next - first), chainAt)
+        }
+        rule = next
+      }
+    }
+    starts.append(contentsOf: found)
+    if isNoted { positions.append(contentsOf: repeatElement(0, count: found.count)) }
+  }
+
+  /// Puts a verdict's label or a chain's name in place of the kernel's number.
+  private static func nameVerdict(
+    _ all: UnsafeMutableRawBufferPointer, _ target: Int, fallsTo next: Int32, _ chainAt: (Int32) -> ChainName?
+  ) {
+    let place = target + RuleCodec.extensionHeaderSize
+    let number = all.loadUnaligned(fromByteOffset: place, as: Int32.self)
+    var marker: UInt32 = 0
+    func write(_ bytes: some Sequence<UInt8>) {
+      for (offset, byte) in bytes.prefix(RuleCodec.extensionNameSize - 1).enumerated() {
+        all[target + 2 + offset] = byte
+      }
+    }
+    switch number {
+    case -1: write("DROP".utf8)
+    case -2: write("ACCEPT".utf8)
+    case -4: write("QUEUE".utf8)
+    case -5: write("RETURN".utf8)
+    case next: break
+    default:
+      guard let chain = chainAt(number) else { return }
+      write(chain.text.utf8)
+      marker = RuleCodec.jumpMarker
+    }
+    all.storeBytes(of: marker, toByteOffset: place, as: UInt32.self)
+  }
+
+  /// A rule's target as far as the kernel's standard target serves for it.
+  package enum StandardLabel {
+    case none
+    case verdict(Verdict)
+    case chain(ChainName)
+    case `extension`
+  }
+
+  package func standardLabel(of index: Int) -> StandardLabel {
+    let start = Int(starts[index])
+    return bytes.withUnsafeBytes { all in
+      let target =
+        start
+        + Int(all.loadUnaligned(fromByteOffset: start + RuleCodec.Layout.of(family).targetOffset, as: UInt16.self))
+      guard Int(all.loadUnaligned(fromByteOffset: target, as: UInt16.self)) == RuleCodec.standardTargetSize else {
+        return .extension
+      }
+      if all[target + 2] == 0 { return .none }
+      let name = all.loadUnaligned(fromByteOffset: target + 2, as: UInt64.self)
+      for (label, verdict) in Self.verdictKeys where label == name { return .verdict(verdict) }
+      guard
+        all.loadUnaligned(fromByteOffset: target + RuleCodec.extensionHeaderSize, as: UInt32.self)
+          == RuleCodec.jumpMarker
+      else { return .extension }
+      let text = all[target + 2..<target + 2 + RuleCodec.extensionNameSize].prefix { $0 != 0 }
+      return .chain(ChainName(unchecked: String(decoding: text, as: UTF8.self)))
+    }
+  }
+
+  private static let verdictKeys = Verdict.allCases.map { (nameKey("\($0.label)"), $0) }
+
+  /// Whether the rule jumps by name, or holds an extension whose name begins with one of `keys` (see ``nameKey(_:)``).
+  /// A look at the bytes, which saves decoding the rules of which neither is true.
+  func jumpsOrHolds(_ keys: [UInt64], at index: Int) -> Bool {
+    let start = Int(starts[index])
+    let layout = RuleCodec.Layout.of(family)
+    return bytes.withUnsafeBytes { all in
+      let target = start + Int(all.loadUnaligned(fromByteOffset: start + layout.targetOffset, as: UInt16.self))
+      var offset = start + layout.size
+      while offset <= target {
+        let size = Int(all.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
+        if keys.contains(all.loadUnaligned(fromByteOffset: offset + 2, as: UInt64.self)) { return true }
+        if offset == target, size == RuleCodec.standardTargetSize {
+          return all.loadUnaligned(fromByteOffset: offset + RuleCodec.extensionHeaderSize, as: UInt32.self)
+            == RuleCodec.jumpMarker
+        }
+        offset += size
+      }
+      return false
+    }
+  }
+
+  /// The first eight bytes of a kernel name, zero-padded.
+  static func nameKey(_ name: String) -> UInt64 {
+    var key: UInt64 = 0
+    withUnsafeMutableBytes(of: &key) { for (place, byte) in name.utf8.prefix(8).enumerated() { $0[place] = byte } }
+    return key
+  }
+
+  /// Puts the bytes of a rule of another list in place of the one at `index`, whose position stays.
+  /// - Returns: false, and nothing has changed, when they have another size.
+  package mutating func overwrite(_ index: Int, with other: RuleList, _ otherIndex: Int) -> Bool {
+    let mine = range(of: index)
+    let theirs = other.range(of: otherIndex)
+    guard mine.count == theirs.count else { return false }
+    bytes.replaceSubrange(mine, with: other.bytes[theirs])
+    return true
+  }
+}
+
+/// Whether a C string is the label.
+private func isLabel(_ text: UnsafePointer<CChar>, _ label: StaticString) -> Bool {
+  for place in 0..<label.utf8CodeUnitCount where UInt8(bitPattern: text[place]) != label.utf8Start[place] {
+    return false
+  }
+  return text[label.utf8CodeUnitCount] == 0
+}
