@@ -14,6 +14,7 @@ extension RuleList {
   }
 
   package mutating func setCounters(_ counters: Counters, of index: Int) {
+    guard self.counters(of: index) != counters else { return }  // a list that is shared stays so
     let offset = counterOffset(of: index)
     bytes.withUnsafeMutableBytes {
       $0.storeBytes(of: counters.packets, toByteOffset: offset, as: UInt64.self)

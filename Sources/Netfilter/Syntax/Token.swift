@@ -34,7 +34,8 @@ package struct Token {
   @inline(__always)
   package static func != (a: Token, b: StaticString) -> Bool { !(a == b) }
 
-  package static func == (a: Token, b: String) -> Bool { b.utf8.elementsEqual(a.bytes) }
+  /// Comparing with a text that is not a literal; a literal is a `StaticString`, which costs less.
+  package func holds(_ text: String) -> Bool { text.utf8.elementsEqual(bytes) }
 
   package func equalsIgnoringCase(_ other: StaticString) -> Bool {
     guard bytes.count == other.utf8CodeUnitCount else { return false }

@@ -343,10 +343,11 @@ struct RulesTextReader: ~Copyable {
       return 0
     }
     let tokens = splitter.tokens
+    let options: [StaticString] = ["-j", "-g", "-m"]
     let place = tokens.indices.dropFirst().last { index in
-      tokens[index] == word && (tokens[index - 1] == "-j" || tokens[index - 1] == "-g" || tokens[index - 1] == "-m")
+      tokens[index].holds(word) && options.contains { tokens[index - 1] == $0 }
     }
-    return (place ?? tokens.lastIndex { $0 == word }).map { tokens[$0].column } ?? 1
+    return (place ?? tokens.lastIndex { $0.holds(word) }).map { tokens[$0].column } ?? 1
   }
 
   private func lineText(_ wanted: Int) -> UnsafeBufferPointer<UInt8> {
