@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 
+
 def write_rules(path, count, variant):
     """A filter table as machines have it: a few rules for everybody, then one after another for somebody. The second
     variant has one rule in a hundred changed."""
