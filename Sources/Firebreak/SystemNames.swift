@@ -6,7 +6,10 @@ extension Names {
   /// The names of this machine: /etc/services, /etc/protocols and the resolver, each asked at most once and only when a
   /// name is seen; the well-known names stand in for what the files do not have.
   public static let system = Names(
-    service: { name, proto in ServiceFile.shared.port(of: name, proto) ?? Names.wellKnown.service(name, proto) },
+    service: { name, proto in
+      let file = ServiceFile.shared
+      return file.isEmpty ? Names.wellKnown.service(name, proto) : file.port(of: name, proto)
+    },
     protocolNumber: { name in ProtocolFile.shared.number(of: name) ?? Names.wellKnown.protocolNumber(name) },
     protocolName: { number in ProtocolFile.shared.name(of: number) ?? Names.wellKnown.protocolName(number) },
     host: resolveHost)
@@ -39,10 +42,13 @@ private final class ServiceFile: Sendable {
     self.ports = ports
   }
 
+  /// Not there, or without a line that names a service.
+  var isEmpty: Bool { ports.isEmpty }
+
   func port(of name: String, _ proto: IPProtocol?) -> UInt16? {
     guard let found = ports[name] else { return nil }
     guard let proto, let wanted = Names.wellKnown.name(of: proto) else { return found.first?.port }
-    return found.first { $0.proto == wanted }?.port ?? found.first?.port
+    return found.first { $0.proto == wanted }?.port
   }
 }
 

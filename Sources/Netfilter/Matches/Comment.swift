@@ -30,7 +30,12 @@ extension Comment {
 
   public init(parsing options: OptionValues) throws(SyntaxError) {
     guard let token = options.token("--comment") else { throw options.error("--comment", "needs --comment TEXT") }
-    guard let value = Comment(bytes: Array(token.bytes)) else {
+    var bytes = Array(token.bytes)
+    if bytes.count == Self.maxBytes + 1 {  // iptables takes one byte more than the kernel's field keeps
+      bytes.removeLast()
+      options.warn(token, "--comment: the text has \(token.count) bytes; the last one is cut off")
+    }
+    guard let value = Comment(bytes: bytes) else {
       let tooLong = token.count > Self.maxBytes
       throw options.error(
         "--comment",

@@ -69,10 +69,10 @@ extension TCP {
     ])
 
   public init(parsing options: OptionValues) throws(SyntaxError) {
-    if let ports = try options.portRange("--source-port", .tcp) {
+    if let ports = try options.portRange("--source-port", nil) {
       sourcePorts = ports.condition(inverted: options.isInverted("--source-port"))
     }
-    if let ports = try options.portRange("--destination-port", .tcp) {
+    if let ports = try options.portRange("--destination-port", nil) {
       destinationPorts = ports.condition(inverted: options.isInverted("--destination-port"))
     }
     if let words = options.words("--tcp-flags") {

@@ -23,10 +23,10 @@ extension UDP {
     ])
 
   public init(parsing options: OptionValues) throws(SyntaxError) {
-    if let ports = try options.portBounds("--source-port", .udp) {
+    if let ports = try options.portBounds("--source-port", nil) {
       sourcePorts = ports.condition(inverted: options.isInverted("--source-port"))
     }
-    if let ports = try options.portBounds("--destination-port", .udp) {
+    if let ports = try options.portBounds("--destination-port", nil) {
       destinationPorts = ports.condition(inverted: options.isInverted("--destination-port"))
     }
   }

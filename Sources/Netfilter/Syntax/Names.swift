@@ -37,8 +37,15 @@ public struct Names: Sendable {
 // MARK: Reading tokens with names
 
 extension Names {
-  package func port(_ token: Token, _ proto: IPProtocol?, option: StaticString) throws(SyntaxError) -> UInt16 {
-    if let number = token.number {
+  /// A port by number or service name.
+  ///
+  /// - Parameters:
+  ///   - proto: the protocol whose service it has to be; nil for any.
+  ///   - decimal: take decimal numbers only, as iptables does where it asks getaddrinfo(3); elsewhere `0x16` is one too.
+  package func port(_ token: Token, _ proto: IPProtocol?, option: StaticString, decimal: Bool = false)
+    throws(SyntaxError) -> UInt16
+  {
+    if let number = decimal ? token.decimal : token.number {
       guard number <= 65535 else {
         throw SyntaxError(at: token, "\(option): \(number) is not a port", hint: "ports go from 0 to 65535")
       }
@@ -51,10 +58,10 @@ extension Names {
   }
 
   /// `22`, `22:25`, `:25` or `22:`.
-  package func portRange(_ token: Token, _ proto: IPProtocol?, option: StaticString) throws(SyntaxError)
-    -> PortRange
+  package func portRange(_ token: Token, _ proto: IPProtocol?, option: StaticString, decimal: Bool = false)
+    throws(SyntaxError) -> PortRange
   {
-    let bounds = try portBounds(token, proto, option: option)
+    let bounds = try portBounds(token, proto, option: option, decimal: decimal)
     guard let range = PortRange(bounds.first, through: bounds.last) else {
       throw SyntaxError(
         at: token, "\(option): the range '\(token.string)' runs backwards",
@@ -64,13 +71,13 @@ extension Names {
   }
 
   /// The same, for options that take a range which runs backwards.
-  package func portBounds(_ token: Token, _ proto: IPProtocol?, option: StaticString) throws(SyntaxError)
-    -> Bounds<UInt16>
+  package func portBounds(_ token: Token, _ proto: IPProtocol?, option: StaticString, decimal: Bool = false)
+    throws(SyntaxError) -> Bounds<UInt16>
   {
     let parts = token.split(at: UInt8(ascii: ":"))
-    guard let after = parts.after else { return Bounds(try port(token, proto, option: option)) }
-    let first = parts.before.count == 0 ? 0 : try port(parts.before, proto, option: option)
-    let last = after.count == 0 ? 65535 : try port(after, proto, option: option)
+    guard let after = parts.after else { return Bounds(try port(token, proto, option: option, decimal: decimal)) }
+    let first = parts.before.count == 0 ? 0 : try port(parts.before, proto, option: option, decimal: decimal)
+    let last = after.count == 0 ? 65535 : try port(after, proto, option: option, decimal: decimal)
     return Bounds(first, last)
   }
 

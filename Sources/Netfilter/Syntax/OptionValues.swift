@@ -189,18 +189,18 @@ extension OptionValues {
 
   package func port(_ name: StaticString, _ proto: IPProtocol?) throws(SyntaxError) -> UInt16? {
     guard let token = token(name) else { return nil }
-    return try names.port(token, proto, option: name)
+    return try names.port(token, proto, option: name, decimal: true)
   }
 
   package func portRange(_ name: StaticString, _ proto: IPProtocol?) throws(SyntaxError) -> PortRange? {
     guard let token = token(name) else { return nil }
-    return try names.portRange(token, proto, option: name)
+    return try names.portRange(token, proto, option: name, decimal: true)
   }
 
   /// See ``Names/portBounds(_:_:option:)``.
   package func portBounds(_ name: StaticString, _ proto: IPProtocol?) throws(SyntaxError) -> Bounds<UInt16>? {
     guard let token = token(name) else { return nil }
-    return try names.portBounds(token, proto, option: name)
+    return try names.portBounds(token, proto, option: name, decimal: true)
   }
 
   /// One of the declared words, by its place among them.

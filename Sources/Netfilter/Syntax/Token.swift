@@ -112,6 +112,17 @@ extension Token {
     return value
   }
 
+  /// Reads a number in decimal digits, whatever zeros it begins with.
+  package var decimal: UInt64? {
+    guard !bytes.isEmpty, bytes.count <= 19 else { return nil }
+    var value: UInt64 = 0
+    for byte in bytes {
+      guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return nil }
+      value = value * 10 + UInt64(byte - UInt8(ascii: "0"))
+    }
+    return value
+  }
+
   /// A number within `range`, nil when it is none.
   package func number<T: FixedWidthInteger>(in range: ClosedRange<T>) -> T? {
     guard let value = number, let fitting = T(exactly: value), range.contains(fitting) else { return nil }
