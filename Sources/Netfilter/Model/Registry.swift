@@ -21,6 +21,7 @@ public struct Registry: Sendable {
       UDP.self,
     ],
     targets: [
+      CT.self,
       DestinationNAT.self,
       Log.self,
       MarkTarget.self,
