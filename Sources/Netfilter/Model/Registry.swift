@@ -26,6 +26,7 @@ public struct Registry: Sendable {
       Log.self,
       MarkTarget.self,
       Masquerade.self,
+      NFLog.self,
       NoTrack.self,
       Redirect.self,
       Reject.self,
