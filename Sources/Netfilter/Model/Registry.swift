@@ -31,6 +31,7 @@ public struct Registry: Sendable {
       Redirect.self,
       Reject.self,
       SourceNAT.self,
+      TCPMSS.self,
     ])
 
   private let matchesByName: NameTable<any Match.Type>
