@@ -21,6 +21,7 @@ public struct Registry: Sendable {
       UDP.self,
     ],
     targets: [
+      ConnmarkTarget.self,
       CT.self,
       DestinationNAT.self,
       Log.self,
