@@ -33,6 +33,7 @@ public struct Registry: Sendable {
       Reject.self,
       SourceNAT.self,
       TCPMSS.self,
+      Tee.self,
     ])
 
   private let matchesByName: NameTable<any Match.Type>
