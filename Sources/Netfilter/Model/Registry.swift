@@ -21,6 +21,7 @@ public struct Registry: Sendable {
       UDP.self,
     ],
     targets: [
+      Checksum.self,
       ConnmarkTarget.self,
       CT.self,
       DestinationNAT.self,
