@@ -35,6 +35,7 @@ public struct Registry: Sendable {
       SourceNAT.self,
       TCPMSS.self,
       Tee.self,
+      Trace.self,
     ])
 
   private let matchesByName: NameTable<any Match.Type>
