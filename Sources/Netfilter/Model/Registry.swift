@@ -29,6 +29,7 @@ public struct Registry: Sendable {
       MarkTarget.self,
       Masquerade.self,
       NFLog.self,
+      NFQueue.self,
       NoTrack.self,
       Redirect.self,
       Reject.self,
