@@ -22,6 +22,7 @@ public struct Registry: Sendable {
     ],
     targets: [
       Checksum.self,
+      Classify.self,
       ConnmarkTarget.self,
       CT.self,
       DestinationNAT.self,
