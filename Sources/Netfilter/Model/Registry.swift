@@ -26,6 +26,7 @@ public struct Registry: Sendable {
       ConnmarkTarget.self,
       CT.self,
       DestinationNAT.self,
+      DSCPTarget.self,
       Log.self,
       MarkTarget.self,
       Masquerade.self,
