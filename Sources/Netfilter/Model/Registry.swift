@@ -38,6 +38,7 @@ public struct Registry: Sendable {
       SourceNAT.self,
       TCPMSS.self,
       Tee.self,
+      TOSTarget.self,
       Trace.self,
     ])
 
