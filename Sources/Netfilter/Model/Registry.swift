@@ -30,6 +30,7 @@ public struct Registry: Sendable {
       Log.self,
       MarkTarget.self,
       Masquerade.self,
+      NetMap.self,
       NFLog.self,
       NFQueue.self,
       NoTrack.self,
