@@ -41,6 +41,7 @@ public struct Registry: Sendable {
       Tee.self,
       TOSTarget.self,
       Trace.self,
+      TTLTarget.self,
     ])
 
   private let matchesByName: NameTable<any Match.Type>
