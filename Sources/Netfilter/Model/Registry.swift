@@ -27,6 +27,7 @@ public struct Registry: Sendable {
       CT.self,
       DestinationNAT.self,
       DSCPTarget.self,
+      HLTarget.self,
       Log.self,
       MarkTarget.self,
       Masquerade.self,
