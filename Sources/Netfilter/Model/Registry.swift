@@ -41,6 +41,7 @@ public struct Registry: Sendable {
       TCPMSS.self,
       Tee.self,
       TOSTarget.self,
+      TProxy.self,
       Trace.self,
       TTLTarget.self,
     ])
