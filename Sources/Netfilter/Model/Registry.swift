@@ -39,6 +39,7 @@ public struct Registry: Sendable {
       Reject.self,
       SourceNAT.self,
       TCPMSS.self,
+      TCPOptionStrip.self,
       Tee.self,
       TOSTarget.self,
       TProxy.self,
