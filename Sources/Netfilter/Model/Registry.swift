@@ -38,6 +38,7 @@ public struct Registry: Sendable {
       Redirect.self,
       Reject.self,
       SourceNAT.self,
+      SynProxy.self,
       TCPMSS.self,
       TCPOptionStrip.self,
       Tee.self,
