@@ -21,6 +21,7 @@ public struct Registry: Sendable {
       UDP.self,
     ],
     targets: [
+      Audit.self,
       Checksum.self,
       Classify.self,
       ConnmarkTarget.self,
