@@ -29,6 +29,7 @@ public struct Registry: Sendable {
       DestinationNAT.self,
       DSCPTarget.self,
       HLTarget.self,
+      IdleTimer.self,
       Log.self,
       MarkTarget.self,
       Masquerade.self,
