@@ -30,6 +30,7 @@ public struct Registry: Sendable {
       DSCPTarget.self,
       HLTarget.self,
       IdleTimer.self,
+      LEDTarget.self,
       Log.self,
       MarkTarget.self,
       Masquerade.self,
