@@ -38,6 +38,7 @@ public struct Registry: Sendable {
       NFLog.self,
       NFQueue.self,
       NoTrack.self,
+      RateEstTarget.self,
       Redirect.self,
       Reject.self,
       SourceNAT.self,
