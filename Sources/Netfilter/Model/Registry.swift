@@ -41,6 +41,7 @@ public struct Registry: Sendable {
       RateEstTarget.self,
       Redirect.self,
       Reject.self,
+      SecMark.self,
       SourceNAT.self,
       SynProxy.self,
       TCPMSS.self,
