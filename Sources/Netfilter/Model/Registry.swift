@@ -25,6 +25,7 @@ public struct Registry: Sendable {
       Checksum.self,
       Classify.self,
       ConnmarkTarget.self,
+      ConnSecMark.self,
       CT.self,
       DestinationNAT.self,
       DSCPTarget.self,
