@@ -29,6 +29,7 @@ public struct Registry: Sendable {
       CT.self,
       DestinationNAT.self,
       DSCPTarget.self,
+      ECNTarget.self,
       HLTarget.self,
       IdleTimer.self,
       LEDTarget.self,
