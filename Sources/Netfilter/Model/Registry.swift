@@ -31,6 +31,7 @@ public struct Registry: Sendable {
       DSCPTarget.self,
       ECNTarget.self,
       HLTarget.self,
+      HMark.self,
       IdleTimer.self,
       LEDTarget.self,
       Log.self,
