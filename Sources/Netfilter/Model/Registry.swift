@@ -28,6 +28,7 @@ public struct Registry: Sendable {
       ConnSecMark.self,
       CT.self,
       DestinationNAT.self,
+      DNPT.self,
       DSCPTarget.self,
       ECNTarget.self,
       HLTarget.self,
