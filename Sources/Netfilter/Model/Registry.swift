@@ -46,6 +46,7 @@ public struct Registry: Sendable {
       Redirect.self,
       Reject.self,
       SecMark.self,
+      SNPT.self,
       SourceNAT.self,
       SynProxy.self,
       TCPMSS.self,
