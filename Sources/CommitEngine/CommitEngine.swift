@@ -132,6 +132,10 @@ public struct CommitEngine: Sendable {
   /// put back, unless all do; the rules of any other table are not touched. Counters that were lost on the way return.
   private func recover(_ options: RuleStore.CommitOptions) throws -> Recovery? {
     guard let record = try read(Self.pending) else { return nil }
+    guard record.boot == BootID.current else {
+      try state.remove(Self.pending)  // with the machine's restart the kernel has forgotten all of it
+      return nil
+    }
     let ids = Set(record.entries.map(\.id))
     let live = try store.backend.snapshot(of: .only(ids)).ruleset
     let replaced = record.entries.filter { entry in

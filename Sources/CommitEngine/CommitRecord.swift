@@ -16,14 +16,18 @@ package struct CommitRecord: Hashable, Sendable {
   /// Seconds since 1970, for people.
   package let time: Int64
   package let message: String
+  /// Which start of the machine it belongs to: after another one the kernel's tables are not those it speaks of.
+  package let boot: String
 
-  package init(plan: Plan, time: Int64, message: String) {
+  package init(plan: Plan, time: Int64, message: String, boot: String = BootID.current) {
+    self.boot = boot
     entries = plan.steps.map { Entry(id: $0.id, before: $0.before, after: Self.digest(of: $0.after)) }
     self.time = time
     self.message = message
   }
 
-  private init(entries: [Entry], time: Int64, message: String) {
+  private init(entries: [Entry], time: Int64, message: String, boot: String) {
+    self.boot = boot
     self.entries = entries
     self.time = time
     self.message = message
@@ -83,6 +87,7 @@ extension CommitRecord {
     let start = out.count
     out.write(time)
     out.write(lengthAndText: message)
+    out.write(lengthAndText: boot)
     out.write(UInt32(entries.count))
     for entry in entries {
       out.write(entry.id.family.rawValue)
@@ -117,6 +122,7 @@ extension CommitRecord {
   private static func read(_ reader: inout ByteReader) throws(WireError) -> CommitRecord {
     let time = Int64(bitPattern: try reader.uint64("time"))
     let message = try reader.lengthAndText("message")
+    let boot = try reader.lengthAndText("boot")
     let count = try reader.uint32("entries")
     var entries: [Entry] = []
     for _ in 0..<count {
@@ -127,7 +133,7 @@ extension CommitRecord {
       let table = existed ? try reader.table(name, family) : nil
       entries.append(Entry(id: TableID(name, family), before: table, after: after))
     }
-    return CommitRecord(entries: entries, time: time, message: message)
+    return CommitRecord(entries: entries, time: time, message: message, boot: boot)
   }
 }
 

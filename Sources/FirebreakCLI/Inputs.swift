@@ -36,15 +36,19 @@ extension RulesText.Reading {
     do {
       return try commit()
     } catch let error as BackendError {
-      var failure = CommandFailure(error)
-      if let culprit = error.culprit, let position = culprit.position, position.input < files.count {
-        failure.diagnostics = [
-          Diagnostic(
-            .error, file: files[position.input], line: position.line,
-            message: "the kernel refuses this rule, number \(culprit.ruleNumber) of chain \(culprit.chain)",
-            sourceLine: culprit.text)
-        ]
+      guard let culprit = error.culprit, let position = culprit.position, position.input < files.count else {
+        throw error
       }
+      var located = error
+      located.culprit = nil  // the located message says it
+      var failure = CommandFailure(located)
+      failure.diagnostics = [
+        Diagnostic(
+          .error, file: files[position.input], line: position.line,
+          message:
+            "the kernel refuses this rule, number \(culprit.ruleNumber) of chain \(culprit.chain), table \(culprit.table)",
+          sourceLine: culprit.text)
+      ]
       throw failure
     }
   }

@@ -65,27 +65,69 @@ enum CounterCarrier {
   }
 }
 
-/// Which rule of an old list each rule of a new one is: the same but for counters. Equal rules are paired in their order;
-/// at both ends by place, in between by content.
+/// Which rule of an old list each rule of a new one is: the same but for counters. Rules that stayed in order are paired
+/// by a walk along both lists; those that moved are found by content.
 package struct RulePairing: Sendable {
   /// For each new rule the place of the old one, nil where it is new.
-  package let sources: [Int?]
+  package private(set) var sources: [Int?]
+
+  /// How far the walk looks for the place where both lists go on alike.
+  private static let lookAhead = 8
 
   package init(_ old: RuleList, _ new: RuleList) {
+    sources = [Int?](repeating: nil, count: new.count)
     let same = EqualEnds(old, new)
-    var sources = [Int?](repeating: nil, count: new.count)
     for index in 0..<same.prefix { sources[index] = index }
     for back in 1..<same.suffix + 1 { sources[new.count - back] = old.count - back }
-    var waiting: [Int: [Int]] = [:]
-    for index in (same.prefix..<old.count - same.suffix).reversed() {
-      waiting[old.fingerprint(of: index), default: []].append(index)
+    let (gone, come) = walk(old, same.prefix..<old.count - same.suffix, new, same.prefix..<new.count - same.suffix)
+    findMoved(old, gone, new, come)
+  }
+
+  /// Pairs what is in order, and returns what is left of both lists.
+  private mutating func walk(_ old: RuleList, _ oldPart: Range<Int>, _ new: RuleList, _ newPart: Range<Int>)
+    -> (gone: [Int], come: [Int])
+  {
+    var gone: [Int] = []
+    var come: [Int] = []
+    var from = oldPart.lowerBound
+    var to = newPart.lowerBound
+    while from < oldPart.upperBound, to < newPart.upperBound {
+      if old.sameRule(from, new, to) {
+        sources[to] = from
+        from += 1
+        to += 1
+        continue
+      }
+      let skip = Self.skip(old, from..<oldPart.upperBound, new, to..<newPart.upperBound)
+      gone += from..<from + skip.old
+      come += to..<to + skip.new
+      from += skip.old
+      to += skip.new
     }
-    for index in same.prefix..<new.count - same.suffix where !waiting.isEmpty {
+    return (gone + (from..<oldPart.upperBound), come + (to..<newPart.upperBound))
+  }
+
+  /// How many rules to leave out on each side until both lists go on alike; one on each where that is not near.
+  private static func skip(_ old: RuleList, _ from: Range<Int>, _ new: RuleList, _ to: Range<Int>) -> (
+    old: Int, new: Int
+  ) {
+    for distance in 1...lookAhead {
+      for (a, b) in [(distance, distance), (distance, 0), (0, distance)] where a < from.count && b < to.count {
+        if old.sameRule(from.lowerBound + a, new, to.lowerBound + b) { return (a, b) }
+      }
+    }
+    return (1, 1)
+  }
+
+  private mutating func findMoved(_ old: RuleList, _ gone: [Int], _ new: RuleList, _ come: [Int]) {
+    guard !gone.isEmpty, !come.isEmpty else { return }
+    var waiting: [Int: [Int]] = [:]
+    for index in gone.reversed() { waiting[old.fingerprint(of: index), default: []].append(index) }
+    for index in come {
       if let from = waiting[new.fingerprint(of: index)]?.popLast(), old.sameRule(from, new, index) {
         sources[index] = from
       }
     }
-    self.sources = sources
   }
 }
 
@@ -121,13 +163,8 @@ enum TableChanges {
   }
 
   private static func count(from old: RuleList, to new: RuleList) -> (added: Int, removed: Int) {
-    let same = EqualEnds(old, new)
-    var balance: [Int: Int] = [:]
-    for index in same.prefix..<old.count - same.suffix { balance[old.fingerprint(of: index), default: 0] -= 1 }
-    for index in same.prefix..<new.count - same.suffix { balance[new.fingerprint(of: index), default: 0] += 1 }
-    return balance.values.reduce((0, 0)) { sum, value in
-      (sum.0 + Swift.max(value, 0), sum.1 + Swift.max(-value, 0))
-    }
+    let stayed = RulePairing(old, new).sources.count { $0 != nil }
+    return (new.count - stayed, old.count - stayed)
   }
 }
 

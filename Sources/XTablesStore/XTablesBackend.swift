@@ -75,27 +75,13 @@ public final class XTablesBackend: Backend {
       for name in KernelTables.existing(family) { existing.append(TableID(name, family)) }
     }
     for id in existing where selection.contains(id) { ruleset[id] = try read(id) }
-    return Snapshot(ruleset: ruleset, existing: existing, stamp: stamp(of: ruleset))
+    return Snapshot(ruleset: ruleset, existing: existing, stamp: stamp)
   }
 
-  /// Under the lock: which lock it was, in odd numbers. Without it: a digest of the rules, in even numbers.
-  private func stamp(of ruleset: Ruleset) -> Snapshot.Stamp {
-    let held = lockState.withLock { $0.isHeld ? $0.taken : nil }
-    if let held { return Snapshot.Stamp(held << 1 | 1) }
-    return Snapshot.Stamp(Self.digest(of: ruleset) & ~1)
-  }
-
-  private static func digest(of ruleset: Ruleset) -> UInt64 {
-    var hasher = Hasher()
-    for table in ruleset.tables {
-      hasher.combine(table.id)
-      for chain in table.chains {
-        hasher.combine(chain.name)
-        hasher.combine(chain.policy)
-        for index in chain.rules.indices { hasher.combine(chain.rules.fingerprint(of: index)) }
-      }
-    }
-    return UInt64(truncatingIfNeeded: hasher.finalize())
+  /// Which lock the tables were read under, 0 for none: what is read under a lock that is still held cannot be stale, all
+  /// else is read again before it is changed.
+  private var stamp: Snapshot.Stamp {
+    Snapshot.Stamp(lockState.withLock { $0.isHeld ? $0.taken : 0 })
   }
 
   private func read(_ id: TableID) throws(BackendError) -> Table {
@@ -117,10 +103,10 @@ public final class XTablesBackend: Backend {
   // MARK: Writing
 
   public func apply(_ plan: Plan, expecting stamp: Snapshot.Stamp) throws(BackendError) {
-    let isOurs = lockState.withLock { $0.isHeld && stamp.value == $0.taken << 1 | 1 }
+    let isOurs = lockState.withLock { $0.isHeld && stamp.value == $0.taken }
     let temporary = lockState.withLock({ $0.isHeld }) ? nil : try lock(waiting: .seconds(5))
     defer { temporary?.release() }
-    if !isOurs { try checkUnchanged(plan, stamp) }
+    if !isOurs { try checkUnchanged(plan) }
     try create(plan.creations)
     var done: [Plan.Step] = []
     for step in plan.steps {
@@ -135,7 +121,7 @@ public final class XTablesBackend: Backend {
     }
   }
 
-  private func checkUnchanged(_ plan: Plan, _ stamp: Snapshot.Stamp) throws(BackendError) {
+  private func checkUnchanged(_ plan: Plan) throws(BackendError) {
     let existing = Set(
       KernelTables.existing(.ipv4).map { TableID($0, .ipv4) } + KernelTables.existing(.ipv6).map { TableID($0, .ipv6) })
     for step in plan.steps {

@@ -269,7 +269,7 @@ struct RefusalTests {
       let result = try site.space.firebreak(command + [file])
       #expect(result.status == 69, "\(result)")
       #expect(result.stderr.contains("bad.v4:3: error:"), "\(result)")
-      #expect(result.stderr.contains("rule 2"), "\(result)")
+      #expect(result.stderr.contains("this rule, number 2 of chain INPUT"), "\(result)")
       #expect(result.stderr.contains("nosuchmatch"), "\(result)")
       #expect(try site.kernel() == before)
     }

@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 
 /// A network namespace of a test's own, with its loopback device up, and a directory of its own; both are removed with
-/// the value. Programs and code in it take a lock of their own, so that tests do not wait for each other.
+/// the value, or when the process ends in any way. Programs and code in it take a lock of their own, so that tests do not wait for each other.
 public final class TestNamespace: Sendable {
   /// `fbt-` and random digits, as `ip netns` knows it.
   public let name: String
@@ -15,7 +15,7 @@ public final class TestNamespace: Sendable {
   public var lockPath: String { directory + "/xtables.lock" }
 
   public init() throws {
-    name = "fbt-" + String(UInt64.random(in: 1 << 36..<1 << 40), radix: 16)
+    name = Sweeper.prefix + String(UInt64.random(in: 1 << 36..<1 << 40), radix: 16)
     var template = Array("/tmp/\(name)-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else { throw ProcessFailure("cannot make a temporary directory") }
     directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)

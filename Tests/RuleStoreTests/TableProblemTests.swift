@@ -16,7 +16,9 @@ import Testing
   }
 
   @Test func aMissingChainIsNamed() throws {
-    let found = try problems(.filter) { try $0.append(Rule(target: .jump("gone")), to: .input, at: SourcePosition(line: 7)) }
+    let found = try problems(.filter) {
+      try $0.append(Rule(target: .jump("gone")), to: .input, at: SourcePosition(line: 7))
+    }
     #expect(found.count == 1)
     #expect(found.first?.chain == .input)
     #expect(found.first?.ruleNumber == 1)

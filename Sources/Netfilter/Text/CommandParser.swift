@@ -16,14 +16,14 @@ package struct CommandParser: ~Copyable {
   /// In restore text the table is named by its `*` line and `-t` and `-w` are refused.
   let isRestore: Bool
 
-  private var tokens: [Token] = []
-  private var next = 0
-  private var pool: [OptionValues] = []
-  private var active: [Active] = []
-  private var draft = Draft()
+  var tokens: [Token] = []
+  var next = 0
+  var pool: [OptionValues] = []
+  var active: [Active] = []
+  var draft = Draft()
 
   /// An extension that the rule has named so far.
-  private struct Active {
+  struct Active {
     enum Kind {
       case match(any Match.Type)
       case target(any Target.Type)
@@ -35,7 +35,7 @@ package struct CommandParser: ~Copyable {
   }
 
   /// What one command has said so far.
-  private struct Draft {
+  struct Draft {
     var operation: Command.Operation?
     var operationWord: Token?
     var table: TableName?
@@ -101,7 +101,7 @@ package struct CommandParser: ~Copyable {
 
   // MARK: Words
 
-  private mutating func readWords() throws(SyntaxError) {
+  mutating func readWords() throws(SyntaxError) {
     var negation: Token?
     while next < tokens.count {
       let word = tokens[next]
@@ -123,7 +123,7 @@ package struct CommandParser: ~Copyable {
     if let negation { throw SyntaxError(at: negation, "nothing follows '!'") }
   }
 
-  private func badWord(_ word: Token) -> SyntaxError {
+  func badWord(_ word: Token) -> SyntaxError {
     var hint: String?
     if next >= 3, tokens[next - 2] == "!" || tokens[next - 3] == "!" {
       hint = "write '!' before the option: ! --option value"
@@ -134,7 +134,7 @@ package struct CommandParser: ~Copyable {
   }
 
   /// The value of an option: what is left of its own word, or the next word.
-  private mutating func value(of word: Token, attached: Token?) throws(SyntaxError) -> Token {
+  mutating func value(of word: Token, attached: Token?) throws(SyntaxError) -> Token {
     if let attached { return attached }
     guard next < tokens.count else { throw SyntaxError(at: word, "option \(word.string) needs a value") }
     next += 1
@@ -142,7 +142,7 @@ package struct CommandParser: ~Copyable {
   }
 
   /// The next word, when it is not an option.
-  private mutating func optionalValue() -> Token? {
+  mutating func optionalValue() -> Token? {
     guard next < tokens.count, tokens[next] != "!" else { return nil }
     let word = tokens[next]
     guard word.count > 0, word.bytes[0] != UInt8(ascii: "-") else { return nil }
@@ -150,7 +150,7 @@ package struct CommandParser: ~Copyable {
     return word
   }
 
-  private mutating func readShort(_ word: Token, inverted: Bool) throws(SyntaxError) {
+  mutating func readShort(_ word: Token, inverted: Bool) throws(SyntaxError) {
     var index = 1
     while index < word.count {
       guard let option = BaseOption(letter: word.bytes[index]) else {
@@ -166,7 +166,7 @@ package struct CommandParser: ~Copyable {
     }
   }
 
-  private mutating func readLong(_ word: Token, inverted: Bool) throws(SyntaxError) {
+  mutating func readLong(_ word: Token, inverted: Bool) throws(SyntaxError) {
     let parts = word.split(at: UInt8(ascii: "="))
     let name = parts.before
     if let option = BaseOption(name: name) {
@@ -181,7 +181,7 @@ package struct CommandParser: ~Copyable {
   }
 
   /// Gives the option to the newest extension that declares it.
-  private mutating func readExtension(_ name: Token, attached: Token?, inverted: Bool) throws(SyntaxError) -> Bool {
+  mutating func readExtension(_ name: Token, attached: Token?, inverted: Bool) throws(SyntaxError) -> Bool {
     var place = active.count
     while place > 0 {
       place -= 1
@@ -193,7 +193,7 @@ package struct CommandParser: ~Copyable {
     return false
   }
 
-  private mutating func use(_ index: Int, of extension: Active, _ name: Token, attached: Token?, inverted: Bool)
+  mutating func use(_ index: Int, of extension: Active, _ name: Token, attached: Token?, inverted: Bool)
     throws(SyntaxError)
   {
     let spec = pool[`extension`.values].definition.options[index]
@@ -214,7 +214,7 @@ package struct CommandParser: ~Copyable {
   }
 
   /// Loads the match that has the name of the rule's protocol, once.
-  private mutating func loadProtocolMatch(for word: Token) throws(SyntaxError) -> Bool {
+  mutating func loadProtocolMatch(for word: Token) throws(SyntaxError) -> Bool {
     guard let proto = draft.proto, let number = draft.rule.proto?.value, let name = names.name(of: number) else {
       return false
     }
@@ -227,7 +227,7 @@ package struct CommandParser: ~Copyable {
     return true
   }
 
-  private mutating func activate(_ kind: Active.Kind, _ definition: ExtensionDefinition, word: Token, implicit: Bool) {
+  mutating func activate(_ kind: Active.Kind, _ definition: ExtensionDefinition, word: Token, implicit: Bool) {
     let place = active.count
     if place < pool.count {
       pool[place].reset(for: definition)
@@ -238,7 +238,7 @@ package struct CommandParser: ~Copyable {
   }
 
   /// The options, of the command and of the extensions named so far, that begin with a word.
-  private func candidates(_ name: Token) -> (base: [BaseOption], extensions: [(extension: Active, spec: Int)]) {
+  func candidates(_ name: Token) -> (base: [BaseOption], extensions: [(extension: Active, spec: Int)]) {
     let base = BaseOption.allCases.filter { option in
       option.longNames.contains { "\($0)".utf8.starts(with: name.bytes) }
     }
@@ -250,7 +250,7 @@ package struct CommandParser: ~Copyable {
   }
 
   /// A beginning that only one option has.
-  private mutating func readAbbreviation(_ word: Token, _ name: Token, attached: Token?, inverted: Bool)
+  mutating func readAbbreviation(_ word: Token, _ name: Token, attached: Token?, inverted: Bool)
     throws(SyntaxError) -> Bool
   {
     let (base, extensions) = candidates(name)
@@ -263,7 +263,7 @@ package struct CommandParser: ~Copyable {
     return true
   }
 
-  private func unknownOption(_ name: Token) -> SyntaxError {
+  func unknownOption(_ name: Token) -> SyntaxError {
     if let jump = draft.jump, let error = targetOfOtherFamily(jump) { return error }
     let (base, extensions) = candidates(name)
     let meant =
@@ -287,337 +287,5 @@ package struct CommandParser: ~Copyable {
       break
     }
     return SyntaxError(at: name, "unknown option '\(name.string)'", hint: hint)
-  }
-
-  // MARK: Options of the command itself
-
-  private mutating func begin(_ operation: Command.Operation, _ word: Token, inverted: Bool) throws(SyntaxError) {
-    if inverted { throw SyntaxError(at: word, "'!' cannot stand before \(word.string)") }
-    if let earlier = draft.operationWord {
-      if draft.operation == .show || operation == .show || operation == .zero || draft.operation == .zero { return }
-      throw SyntaxError(at: word, "\(word.string) cannot stand beside \(earlier.string)")
-    }
-    draft.operation = operation
-    draft.operationWord = word
-  }
-
-  private mutating func ruleNumber(_ token: Token) throws(SyntaxError) -> Int {
-    guard let number = token.number(in: 1...UInt32.max) else {
-      throw SyntaxError(at: token, "'\(token.string)' is not a rule number", hint: "rule numbers begin at 1")
-    }
-    return Int(number)
-  }
-
-  private func once(_ earlier: Token?, _ word: Token) throws(SyntaxError) {
-    if earlier != nil { throw SyntaxError(at: word, "\(word.string) is given twice") }
-  }
-
-  private mutating func read(_ option: BaseOption, _ word: Token, attached: Token?, inverted: Bool) throws(SyntaxError)
-  {
-    if inverted, !option.isNegatable {
-      throw SyntaxError(at: word, "'!' cannot stand before \(word.string)")
-    }
-    if attached != nil, !option.takesValue { throw SyntaxError(at: word, "\(word.string) takes no value") }
-    switch option {
-    case .append, .check, .delete, .insert, .replace, .newChain, .rename, .policy, .flush, .zero, .deleteChain, .list,
-      .listRules, .help, .version:
-      try readOperation(option, word, attached: attached, inverted: inverted)
-    case .source:
-      try once(draft.source, word)
-      draft.source = try value(of: word, attached: attached)
-      draft.rule.source = Negatable(.any(family), inverted: inverted)
-    case .destination:
-      try once(draft.destination, word)
-      draft.destination = try value(of: word, attached: attached)
-      draft.rule.destination = Negatable(.any(family), inverted: inverted)
-    case .proto:
-      try once(draft.proto, word)
-      try readProtocol(try value(of: word, attached: attached), inverted: inverted)
-    case .inInterface:
-      guard draft.rule.inInterface == nil else { throw SyntaxError(at: word, "\(word.string) is given twice") }
-      draft.rule.inInterface = try interface(try value(of: word, attached: attached), inverted)
-    case .outInterface:
-      guard draft.rule.outInterface == nil else { throw SyntaxError(at: word, "\(word.string) is given twice") }
-      draft.rule.outInterface = try interface(try value(of: word, attached: attached), inverted)
-    case .fragment:
-      guard family == .ipv4 else {
-        throw SyntaxError(at: word, "-f is for IPv4", hint: "IPv6 fragments are matched with -m frag")
-      }
-      guard draft.rule.fragment == nil else { throw SyntaxError(at: word, "\(word.string) is given twice") }
-      draft.rule.fragment = Negatable(.secondOrLater, inverted: inverted)
-    case .jump, .goto:
-      try once(draft.jump, word)
-      draft.isGoto = option == .goto
-      try readJump(try value(of: word, attached: attached))
-    case .match:
-      try readMatch(try value(of: word, attached: attached))
-    case .table:
-      try readTable(try value(of: word, attached: attached), word)
-    case .counters:
-      try readCounters(try value(of: word, attached: attached), word)
-    case .ipv4: draft.isForOtherFamily = family == .ipv6
-    case .ipv6: draft.isForOtherFamily = family == .ipv4
-    case .wait, .waitInterval:
-      if isRestore { throw SyntaxError(at: word, "\(word.string) cannot stand in restore text") }
-      _ = optionalValue()
-    case .modprobe: _ = try value(of: word, attached: attached)
-    case .numeric, .exact, .lineNumbers: draft.outputOnly = word
-    case .verbose: break
-    }
-  }
-
-  private mutating func readOperation(_ option: BaseOption, _ word: Token, attached: Token?, inverted: Bool)
-    throws(SyntaxError)
-  {
-    switch option {
-    case .append: try begin(.append, word, inverted: inverted)
-    case .check: try begin(.check, word, inverted: inverted)
-    case .newChain: try begin(.newChain, word, inverted: inverted)
-    case .insert: try begin(.insert(1), word, inverted: inverted)
-    case .delete: try begin(.delete, word, inverted: inverted)
-    case .replace: try begin(.replace(1), word, inverted: inverted)
-    case .rename: try begin(.rename, word, inverted: inverted)
-    case .policy: try begin(.policy, word, inverted: inverted)
-    case .flush: try begin(.flush, word, inverted: inverted)
-    case .zero: try begin(.zero, word, inverted: inverted)
-    case .deleteChain: try begin(.deleteChain, word, inverted: inverted)
-    default: try begin(.show, word, inverted: inverted)
-    }
-    guard option.takesValue else {
-      draft.chain = optionalValue() ?? draft.chain
-      if draft.chain != nil { _ = optionalValue() }  // the rule number of -Z, -L and -S
-      return
-    }
-    draft.chain = try value(of: word, attached: attached)
-    switch option {
-    case .insert: if let number = optionalValue() { draft.operation = .insert(try ruleNumber(number)) }
-    case .delete: if let number = optionalValue() { draft.operation = .deleteNumber(try ruleNumber(number)) }
-    case .replace:
-      guard let number = optionalValue() else { throw SyntaxError(at: word, "-R needs a rule number") }
-      draft.operation = .replace(try ruleNumber(number))
-    case .rename:
-      guard let name = optionalValue() else { throw SyntaxError(at: word, "-E needs the old and the new name") }
-      draft.argument = name
-    case .policy:
-      guard let policy = optionalValue() else {
-        throw SyntaxError(at: word, "-P needs a chain and a policy", hint: "for example: -P INPUT DROP")
-      }
-      draft.argument = policy
-    default: break
-    }
-  }
-
-  private mutating func readProtocol(_ token: Token, inverted: Bool) throws(SyntaxError) {
-    if token == "!" { throw SyntaxError(at: token, "'!' cannot follow -p", hint: "write it before: ! -p PROTOCOL") }
-    let proto = try names.proto(token)
-    if proto.rawValue == 0, inverted {
-      throw SyntaxError(at: token, "no packet has none of all protocols: '! -p all' never matches")
-    }
-    draft.proto = token
-    draft.rule.proto = Negatable(proto, inverted: inverted)
-  }
-
-  private func interface(_ token: Token, _ inverted: Bool) throws(SyntaxError) -> Negatable<InterfacePattern> {
-    guard token.count > 0 else { throw SyntaxError(at: token, "an interface name cannot be empty") }
-    guard token != "!" else {
-      throw SyntaxError(at: token, "'!' cannot follow the option", hint: "write it before: ! -i INTERFACE")
-    }
-    guard let pattern = InterfacePattern(bytes: token.bytes) else {
-      throw SyntaxError(at: token, "interface name '\(token.string)' is longer than the kernel's 15 bytes")
-    }
-    return Negatable(pattern, inverted: inverted)
-  }
-
-  private mutating func readTable(_ token: Token, _ word: Token) throws(SyntaxError) {
-    if isRestore {
-      throw SyntaxError(at: word, "-t cannot stand here", hint: "the line '*\(token.string)' names the table")
-    }
-    guard let table = TableName(rawValue: token.string) else {
-      throw SyntaxError(
-        at: token, "there is no table '\(token.string)'",
-        hint: suggestion(for: token.string, among: TableName.allCases.map(\.rawValue)))
-    }
-    draft.table = table
-  }
-
-  private mutating func readCounters(_ first: Token, _ word: Token) throws(SyntaxError) {
-    let parts = first.split(at: UInt8(ascii: ","))
-    guard let second = parts.after ?? optionalValue() else {
-      throw SyntaxError(at: word, "\(word.string) needs packets and bytes")
-    }
-    guard let packets = parts.before.number, let bytes = second.number else {
-      throw SyntaxError(at: first, "counters are two numbers, packets and bytes")
-    }
-    draft.rule.counters = Counters(packets: packets, bytes: bytes)
-    draft.hasCounters = true
-  }
-
-  // MARK: Matches and targets
-
-  private mutating func readMatch(_ token: Token) throws(SyntaxError) {
-    if let type = registry.match(named: token, family: family) {
-      return activate(.match(type), type.definition, word: token, implicit: false)
-    }
-    let name = token.string
-    if isOpaqueNext {
-      return activate(.match(OpaqueMatch.self), opaqueDefinition(name), word: token, implicit: false)
-    }
-    let other: Family = family == .ipv4 ? .ipv6 : .ipv4
-    if registry.match(named: name, family: other) != nil {
-      throw SyntaxError(at: token, "match '\(name)' is for \(other) only")
-    }
-    throw SyntaxError(
-      at: token, "unknown match '\(name)'",
-      hint: suggestion(for: name, among: registry.matches.map { $0.definition.name }))
-  }
-
-  private mutating func readJump(_ token: Token) throws(SyntaxError) {
-    guard token.count > 0 else { throw SyntaxError(at: token, "a target cannot be empty") }
-    guard token.count <= ChainName.maxBytes else {
-      throw SyntaxError(
-        at: token, "target '\(token.string)' has \(token.count) bytes, names have \(ChainName.maxBytes) at most")
-    }
-    draft.jump = token
-    guard !draft.isGoto, Verdict(token: token) == nil else { return }
-    if let type = registry.target(named: token, family: family) {
-      activate(.target(type), type.definition, word: token, implicit: false)
-    } else if isOpaqueNext {
-      activate(.target(OpaqueTarget.self), opaqueDefinition(token.string), word: token, implicit: false)
-    }
-  }
-
-  private var isOpaqueNext: Bool { next < tokens.count && tokens[next] == OpaqueExtension.option.name }
-
-  private func opaqueDefinition(_ name: String) -> ExtensionDefinition {
-    ExtensionDefinition(name, summary: "an extension kept as bytes", options: [OpaqueExtension.option])
-  }
-
-  private mutating func finishRule<Chains: ChainLookup>(in table: TableName, _ chains: borrowing Chains)
-    throws(SyntaxError)
-  {
-    for item in active {
-      pool[item.values].proto = draft.rule.proto
-      try checkPlace(item, table)
-      do throws(SyntaxError) {
-        try finish(item)
-      } catch {
-        throw error.column > 0 ? error : SyntaxError(at: item.word, error.message, hint: error.hint)
-      }
-    }
-    guard let jump = draft.jump else { return }
-    if case .extension = draft.rule.target { return }
-    if !draft.isGoto, let verdict = Verdict(token: jump) {
-      if verdict == .drop, table == .nat {
-        throw SyntaxError(
-          at: jump, "the nat table is not for filtering: DROP is refused there", hint: "drop in the filter table")
-      }
-      draft.rule.target = .verdict(verdict)
-      return
-    }
-    guard let chain = chains.chain(named: jump, in: table) else { throw unknownTarget(jump, table) }
-    if Hook.allCases.contains(where: { $0.chainName == chain }) {
-      throw SyntaxError(at: jump, "a rule cannot jump to the built-in chain \(chain)")
-    }
-    draft.rule.target = draft.isGoto ? .goto(chain) : .jump(chain)
-  }
-
-  private mutating func finish(_ item: Active) throws(SyntaxError) {
-    try pool[item.values].checkRequired()
-    switch item.kind {
-    case .match(let type): draft.rule.matches.append(try type.init(parsing: pool[item.values]))
-    case .target(let type): draft.rule.target = .extension(try type.init(parsing: pool[item.values]))
-    }
-  }
-
-  /// The error for a target that only the other family has.
-  private func targetOfOtherFamily(_ jump: Token) -> SyntaxError? {
-    let other: Family = family == .ipv4 ? .ipv6 : .ipv4
-    guard registry.target(named: jump, family: family) == nil, registry.target(named: jump, family: other) != nil else {
-      return nil
-    }
-    return SyntaxError(at: jump, "target '\(jump.string)' is for \(other) only")
-  }
-
-  private func unknownTarget(_ jump: Token, _ table: TableName) -> SyntaxError {
-    let name = jump.string
-    if draft.isGoto { return SyntaxError(at: jump, "goto '\(name)': there is no such chain in table \(table)") }
-    if let error = targetOfOtherFamily(jump) { return error }
-    let known = registry.targets.map { $0.definition.name } + Verdict.allCases.map { "\($0.label)" }
-    let near = suggestion(for: name, among: known).flatMap { $0.hasPrefix("did") ? $0 : nil }
-    return SyntaxError(
-      at: jump, "'\(name)' is neither a target nor a chain of table \(table)",
-      hint: near
-        ?? (isRestore
-          ? "a chain is made before it is used: the line ':\(name) - [0:0]'"
-          : "a chain is made before it is used: -N \(name)"))
-  }
-
-  /// Whether the extension may stand in this table, with this protocol.
-  private func checkPlace(_ item: Active, _ table: TableName) throws(SyntaxError) {
-    let definition = pool[item.values].definition
-    if let tables = definition.tables, !tables.contains(table) {
-      let where_ = tables.sorted().map(\.rawValue).joined(separator: " or ")
-      throw SyntaxError(
-        at: item.word, "\(definition.name) cannot stand in table \(table)", hint: "it belongs to table \(where_)")
-    }
-    guard let protocols = definition.protocols else { return }
-    if let proto = draft.rule.proto, !proto.isInverted, protocols.contains(proto.value) { return }
-    let needed = protocols.compactMap { names.name(of: $0) }.map { "-p \($0)" }.joined(separator: " or ")
-    throw SyntaxError(at: item.word, "\(definition.name) needs \(needed)")
-  }
-
-  // MARK: Addresses
-
-  /// One rule for each pair of source and destination.
-  private mutating func expandAddresses() throws(SyntaxError) -> [Rule] {
-    try checkInterfaces()
-    let sources = try addresses(draft.source, draft.rule.source)
-    let destinations = try addresses(draft.destination, draft.rule.destination)
-    if sources.more.isEmpty, destinations.more.isEmpty {
-      draft.rule.source = sources.first
-      draft.rule.destination = destinations.first
-      return [draft.rule]
-    }
-    if draft.rule.source?.isInverted == true || draft.rule.destination?.isInverted == true {
-      throw SyntaxError(
-        at: (draft.source ?? draft.destination)!, "'!' does not go with several addresses",
-        hint: "write one rule for each address, or -m iprange")
-    }
-    var rules: [Rule] = []
-    for source in [sources.first] + sources.more {
-      for destination in [destinations.first] + destinations.more {
-        var rule = draft.rule
-        rule.source = source
-        rule.destination = destination
-        rules.append(rule)
-      }
-    }
-    return rules
-  }
-
-  /// The networks a `-s` or `-d` word stands for, the first apart since there are seldom more; nil is any address.
-  private func addresses(_ word: Token?, _ draft: Negatable<AddressMask>?) throws(SyntaxError) -> (
-    first: Negatable<AddressMask>?, more: [Negatable<AddressMask>?]
-  ) {
-    guard let word else { return (nil, []) }
-    let inverted = draft?.isInverted ?? false
-    func condition(_ network: AddressMask) -> Negatable<AddressMask>? {
-      network.mask == 0 && !inverted ? nil : Negatable(network, inverted: inverted)
-    }
-    if let network = AddressMask(family: family, token: word) { return (condition(network), []) }
-    let found = try names.addresses(word, family).map(condition)
-    return (found[0], Array(found.dropFirst()))
-  }
-
-  private func checkInterfaces() throws(SyntaxError) {
-    guard let chain = draft.chain else { return }
-    if draft.rule.outInterface != nil, chain == "INPUT" || chain == "PREROUTING" {
-      throw SyntaxError(
-        at: chain, "packets in chain \(chain.string) have no output interface yet: -o cannot stand here")
-    }
-    if draft.rule.inInterface != nil, chain == "OUTPUT" || chain == "POSTROUTING" {
-      throw SyntaxError(
-        at: chain, "packets in chain \(chain.string) have no input interface any more: -i cannot stand here")
-    }
   }
 }

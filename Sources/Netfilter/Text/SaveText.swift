@@ -20,22 +20,33 @@ public struct SaveText: Sendable {
   private static let splitRules = 2000
 
   /// `*filter` to `COMMIT`.
-  /// - Parameter together: where there is a second thread, a large table is printed in two halves at once.
-  public mutating func print(_ table: Table, together: Together? = nil) {
+  public mutating func print(_ table: Table) {
     printHead(table)
-    let count = table.ruleCount
-    if let together, count >= Self.splitRules {
-      var first = self
-      var second = SaveText(family: out.family, names: out.names, registry: registry, showsCounters: showsCounters)
-      first.removeAll()
-      together(
-        { first.printRules(of: table, 0..<count / 2) }, { second.printRules(of: table, count / 2..<count) })
-      out.text.write(first.bytes)
-      out.text.write(second.bytes)
-    } else {
-      printRules(of: table, 0..<count)
-    }
+    printRules(of: table, 0..<table.ruleCount)
     out.text.write("COMMIT\n")
+  }
+
+  /// The same as pieces to write one behind the other, of which two are made at once where the table is large.
+  public static func pieces(
+    _ table: Table, names: Names, showsCounters: Bool, together: Together
+  ) -> [[UInt8]] {
+    var first = SaveText(family: table.family, names: names, showsCounters: showsCounters)
+    let count = table.ruleCount
+    guard count >= splitRules else {
+      first.print(table)
+      return [first.bytes]
+    }
+    var second = first
+    together(
+      {
+        first.printHead(table)
+        first.printRules(of: table, 0..<count / 2)
+      },
+      {
+        second.printRules(of: table, count / 2..<count)
+        second.out.text.write("COMMIT\n")
+      })
+    return [first.bytes, second.bytes]
   }
 
   private mutating func printHead(_ table: Table) {

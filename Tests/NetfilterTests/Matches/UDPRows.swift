@@ -19,4 +19,13 @@ import Testing
     Row(.ipv4, "-p udp --sport 0:4", prints: "-p udp -m udp --sport 0:4", wire: [0, 0, 4, 0, 0, 0, 255, 255, 0, 0]),
   ])
   func accepted(_ row: Row) throws { try row.check() }
+
+  @Test(arguments: [
+    Row(.ipv4, "-p udp --dport 65536", refused: "--destination-port: 65536 is not a port"),
+    Row(.ipv6, "-p udp --sport nosuchservice", refused: "neither a port number nor a known service"),
+    Row(.ipv4, "-p udp --dport 1 --dport 2", refused: "--destination-port is given twice"),
+    Row(.ipv4, "-p tcp -m udp --dport 53", refused: "udp needs -p udp"),
+    Row(.ipv4, "-m udp --dport 53", refused: "udp needs -p udp"),
+  ])
+  func refused(_ row: Row) throws { try row.check() }
 }

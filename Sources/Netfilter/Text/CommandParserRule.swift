@@ -1,0 +1,169 @@
+/// The rule that a command takes: its matches and its target, and one rule for each address.
+extension CommandParser {
+  mutating func readMatch(_ token: Token) throws(SyntaxError) {
+    if let type = registry.match(named: token, family: family) {
+      return activate(.match(type), type.definition, word: token, implicit: false)
+    }
+    let name = token.string
+    if isOpaqueNext {
+      return activate(.match(OpaqueMatch.self), opaqueDefinition(name), word: token, implicit: false)
+    }
+    let other: Family = family == .ipv4 ? .ipv6 : .ipv4
+    if registry.match(named: name, family: other) != nil {
+      throw SyntaxError(at: token, "match '\(name)' is for \(other) only")
+    }
+    throw SyntaxError(
+      at: token, "unknown match '\(name)'",
+      hint: suggestion(for: name, among: registry.matches.map { $0.definition.name }))
+  }
+
+  mutating func readJump(_ token: Token) throws(SyntaxError) {
+    guard token.count > 0 else { throw SyntaxError(at: token, "a target cannot be empty") }
+    guard token.count <= ChainName.maxBytes else {
+      throw SyntaxError(
+        at: token, "target '\(token.string)' has \(token.count) bytes, names have \(ChainName.maxBytes) at most")
+    }
+    draft.jump = token
+    guard !draft.isGoto, Verdict(token: token) == nil else { return }
+    if let type = registry.target(named: token, family: family) {
+      activate(.target(type), type.definition, word: token, implicit: false)
+    } else if isOpaqueNext {
+      activate(.target(OpaqueTarget.self), opaqueDefinition(token.string), word: token, implicit: false)
+    }
+  }
+
+  var isOpaqueNext: Bool { next < tokens.count && tokens[next] == OpaqueExtension.option.name }
+
+  func opaqueDefinition(_ name: String) -> ExtensionDefinition {
+    ExtensionDefinition(name, summary: "an extension kept as bytes", options: [OpaqueExtension.option])
+  }
+
+  mutating func finishRule<Chains: ChainLookup>(in table: TableName, _ chains: borrowing Chains)
+    throws(SyntaxError)
+  {
+    for item in active {
+      pool[item.values].proto = draft.rule.proto
+      try checkPlace(item, table)
+      do throws(SyntaxError) {
+        try finish(item)
+      } catch {
+        throw error.column > 0 ? error : SyntaxError(at: item.word, error.message, hint: error.hint)
+      }
+    }
+    guard let jump = draft.jump else { return }
+    if case .extension = draft.rule.target { return }
+    if !draft.isGoto, let verdict = Verdict(token: jump) {
+      if verdict == .drop, table == .nat {
+        throw SyntaxError(
+          at: jump, "the nat table is not for filtering: DROP is refused there", hint: "drop in the filter table")
+      }
+      draft.rule.target = .verdict(verdict)
+      return
+    }
+    guard let chain = chains.chain(named: jump, in: table) else { throw unknownTarget(jump, table) }
+    if Hook.allCases.contains(where: { $0.chainName == chain }) {
+      throw SyntaxError(at: jump, "a rule cannot jump to the built-in chain \(chain)")
+    }
+    draft.rule.target = draft.isGoto ? .goto(chain) : .jump(chain)
+  }
+
+  mutating func finish(_ item: Active) throws(SyntaxError) {
+    try pool[item.values].checkRequired()
+    switch item.kind {
+    case .match(let type): draft.rule.matches.append(try type.init(parsing: pool[item.values]))
+    case .target(let type): draft.rule.target = .extension(try type.init(parsing: pool[item.values]))
+    }
+  }
+
+  /// The error for a target that only the other family has.
+  func targetOfOtherFamily(_ jump: Token) -> SyntaxError? {
+    let other: Family = family == .ipv4 ? .ipv6 : .ipv4
+    guard registry.target(named: jump, family: family) == nil, registry.target(named: jump, family: other) != nil else {
+      return nil
+    }
+    return SyntaxError(at: jump, "target '\(jump.string)' is for \(other) only")
+  }
+
+  func unknownTarget(_ jump: Token, _ table: TableName) -> SyntaxError {
+    let name = jump.string
+    if draft.isGoto { return SyntaxError(at: jump, "goto '\(name)': there is no such chain in table \(table)") }
+    if let error = targetOfOtherFamily(jump) { return error }
+    let known = registry.targets.map { $0.definition.name } + Verdict.allCases.map { "\($0.label)" }
+    let near = suggestion(for: name, among: known).flatMap { $0.hasPrefix("did") ? $0 : nil }
+    return SyntaxError(
+      at: jump, "'\(name)' is neither a target nor a chain of table \(table)",
+      hint: near
+        ?? (isRestore
+          ? "a chain is made before it is used: the line ':\(name) - [0:0]'"
+          : "a chain is made before it is used: -N \(name)"))
+  }
+
+  /// Whether the extension may stand in this table, with this protocol.
+  func checkPlace(_ item: Active, _ table: TableName) throws(SyntaxError) {
+    let definition = pool[item.values].definition
+    if let tables = definition.tables, !tables.contains(table) {
+      let where_ = tables.sorted().map(\.rawValue).joined(separator: " or ")
+      throw SyntaxError(
+        at: item.word, "\(definition.name) cannot stand in table \(table)", hint: "it belongs to table \(where_)")
+    }
+    guard let protocols = definition.protocols else { return }
+    if let proto = draft.rule.proto, !proto.isInverted, protocols.contains(proto.value) { return }
+    let needed = protocols.compactMap { names.name(of: $0) }.map { "-p \($0)" }.joined(separator: " or ")
+    throw SyntaxError(at: item.word, "\(definition.name) needs \(needed)")
+  }
+
+  // MARK: Addresses
+
+  /// One rule for each pair of source and destination.
+  mutating func expandAddresses() throws(SyntaxError) -> [Rule] {
+    try checkInterfaces()
+    let sources = try addresses(draft.source, draft.rule.source)
+    let destinations = try addresses(draft.destination, draft.rule.destination)
+    if sources.more.isEmpty, destinations.more.isEmpty {
+      draft.rule.source = sources.first
+      draft.rule.destination = destinations.first
+      return [draft.rule]
+    }
+    if draft.rule.source?.isInverted == true || draft.rule.destination?.isInverted == true {
+      throw SyntaxError(
+        at: (draft.source ?? draft.destination)!, "'!' does not go with several addresses",
+        hint: "write one rule for each address, or -m iprange")
+    }
+    var rules: [Rule] = []
+    for source in [sources.first] + sources.more {
+      for destination in [destinations.first] + destinations.more {
+        var rule = draft.rule
+        rule.source = source
+        rule.destination = destination
+        rules.append(rule)
+      }
+    }
+    return rules
+  }
+
+  /// The networks a `-s` or `-d` word stands for, the first apart since there are seldom more; nil is any address.
+  func addresses(_ word: Token?, _ draft: Negatable<AddressMask>?) throws(SyntaxError) -> (
+    first: Negatable<AddressMask>?, more: [Negatable<AddressMask>?]
+  ) {
+    guard let word else { return (nil, []) }
+    let inverted = draft?.isInverted ?? false
+    func condition(_ network: AddressMask) -> Negatable<AddressMask>? {
+      network.mask == 0 && !inverted ? nil : Negatable(network, inverted: inverted)
+    }
+    if let network = AddressMask(family: family, token: word) { return (condition(network), []) }
+    let found = try names.addresses(word, family).map(condition)
+    return (found[0], Array(found.dropFirst()))
+  }
+
+  func checkInterfaces() throws(SyntaxError) {
+    guard let chain = draft.chain else { return }
+    if draft.rule.outInterface != nil, chain == "INPUT" || chain == "PREROUTING" {
+      throw SyntaxError(
+        at: chain, "packets in chain \(chain.string) have no output interface yet: -o cannot stand here")
+    }
+    if draft.rule.inInterface != nil, chain == "OUTPUT" || chain == "POSTROUTING" {
+      throw SyntaxError(
+        at: chain, "packets in chain \(chain.string) have no input interface any more: -i cannot stand here")
+    }
+  }
+}
