@@ -6,8 +6,26 @@
 #include <libiptc/libip6tc.h>
 /* The structures of extensions, which tests compare with what Firebreak writes. */
 #include <linux/netfilter/nf_nat.h>
+#include <linux/netfilter/xt_AUDIT.h>
+#include <linux/netfilter/xt_CHECKSUM.h>
+#include <linux/netfilter/xt_CLASSIFY.h>
+#include <linux/netfilter/xt_CONNMARK.h>
+#include <linux/netfilter/xt_CONNSECMARK.h>
+#include <linux/netfilter/xt_CT.h>
+#include <linux/netfilter/xt_DSCP.h>
+#include <linux/netfilter/xt_HMARK.h>
+#include <linux/netfilter/xt_IDLETIMER.h>
+#include <linux/netfilter/xt_LED.h>
 #include <linux/netfilter/xt_LOG.h>
+#include <linux/netfilter/xt_NFLOG.h>
+#include <linux/netfilter/xt_NFQUEUE.h>
+#include <linux/netfilter/xt_RATEEST.h>
+#include <linux/netfilter/xt_SECMARK.h>
+#include <linux/netfilter/xt_SYNPROXY.h>
 #include <linux/netfilter/xt_TCPMSS.h>
+#include <linux/netfilter/xt_TCPOPTSTRIP.h>
+#include <linux/netfilter/xt_TEE.h>
+#include <linux/netfilter/xt_TPROXY.h>
 #include <linux/netfilter/xt_addrtype.h>
 #include <linux/netfilter/xt_comment.h>
 #include <linux/netfilter/xt_conntrack.h>
@@ -21,6 +39,10 @@
 #include <linux/netfilter/xt_recent.h>
 #include <linux/netfilter/xt_state.h>
 #include <linux/netfilter/xt_tcpudp.h>
+#include <linux/netfilter_ipv4/ipt_ECN.h>
 #include <linux/netfilter_ipv4/ipt_REJECT.h>
+#include <linux/netfilter_ipv4/ipt_TTL.h>
+#include <linux/netfilter_ipv6/ip6t_HL.h>
+#include <linux/netfilter_ipv6/ip6t_NPT.h>
 #include <linux/netfilter_ipv6/ip6t_REJECT.h>
 #endif

@@ -63,6 +63,9 @@ struct RuleMeaning: Hashable {
       guard let spelled = match as? any AlternativeSpelling else { return match }
       return spelled.canonical
     }
+    if case .extension(let target as any AlternativeTargetSpelling) = rule.target {
+      rule.target = .extension(target.canonical)
+    }
     text = SaveText.rule(rule, family: family)
     residue = rule.residue
   }

@@ -54,12 +54,58 @@ import Testing
     Row("MASQUERADE", 0, "-A POSTROUTING -j MASQUERADE", MemoryLayout<nf_nat_range>.size, .ipv6),
     Row("REDIRECT", 0, "-A PREROUTING -j REDIRECT", MemoryLayout<nf_nat_ipv4_multi_range_compat>.size),
     Row("REDIRECT", 0, "-A PREROUTING -j REDIRECT", MemoryLayout<nf_nat_range>.size, .ipv6),
+    Row("NETMAP", 0, "-A PREROUTING -j NETMAP --to 192.0.2.0/24", MemoryLayout<nf_nat_ipv4_multi_range_compat>.size),
+    Row("NETMAP", 0, "-A PREROUTING -j NETMAP --to ::/64", MemoryLayout<nf_nat_range>.size, .ipv6),
+  ]
+
+  static let mangleRows: [Row] = [
+    Row("TCPMSS", 0, "-A FORWARD -p tcp --syn -j TCPMSS --set-mss 1400", MemoryLayout<xt_tcpmss_info>.size),
+    Row("CONNMARK", 2, "-A FORWARD -j CONNMARK --save-mark", MemoryLayout<xt_connmark_tginfo2>.size),
+    Row("TEE", 1, "-A FORWARD -j TEE --gateway 192.0.2.1", MemoryLayout<xt_tee_tginfo>.size),
+    Row("CHECKSUM", 0, "-A FORWARD -j CHECKSUM --checksum-fill", MemoryLayout<xt_CHECKSUM_info>.size),
+    Row("NFLOG", 0, "-A FORWARD -j NFLOG", MemoryLayout<xt_nflog_info>.size),
+    Row("NFQUEUE", 3, "-A FORWARD -j NFQUEUE", MemoryLayout<xt_NFQ_info_v3>.size),
+    Row("CLASSIFY", 0, "-A FORWARD -j CLASSIFY --set-class 1:2", MemoryLayout<xt_classify_target_info>.size),
+    Row("DSCP", 0, "-A FORWARD -j DSCP --set-dscp 1", MemoryLayout<xt_DSCP_info>.size),
+    Row("TOS", 1, "-A FORWARD -j TOS --set-tos 1", MemoryLayout<xt_tos_target_info>.size),
+    Row("TTL", 0, "-A FORWARD -j TTL --ttl-set 1", MemoryLayout<ipt_TTL_info>.size),
+    Row("HL", 0, "-A FORWARD -j HL --hl-set 1", MemoryLayout<ip6t_HL_info>.size, .ipv6),
+    Row("TPROXY", 1, "-A PREROUTING -p tcp -j TPROXY --on-port 1", MemoryLayout<xt_tproxy_target_info_v1>.size),
+    Row("TCPOPTSTRIP", 0, "-A FORWARD -p tcp -j TCPOPTSTRIP", MemoryLayout<xt_tcpoptstrip_target_info>.size),
+    Row("SYNPROXY", 0, "-A FORWARD -p tcp -j SYNPROXY", MemoryLayout<nf_synproxy_info>.size),
+    Row("AUDIT", 0, "-A FORWARD -j AUDIT --type drop", MemoryLayout<xt_audit_info>.size),
+    Row("IDLETIMER", 1, "-A FORWARD -j IDLETIMER --timeout 1 --label a", MemoryLayout<idletimer_tg_info_v1>.size),
+    Row("LED", 0, "-A FORWARD -j LED --led-trigger-id a", MemoryLayout<xt_led_info>.size),
+    Row(
+      "RATEEST", 0, "-A FORWARD -j RATEEST --rateest-name a --rateest-interval 1s --rateest-ewmalog 4s",
+      MemoryLayout<xt_rateest_target_info>.size),
+    Row("SECMARK", 1, "-A FORWARD -j SECMARK --selctx a", MemoryLayout<xt_secmark_target_info_v1>.size),
+    Row("CONNSECMARK", 0, "-A FORWARD -j CONNSECMARK --save", MemoryLayout<xt_connsecmark_target_info>.size),
+    Row("ECN", 0, "-A FORWARD -j ECN --ecn-ip-ect 1", MemoryLayout<ipt_ECN_info>.size),
+    Row(
+      "HMARK", 0, "-A FORWARD -j HMARK --hmark-tuple src --hmark-rnd 1 --hmark-mod 2",
+      MemoryLayout<xt_hmark_info>.size),
+    Row(
+      "DNPT", 0, "-A PREROUTING -j DNPT --src-pfx 2001:db8::/64 --dst-pfx fd00::/64",
+      MemoryLayout<ip6t_npt_tginfo>.size, .ipv6),
+    Row(
+      "SNPT", 0, "-A POSTROUTING -j SNPT --src-pfx 2001:db8::/64 --dst-pfx fd00::/64",
+      MemoryLayout<ip6t_npt_tginfo>.size, .ipv6),
+  ]
+
+  static let rawRows: [Row] = [
+    Row("CT", 2, "-A PREROUTING -j CT --notrack", MemoryLayout<xt_ct_target_info_v1>.size),
+    Row("CT", 2, "-A PREROUTING -j NOTRACK", MemoryLayout<xt_ct_target_info_v1>.size, .ipv6),
   ]
 
   @Test(arguments: filterRows.filter { $0.isKnown })
   func sizeInFilter(_ row: Row) throws { try check(row, "*filter\n-A INPUT \(row.rule)\nCOMMIT\n") }
 
   @Test(arguments: natRows) func sizeInNAT(_ row: Row) throws { try check(row, "*nat\n\(row.rule)\nCOMMIT\n") }
+
+  @Test(arguments: mangleRows) func sizeInMangle(_ row: Row) throws { try check(row, "*mangle\n\(row.rule)\nCOMMIT\n") }
+
+  @Test(arguments: rawRows) func sizeInRaw(_ row: Row) throws { try check(row, "*raw\n\(row.rule)\nCOMMIT\n") }
 
   private func check(_ row: Row, _ text: String) throws {
     let reading = RulesText.read(text, family: row.family)

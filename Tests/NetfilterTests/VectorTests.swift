@@ -30,12 +30,14 @@ private struct Vector {
 /// Rows whose verdict no reading of the text can give, by what their rule holds, each with its reason.
 private let onlyTheKernelKnows: [(part: String, reason: String)] = []
 
-/// Rows where the iptables that made the corpus has a fault that later versions do not have, by what their rule holds;
-/// the columns of the later version tell what is right.
+/// Rows where the iptables that made the corpus has a fault that later versions do not have, or its kernel lacked the
+/// extension, by what their rule holds; the columns of the later version tell what is right.
 private let faultsOfThatVersion: [(part: String, reason: String)] = [
   ("--protocol=tcp", "reads the whole word as the protocol's name"),
   ("-ptcp", "reads the whole word as the protocol's name"),
   ("! --sport :", "does not save the condition: a rule for no packet becomes one for every packet"),
+  ("--led-trigger-id", "that kernel has no LED"),
+  ("--selctx", "that kernel has no SECMARK"),
   ("! --dport :", "does not save the condition: a rule for no packet becomes one for every packet"),
 ]
 

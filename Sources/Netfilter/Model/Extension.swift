@@ -22,6 +22,10 @@ public protocol Extension: Hashable, Sendable {
   /// Hooks from which a packet may reach this value; the definition's, where not its options make them fewer.
   var hooks: HookSet { get }
 
+  /// What the kernel does not take about the rule that holds this value, and what to write instead; nil where it takes
+  /// the rule. Asked only where the definition says ``ExtensionDefinition/checksRule``.
+  func objection(to rule: Rule) -> (message: String, hint: String?)?
+
   /// The revision of the structure that ``encode(to:family:)`` writes.
   func revision(for family: Family) -> UInt8
 
@@ -36,6 +40,8 @@ public protocol Extension: Hashable, Sendable {
 
 extension Extension {
   public func revision(for family: Family) -> UInt8 { Self.definition.revisions.last! }
+
+  public func objection(to rule: Rule) -> (message: String, hint: String?)? { nil }
 
   public var hooks: HookSet { Self.definition.hooks }
   public var kernelName: String { Self.definition.kernelName }
@@ -52,4 +58,10 @@ public protocol Target: Extension {}
 public protocol AlternativeSpelling: Match {
   /// The other spelling.
   var canonical: any Match { get }
+}
+
+/// A target that is another spelling of one that means the same (`NOTRACK` for `CT --notrack`).
+public protocol AlternativeTargetSpelling: Target {
+  /// The other spelling.
+  var canonical: any Target { get }
 }

@@ -18,13 +18,16 @@ public final class ExtensionDefinition: Sendable {
   public let hooks: HookSet
   /// Whether options make ``Extension/hooks`` of a value fewer than ``hooks``.
   public let narrowsHooks: Bool
+  /// Whether ``Extension/objection(to:)`` of a value is asked about its rule.
+  public let checksRule: Bool
   /// Other names it answers to in text.
   public let aliases: [String]
 
   package init(
     _ name: String, kernelName: String? = nil, summary: String, families: Set<Family> = [.ipv4, .ipv6],
     revisions: [UInt8] = [0], protocols: [IPProtocol]? = nil, tables: Set<TableName>? = nil,
-    hooks: HookSet = .all, narrowsHooks: Bool = false, aliases: [String] = [], options: [OptionSpec] = []
+    hooks: HookSet = .all, narrowsHooks: Bool = false, checksRule: Bool = false, aliases: [String] = [],
+    options: [OptionSpec] = []
   ) {
     self.name = name
     self.kernelName = kernelName ?? name
@@ -36,6 +39,7 @@ public final class ExtensionDefinition: Sendable {
     self.tables = tables
     self.hooks = hooks
     self.narrowsHooks = narrowsHooks
+    self.checksRule = checksRule
     self.aliases = aliases
   }
 

@@ -15,12 +15,14 @@ public struct TableProblem: Error, Hashable, Sendable {
 
 extension Table {
   /// Jumps to chains that are not there, loops, and extensions that a packet can reach from a hook or in a table where
-  /// the kernel refuses them. The kernel would refuse each with nothing but EINVAL or ELOOP.
+  /// the kernel refuses them, or that stand in rules that it refuses with them. The kernel would refuse each with nothing
+  /// but EINVAL or ELOOP.
   public func problems(registry: Registry = .standard) -> [TableProblem] {
     var graph = JumpGraph(self, registry)
     var found = graph.missing
     found += graph.loops()
     guard found.isEmpty else { return found }
+    found = graph.objections
     let reached = graph.hooksReaching()
     for (index, chain) in chains.enumerated() {
       for (place, rule) in graph.restricted[index] {
@@ -65,6 +67,8 @@ private struct JumpGraph {
   /// For each chain: where its jumps stand and where they lead.
   var jumps: [[(rule: Int, chain: Int)]]
   var missing: [TableProblem] = []
+  /// Rules that their own extensions do not stand in.
+  var objections: [TableProblem] = []
   /// For each chain: rules with extensions that are restricted to tables or hooks.
   var restricted: [[(rule: Int, parts: [any Extension])]]
 
@@ -86,6 +90,11 @@ private struct JumpGraph {
     for match in rule.matches where type(of: match).definition.isRestricted { parts.append(match) }
     if case .extension(let target) = rule.target, type(of: target).definition.isRestricted { parts.append(target) }
     if !parts.isEmpty { restricted[index].append((place, parts)) }
+    for part in parts where type(of: part).definition.checksRule {
+      guard let objection = part.objection(to: rule) else { continue }
+      objections.append(
+        table.problem(chain, place, type(of: part).definition.name, objection.message, hint: objection.hint))
+    }
     guard let name = rule.target.chain else { return }
     if let target = table.index(of: name) {
       jumps[index].append((place, target))
@@ -143,5 +152,5 @@ private struct JumpGraph {
 }
 
 extension ExtensionDefinition {
-  fileprivate var isRestricted: Bool { tables != nil || hooks != .all || narrowsHooks }
+  fileprivate var isRestricted: Bool { tables != nil || hooks != .all || narrowsHooks || checksRule }
 }

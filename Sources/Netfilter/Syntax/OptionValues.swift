@@ -57,7 +57,8 @@ public final class OptionValues {
     for index in definition.options.indices where definition.options[index].isRequired {
       guard !uses.contains(where: { $0.spec == index }) else { continue }
       let spec = definition.options[index]
-      throw SyntaxError("\(definition.name) needs \(spec.name) \(spec.value.placeholder)")
+      throw SyntaxError(
+        "\(definition.name) needs \(spec.name)" + (spec.takesValue ? " \(spec.value.placeholder)" : ""))
     }
   }
 }
@@ -212,18 +213,23 @@ extension OptionValues {
     return try choice(token, among: words, of: name)
   }
 
-  package func choice(_ token: Token, among words: [StaticString], of name: StaticString)
+  /// - Parameter exactly: upper and lower case differ.
+  package func choice(_ token: Token, among words: [StaticString], of name: StaticString, exactly: Bool = false)
     throws(SyntaxError) -> Int
   {
-    if let index = words.firstIndex(where: { token.equalsIgnoringCase($0) }) { return index }
+    if let index = words.firstIndex(where: { exactly ? token == $0 : token.equalsIgnoringCase($0) }) { return index }
     throw SyntaxError(
       at: token, "\(name): '\(token.string)' is not one of its values",
       hint: suggestion(for: token.string, among: words.map { "\($0)" }))
   }
 
   /// The declared words that stand in the list, by their places.
-  /// - Parameter abbreviated: a beginning stands for the first word that has it.
-  package func list(_ name: StaticString, abbreviated: Bool = false) throws(SyntaxError) -> [Int]? {
+  /// - Parameters:
+  ///   - abbreviated: a beginning stands for the first word that has it.
+  ///   - exactly: upper and lower case differ.
+  package func list(_ name: StaticString, abbreviated: Bool = false, exactly: Bool = false) throws(SyntaxError)
+    -> [Int]?
+  {
     guard let token = token(name) else { return nil }
     guard case .list(let words) = spec(name).value else {
       preconditionFailure("\(name) is not declared as a list")
@@ -237,7 +243,7 @@ extension OptionValues {
       if abbreviated, let place = words.firstIndex(where: { part.begins($0) }) {
         places.append(place)
       } else {
-        places.append(try choice(part, among: words, of: name))
+        places.append(try choice(part, among: words, of: name, exactly: exactly))
       }
     }
     return places
@@ -292,6 +298,25 @@ extension OptionValues {
       throw SyntaxError(at: token, "\(name): '\(token.string)' stands for \(found.count) addresses, only one fits here")
     }
     return only
+  }
+
+  /// A host, or `HOST/LENGTH` with a length or a mask without holes; the host's bits behind the length stay.
+  package func hostAndLength(_ name: StaticString) throws(SyntaxError) -> (address: IPAddress, length: Int)? {
+    guard let token = token(name) else { return nil }
+    let parts = token.split(at: UInt8(ascii: "/"))
+    let address = try host(parts.before, of: name)
+    guard let after = parts.after else { return (address, family.addressBits) }
+    return (address, try prefixLength(after, of: name))
+  }
+
+  /// A prefix length, or a mask without holes.
+  package func prefixLength(_ token: Token, of name: StaticString) throws(SyntaxError) -> Int {
+    let mask = AddressMask(address: .any(family), mask: try names.addressMask(token, family))
+    guard let length = mask.prefixLength else {
+      throw SyntaxError(
+        at: token, "\(name): the mask '\(token.string)' has holes", hint: "write a number of leading bits")
+    }
+    return length
   }
 
   package func macAddress(_ name: StaticString) throws(SyntaxError) -> MACAddress? {

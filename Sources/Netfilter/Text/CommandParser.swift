@@ -264,6 +264,7 @@ package struct CommandParser: ~Copyable {
   }
 
   func unknownOption(_ name: Token) -> SyntaxError {
+    if let jump = draft.jump, let error = targetOfOtherFamily(jump) { return error }
     let (base, extensions) = candidates(name)
     let meant =
       base.map { "\($0.longNames[0])" }

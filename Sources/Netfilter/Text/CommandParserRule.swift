@@ -75,13 +75,19 @@ extension CommandParser {
     }
   }
 
+  /// The error for a target that only the other family has.
+  func targetOfOtherFamily(_ jump: Token) -> SyntaxError? {
+    let other: Family = family == .ipv4 ? .ipv6 : .ipv4
+    guard registry.target(named: jump, family: family) == nil, registry.target(named: jump, family: other) != nil else {
+      return nil
+    }
+    return SyntaxError(at: jump, "target '\(jump.string)' is for \(other) only")
+  }
+
   func unknownTarget(_ jump: Token, _ table: TableName) -> SyntaxError {
     let name = jump.string
     if draft.isGoto { return SyntaxError(at: jump, "goto '\(name)': there is no such chain in table \(table)") }
-    let other: Family = family == .ipv4 ? .ipv6 : .ipv4
-    if registry.target(named: name, family: other) != nil {
-      return SyntaxError(at: jump, "target '\(name)' is for \(other) only")
-    }
+    if let error = targetOfOtherFamily(jump) { return error }
     let known = registry.targets.map { $0.definition.name } + Verdict.allCases.map { "\($0.label)" }
     let near = suggestion(for: name, among: known).flatMap { $0.hasPrefix("did") ? $0 : nil }
     return SyntaxError(

@@ -1,0 +1,35 @@
+/// Keeps the packet out of connection tracking, the older spelling of `CT --notrack`; in the kernel it is that with a
+/// flag (`XT_CT_NOTRACK_ALIAS`, linux/netfilter/xt_CT.h).
+public struct NoTrack: Target {
+  public init() {}
+}
+
+extension NoTrack: AlternativeTargetSpelling {
+  public var canonical: any Target { CT(isUntracked: true) }
+}
+
+// MARK: Syntax
+
+extension NoTrack {
+  public static let definition = ExtensionDefinition(
+    "NOTRACK", kernelName: "CT", summary: "keep the packet out of connection tracking", revisions: [2], tables: [.raw])
+
+  public init(parsing options: OptionValues) throws(SyntaxError) {}
+
+  public func print(to out: inout RuleWriter) {}
+}
+
+// MARK: Kernel bytes
+
+extension NoTrack {
+  public func encode(to out: inout ByteWriter, family: Family) {
+    out.write(CT.Flag.untracked | CT.Flag.alias)
+    out.zeros(CT.restSize)
+  }
+
+  /// - Throws: ``WireError`` unless both flags and nothing else are set.
+  public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
+    guard try bytes.uint16("flags") == CT.Flag.untracked | CT.Flag.alias else { throw bytes.invalid("flags") }
+    try bytes.zeros("zone", CT.restSize)
+  }
+}

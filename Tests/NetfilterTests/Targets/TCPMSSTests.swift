@@ -1,0 +1,41 @@
+import Testing
+
+@testable import Netfilter
+
+@Suite struct TCPMSSTests {
+  static let rows: [TargetRow] = [
+    .reads(
+      "-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j TCPMSS --set-mss 42", in: .mangle, "FORWARD", revision: 0,
+      wire: "2a00"),
+    .reads(
+      "-p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu", in: .mangle, "FORWARD", .ipv6, revision: 0,
+      wire: "ffff"),
+    .reads(
+      "-p tcp --syn -j TCPMSS --set-mss 65515",
+      prints: "-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j TCPMSS --set-mss 65515"),
+    .reads(
+      "-p tcp --syn -j TCPMSS --set-mss 0",
+      prints: "-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j TCPMSS --set-mss 0"),
+    .reads(
+      "-p tcp -m tcp --tcp-flags FIN,SYN,RST,PSH,ACK,URG SYN,ACK -j TCPMSS --clamp-mss-to-pmtu", in: .mangle,
+      "POSTROUTING"),
+    .refuses("-p tcp --syn -j TCPMSS --set-mss 65516", "--set-mss: '65516' is not a number from 0 to 65515"),
+    .refuses(
+      "-p tcp --syn -j TCPMSS --set-mss 65496", "--set-mss: '65496' is not a number from 0 to 65495", in: .filter,
+      "INPUT", .ipv6),
+    .refuses("-p tcp --syn -j TCPMSS --clamp-mss-to-pmtu", "TCPMSS with these options cannot be used in INPUT"),
+    .refuses("-p tcp --syn -j TCPMSS", "TCPMSS needs --set-mss or --clamp-mss-to-pmtu"),
+    .refuses("-j TCPMSS --set-mss 42", "TCPMSS needs -p tcp"),
+    .refuses("-p tcp -j TCPMSS --set-mss 42", "TCPMSS works on the first segments of connections only"),
+    .refuses("-p tcp ! --syn -j TCPMSS --set-mss 42", "TCPMSS works on the first segments of connections only"),
+    .refuses(
+      "-p tcp --tcp-flags SYN,RST RST -j TCPMSS --set-mss 42", "TCPMSS works on the first segments of connections only"),
+    .refuses("-p tcp --syn -j TCPMSS --set-mss 1 --clamp-mss-to-pmtu", "cannot stand beside --set-mss"),
+  ]
+
+  @Test(arguments: rows) func row(_ row: TargetRow) throws { try row.check(TCPMSS.self) }
+
+  @Test func theKernelsNumberForThePathIsNoSize() {
+    #expect(TCPMSS(.bytes(65535)) == nil)
+  }
+}

@@ -1,0 +1,17 @@
+import Testing
+
+@testable import Netfilter
+
+@Suite struct TraceTests {
+  static let rows: [TargetRow] = [
+    .reads("-j TRACE", in: .raw, "PREROUTING", revision: 0, wire: ""),
+    .reads("-j TRACE", in: .raw, "OUTPUT", .ipv6),
+    .refuses("-j TRACE", "TRACE cannot stand in table filter"),
+  ]
+
+  @Test(arguments: rows) func row(_ row: TargetRow) throws { try row.check(Trace.self) }
+
+  @Test func whatTextCannotSayStaysOpaque() {
+    #expect(decodeTarget("TRACE", revision: 0, .ipv4, [1]) is OpaqueTarget)
+  }
+}
