@@ -3,7 +3,7 @@ internal import Netfilter
 internal import Synchronization
 
 extension Names {
-  /// The names of this machine: /etc/services, /etc/protocols and the resolver, each asked at most once and only when a
+  /// The names of this machine: /etc/services, /etc/protocols, the resolver, users and groups, each asked at most once and only when a
   /// name is seen; the well-known names stand in for what the files do not have.
   public static let system = Names(
     service: { name, proto in
@@ -12,7 +12,7 @@ extension Names {
     },
     protocolNumber: { name in ProtocolFile.shared.number(of: name) ?? Names.wellKnown.protocolNumber(name) },
     protocolName: { number in ProtocolFile.shared.name(of: number) ?? Names.wellKnown.protocolName(number) },
-    host: resolveHost)
+    host: resolveHost, user: userNumber, group: groupNumber)
 }
 
 /// A file of names and numbers: `name value[/protocol] alias…  # comment`.
@@ -91,6 +91,37 @@ private final class ProtocolFile: Sendable {
     next = info.pointee.ai_next
   }
   return found
+}
+
+/// The number of a user (getpwnam_r(3)).
+@Sendable private func userNumber(_ name: String) -> UInt32? {
+  var entry = passwd()
+  return lookUp { buffer, size in
+    var found: UnsafeMutablePointer<passwd>?
+    let code = getpwnam_r(name, &entry, buffer, size, &found)
+    return (code, found?.pointee.pw_uid)
+  }
+}
+
+/// The number of a group (getgrnam_r(3)).
+@Sendable private func groupNumber(_ name: String) -> UInt32? {
+  var entry = group()
+  return lookUp { buffer, size in
+    var found: UnsafeMutablePointer<group>?
+    let code = getgrnam_r(name, &entry, buffer, size, &found)
+    return (code, found?.pointee.gr_gid)
+  }
+}
+
+/// Calls `body` with a buffer that grows while it says that it is too small.
+private func lookUp(_ body: (UnsafeMutablePointer<CChar>, Int) -> (code: Int32, number: UInt32?)) -> UInt32? {
+  var size = 1 << 12
+  while size <= 1 << 20 {
+    let result = withUnsafeTemporaryAllocation(of: CChar.self, capacity: size) { body($0.baseAddress!, size) }
+    guard result.code == ERANGE else { return result.number }
+    size *= 4
+  }
+  return nil
 }
 
 extension IPAddress {

@@ -7,6 +7,7 @@ struct Row: Sendable, CustomTestStringConvertible {
   /// What stands behind `-A X`, or behind another chain where hooks matter.
   let text: String
   let chain: ChainName
+  let table: TableName
   let outcome: Outcome
 
   enum Outcome: Sendable {
@@ -18,18 +19,23 @@ struct Row: Sendable, CustomTestStringConvertible {
 
   /// - Parameter prints: the canonical text, nil where it is the text itself.
   init(
-    _ family: Family, _ text: String, in chain: ChainName = "X", prints: String? = nil, wire: [UInt8]? = nil
+    _ family: Family, _ text: String, in chain: ChainName = "X", table: TableName = .filter, prints: String? = nil,
+    wire: [UInt8]? = nil
   ) {
     self.family = family
     self.text = text
     self.chain = chain
+    self.table = table
     outcome = .accepted(prints: prints ?? text, wire: wire)
   }
 
-  init(_ family: Family, _ text: String, in chain: ChainName = "X", refused message: String) {
+  init(
+    _ family: Family, _ text: String, in chain: ChainName = "X", table: TableName = .filter, refused message: String
+  ) {
     self.family = family
     self.text = text
     self.chain = chain
+    self.table = table
     outcome = .refused(message)
   }
 
@@ -68,11 +74,11 @@ struct Row: Sendable, CustomTestStringConvertible {
 
   private func read(_ text: String) -> RulesText.Reading {
     let target = text.contains(" -j ") ? "" : " -j ACCEPT"
-    return RulesText.read("*filter\n:X - [0:0]\n-A \(chain) \(text)\(target)\nCOMMIT\n", family: family)
+    return RulesText.read("*\(table)\n:X - [0:0]\n-A \(chain) \(text)\(target)\nCOMMIT\n", family: family)
   }
 
   private func rule(of reading: RulesText.Reading) -> Rule? {
-    reading.ruleset[.filter, family]?.chains.first { $0.name == chain }?.rules.first
+    reading.ruleset[table, family]?.chains.first { $0.name == chain }?.rules.first
   }
 
   /// The rule as it is saved, without the target that ``read(_:)`` put there.

@@ -39,10 +39,33 @@ import Testing
     Row("comment", 0, "-m comment --comment text", MemoryLayout<xt_comment_info>.size),
     Row("mac", 0, "-m mac --mac-source 00:11:22:33:44:55", MemoryLayout<xt_mac_info>.size),
     Row("pkttype", 0, "-m pkttype --pkt-type broadcast", MemoryLayout<xt_pkttype_info>.size),
+    Row("string", 1, "-m string --string x --algo bm", MemoryLayout<xt_string_info>.size),
+    Row("statistic", 0, "-m statistic --mode nth --every 2 --packet 0", MemoryLayout<xt_statistic_info>.size),
+    Row("policy", 0, "-m policy --dir in --pol none", MemoryLayout<xt_policy_info>.size),
+    Row("connlimit", 1, "-m connlimit --connlimit-above 2", MemoryLayout<xt_connlimit_info>.size),
+    Row(
+      "hashlimit", 3, "-m hashlimit --hashlimit-upto 1/s --hashlimit-name x", MemoryLayout<xt_hashlimit_mtinfo3>.size),
+    Row("length", 0, "-m length --length 1", MemoryLayout<xt_length_info>.size),
+    Row("tcpmss", 0, "-p tcp -m tcpmss --mss 1", MemoryLayout<xt_tcpmss_match_info>.size),
+    Row("physdev", 0, "-m physdev --physdev-is-in", MemoryLayout<xt_physdev_info>.size),
+    Row("time", 0, "-m time --weekdays Mon", MemoryLayout<xt_time_info>.size),
+    Row(
+      "connbytes", 0, "-m connbytes --connbytes 1 --connbytes-mode bytes --connbytes-dir both",
+      MemoryLayout<xt_connbytes_info>.size),
+    Row("connmark", 1, "-m connmark --mark 1", MemoryLayout<xt_connmark_mtinfo1>.size),
+    Row("helper", 0, "-m helper --helper ftp", MemoryLayout<xt_helper_info>.size),
+    Row("quota", 0, "-m quota --quota 1", MemoryLayout<xt_quota_info>.size),
+    Row("ttl", 0, "-m ttl --ttl-eq 1", MemoryLayout<ipt_ttl_info>.size),
+    Row("hl", 0, "-m hl --hl-eq 1", MemoryLayout<ip6t_hl_info>.size, .ipv6),
+    Row("socket", 3, "-m socket", MemoryLayout<xt_socket_mtinfo3>.size),
     Row("MARK", 2, "-j MARK --set-mark 1", MemoryLayout<xt_mark_tginfo2>.size),
     Row("LOG", 0, "-j LOG", MemoryLayout<xt_log_info>.size),
     Row("REJECT", 0, "-j REJECT", MemoryLayout<ipt_reject_info>.size),
     Row("REJECT", 0, "-j REJECT", MemoryLayout<ip6t_reject_info>.size, .ipv6),
+  ]
+
+  static let outputRows: [Row] = [
+    Row("owner", 1, "-m owner --uid-owner 0", MemoryLayout<xt_owner_match_info>.size)
   ]
 
   static let natRows: [Row] = [
@@ -59,6 +82,7 @@ import Testing
   ]
 
   static let mangleRows: [Row] = [
+    Row("rpfilter", 0, "-A PREROUTING -m rpfilter", MemoryLayout<xt_rpfilter_info>.size),
     Row("TCPMSS", 0, "-A FORWARD -p tcp --syn -j TCPMSS --set-mss 1400", MemoryLayout<xt_tcpmss_info>.size),
     Row("CONNMARK", 2, "-A FORWARD -j CONNMARK --save-mark", MemoryLayout<xt_connmark_tginfo2>.size),
     Row("TEE", 1, "-A FORWARD -j TEE --gateway 192.0.2.1", MemoryLayout<xt_tee_tginfo>.size),
@@ -101,9 +125,14 @@ import Testing
   @Test(arguments: filterRows.filter { $0.isKnown })
   func sizeInFilter(_ row: Row) throws { try check(row, "*filter\n-A INPUT \(row.rule)\nCOMMIT\n") }
 
+  @Test(arguments: outputRows.filter { $0.isKnown })
+  func sizeInOutput(_ row: Row) throws { try check(row, "*filter\n-A OUTPUT \(row.rule)\nCOMMIT\n") }
+
   @Test(arguments: natRows) func sizeInNAT(_ row: Row) throws { try check(row, "*nat\n\(row.rule)\nCOMMIT\n") }
 
-  @Test(arguments: mangleRows) func sizeInMangle(_ row: Row) throws { try check(row, "*mangle\n\(row.rule)\nCOMMIT\n") }
+  @Test(arguments: mangleRows.filter { $0.isKnown }) func sizeInMangle(_ row: Row) throws {
+    try check(row, "*mangle\n\(row.rule)\nCOMMIT\n")
+  }
 
   @Test(arguments: rawRows) func sizeInRaw(_ row: Row) throws { try check(row, "*raw\n\(row.rule)\nCOMMIT\n") }
 

@@ -189,7 +189,7 @@ public struct ConntrackAddress: Hashable, Sendable {
     unionMask = AddressMask.prefixMask(length, .ipv6)
   }
 
-  fileprivate init(_ address: IPAddress, unionMask: UInt128) {
+  package init(_ address: IPAddress, unionMask: UInt128) {
     self.address = address
     self.unionMask = unionMask
   }
@@ -237,7 +237,7 @@ extension Conntrack {
     }
     for end in End.allCases {
       if let token = options.token(end.addressOption) {
-        let address = try Self.address(token, options, end.addressOption)
+        let address = try options.maskedAddress(token, of: end.addressOption)
         self[address: end] = Negatable(address, inverted: options.isInverted(end.addressOption))
       }
       guard let ports = try options.portBounds(end.portOption, nil) else { continue }
@@ -259,22 +259,6 @@ extension Conntrack {
     guard flags.match != 0 else {
       throw SyntaxError("conntrack needs at least one option", hint: "for example: --ctstate RELATED,ESTABLISHED")
     }
-  }
-
-  private static func address(_ token: Token, _ options: OptionValues, _ option: StaticString)
-    throws(SyntaxError) -> ConntrackAddress
-  {
-    let parts = token.split(at: UInt8(ascii: "/"))
-    let address = try options.host(parts.before, of: option)
-    guard let maskToken = parts.after else { return ConntrackAddress(address) }
-    let mask = try options.names.addressMask(maskToken, options.family)
-    let network = AddressMask(address: address, mask: mask)
-    guard let length = network.prefixLength, let result = ConntrackAddress(address, prefixLength: length) else {
-      throw SyntaxError(
-        at: maskToken, "\(option): the mask '\(maskToken.string)' has holes, which iptables reads as no mask",
-        hint: "write a prefix length")
-    }
-    return result
   }
 
   public func print(to out: inout RuleWriter) {
@@ -317,7 +301,7 @@ extension Conntrack {
 
 extension TextWriter {
   /// `10.0.0.1`, `10.0.0.1/8`, or `10.0.0.1/255.0.0.255`.
-  fileprivate mutating func write(_ address: ConntrackAddress) {
+  package mutating func write(_ address: ConntrackAddress) {
     write(address.address)
     let network = address.network
     guard network.prefixLength != address.address.family.addressBits else { return }

@@ -1,4 +1,4 @@
-/// Where the names in rules come from: services, protocols and hosts.
+/// Where the names in rules come from: services, protocols, hosts, users and groups.
 ///
 /// The library itself knows only the common names. A program that runs on a machine gives it that machine's
 /// /etc/services, /etc/protocols and resolver; each is asked only when a name is seen.
@@ -9,6 +9,9 @@ public struct Names: Sendable {
   public var protocolName: @Sendable (_ number: UInt8) -> String?
   /// The addresses of a host in one family; empty when it does not resolve.
   public var host: @Sendable (_ name: String, _ family: Family) -> [IPAddress]
+  /// The numbers of users and groups; nil when there is none of that name.
+  public var user: @Sendable (_ name: String) -> UInt32?
+  public var group: @Sendable (_ name: String) -> UInt32?
   /// Told of each host name that was resolved, with what it stood for.
   package var resolved: (@Sendable (_ column: Int, _ name: String, _ addresses: [IPAddress]) -> Void)?
   /// Told of what is accepted but hardly meant.
@@ -18,12 +21,16 @@ public struct Names: Sendable {
     service: @escaping @Sendable (String, IPProtocol?) -> UInt16?,
     protocolNumber: @escaping @Sendable (String) -> UInt8?,
     protocolName: @escaping @Sendable (UInt8) -> String?,
-    host: @escaping @Sendable (String, Family) -> [IPAddress]
+    host: @escaping @Sendable (String, Family) -> [IPAddress],
+    user: @escaping @Sendable (String) -> UInt32? = { $0 == "root" ? 0 : nil },
+    group: @escaping @Sendable (String) -> UInt32? = { $0 == "root" ? 0 : nil }
   ) {
     self.service = service
     self.protocolNumber = protocolNumber
     self.protocolName = protocolName
     self.host = host
+    self.user = user
+    self.group = group
   }
 
   /// The names that are the same everywhere; no host resolves.

@@ -103,6 +103,11 @@ extension OptionValues {
     }
   }
 
+  /// Every use of every option, in order.
+  package var inOrder: [(name: StaticString, word: Token, value: Token?, isInverted: Bool)] {
+    uses.map { ($0.name, $0.word, $0.value, $0.isInverted) }
+  }
+
   /// An error about an option that was given, or about the whole extension where it was not.
   package func error(_ name: StaticString, _ message: String, hint: String? = nil) -> SyntaxError {
     guard let use = use(name) else { return SyntaxError("\(definition.name): \(message)", hint: hint) }
@@ -309,12 +314,25 @@ extension OptionValues {
     return (address, try prefixLength(after, of: name))
   }
 
-  /// A prefix length, or a mask without holes.
+  /// One host, with a mask that is a prefix or none at all.
+  package func maskedAddress(_ token: Token, of name: StaticString) throws(SyntaxError) -> ConntrackAddress {
+    let parts = token.split(at: UInt8(ascii: "/"))
+    let address = try host(parts.before, of: name)
+    guard let maskToken = parts.after else { return ConntrackAddress(address) }
+    let length = try prefixLength(maskToken, of: name)
+    guard let result = ConntrackAddress(address, prefixLength: length) else {
+      preconditionFailure("a mask of the family has no more bits than its addresses")
+    }
+    return result
+  }
+
+  /// The length of a mask: a number of bits, or the mask itself, which may not have holes.
   package func prefixLength(_ token: Token, of name: StaticString) throws(SyntaxError) -> Int {
-    let mask = AddressMask(address: .any(family), mask: try names.addressMask(token, family))
-    guard let length = mask.prefixLength else {
+    let mask = try names.addressMask(token, family)
+    guard let length = AddressMask(address: .any(family), mask: mask).prefixLength else {
       throw SyntaxError(
-        at: token, "\(name): the mask '\(token.string)' has holes", hint: "write a number of leading bits")
+        at: token, "\(name): the mask '\(token.string)' has holes, which iptables reads as no mask",
+        hint: "write a prefix length")
     }
     return length
   }

@@ -22,7 +22,7 @@ enum BaseOption: CaseIterable {
     case .policy: ("P", ["--policy"])
     case .source: ("s", ["--source", "--src"])
     case .destination: ("d", ["--destination", "--dst"])
-    case .proto: ("p", ["--protocol", "--proto"])
+    case .proto: ("p", ["--protocol"])
     case .inInterface: ("i", ["--in-interface"])
     case .outInterface: ("o", ["--out-interface"])
     case .fragment: ("f", ["--fragments", "--fragment"])
