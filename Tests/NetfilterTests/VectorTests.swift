@@ -36,6 +36,11 @@ private let faultsOfThatVersion: [(part: String, reason: String)] = [
   ("--protocol=tcp", "reads the whole word as the protocol's name"),
   ("-ptcp", "reads the whole word as the protocol's name"),
   ("! --sport :", "does not save the condition: a rule for no packet becomes one for every packet"),
+  ("! --rt-segsleft :", "does not save the condition: a rule for no packet becomes one for every packet"),
+  ("! --mh-type :", "does not save the condition: a rule for no packet becomes one for every packet"),
+  ("! --ahspi :", "does not save the condition: a rule for no packet becomes one for every packet"),
+  ("! --espspi :", "does not save the condition: a rule for no packet becomes one for every packet"),
+  ("-m ipvs", "ran on a kernel without IPVS, which refused every rule that asks about it"),
   ("! --dport :", "does not save the condition: a rule for no packet becomes one for every packet"),
 ]
 

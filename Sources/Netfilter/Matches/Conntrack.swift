@@ -189,7 +189,7 @@ public struct ConntrackAddress: Hashable, Sendable {
     unionMask = AddressMask.prefixMask(length, .ipv6)
   }
 
-  fileprivate init(_ address: IPAddress, unionMask: UInt128) {
+  package init(_ address: IPAddress, unionMask: UInt128) {
     self.address = address
     self.unionMask = unionMask
   }
@@ -261,7 +261,7 @@ extension Conntrack {
     }
   }
 
-  private static func address(_ token: Token, _ options: OptionValues, _ option: StaticString)
+  package static func address(_ token: Token, _ options: OptionValues, _ option: StaticString)
     throws(SyntaxError) -> ConntrackAddress
   {
     let parts = token.split(at: UInt8(ascii: "/"))
@@ -317,7 +317,7 @@ extension Conntrack {
 
 extension TextWriter {
   /// `10.0.0.1`, `10.0.0.1/8`, or `10.0.0.1/255.0.0.255`.
-  fileprivate mutating func write(_ address: ConntrackAddress) {
+  package mutating func write(_ address: ConntrackAddress) {
     write(address.address)
     let network = address.network
     guard network.prefixLength != address.address.family.addressBits else { return }

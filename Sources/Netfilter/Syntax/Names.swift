@@ -9,6 +9,10 @@ public struct Names: Sendable {
   public var protocolName: @Sendable (_ number: UInt8) -> String?
   /// The addresses of a host in one family; empty when it does not resolve.
   public var host: @Sendable (_ name: String, _ family: Family) -> [IPAddress]
+  /// The number that a file gives to a name.
+  public var number: @Sendable (_ name: String, _ file: NumberFile) -> UInt32?
+  /// The name that a file gives to a number, which iptables-save prints instead of it.
+  public var numberName: @Sendable (_ number: UInt32, _ file: NumberFile) -> String?
   /// Told of each host name that was resolved, with what it stood for.
   package var resolved: (@Sendable (_ column: Int, _ name: String, _ addresses: [IPAddress]) -> Void)?
   /// Told of what is accepted but hardly meant.
@@ -18,12 +22,16 @@ public struct Names: Sendable {
     service: @escaping @Sendable (String, IPProtocol?) -> UInt16?,
     protocolNumber: @escaping @Sendable (String) -> UInt8?,
     protocolName: @escaping @Sendable (UInt8) -> String?,
-    host: @escaping @Sendable (String, Family) -> [IPAddress]
+    host: @escaping @Sendable (String, Family) -> [IPAddress],
+    number: @escaping @Sendable (String, NumberFile) -> UInt32? = { _, _ in nil },
+    numberName: @escaping @Sendable (UInt32, NumberFile) -> String? = { _, _ in nil }
   ) {
     self.service = service
     self.protocolNumber = protocolNumber
     self.protocolName = protocolName
     self.host = host
+    self.number = number
+    self.numberName = numberName
   }
 
   /// The names that are the same everywhere; no host resolves.
@@ -32,6 +40,16 @@ public struct Names: Sendable {
     protocolNumber: { name in WellKnownNames.protocolNumber(of: name) },
     protocolName: { number in WellKnownNames.protocolName(of: number) },
     host: { _, _ in [] })
+}
+
+/// A file in which an administrator gives names to numbers that rules use.
+public enum NumberFile: Hashable, Sendable, CaseIterable {
+  /// Groups of interfaces, /etc/iproute2/group.
+  case deviceGroups
+  /// Realms of routes, /etc/iproute2/rt_realms.
+  case realms
+  /// Labels of connections, /etc/xtables/connlabel.conf.
+  case connectionLabels
 }
 
 // MARK: Reading tokens with names
