@@ -12,7 +12,9 @@ extension Names {
     },
     protocolNumber: { name in ProtocolFile.shared.number(of: name) ?? Names.wellKnown.protocolNumber(name) },
     protocolName: { number in ProtocolFile.shared.name(of: number) ?? Names.wellKnown.protocolName(number) },
-    host: resolveHost, user: userNumber, group: groupNumber)
+    host: resolveHost, user: userNumber, group: groupNumber,
+    number: { name, file in NumberNames.of(file).number(of: name) },
+    numberName: { number, file in NumberNames.of(file).name(of: number) })
 }
 
 /// A file of names and numbers: `name value[/protocol] alias…  # comment`.
@@ -72,6 +74,63 @@ private final class ProtocolFile: Sendable {
 
   func number(of name: String) -> UInt8? { numbers[name] ?? numbers[name.uppercased()] }
   func name(of number: UInt8) -> String? { names[number] }
+}
+
+/// A file that gives names to numbers; where one stands twice, the first line counts.
+private final class NumberNames: Sendable {
+  private static let deviceGroups = NumberNames(routing: "/etc/iproute2/group")
+  private static let realms = NumberNames(routing: "/etc/iproute2/rt_realms")
+  private static let connectionLabels = NumberNames(labels: "/etc/xtables/connlabel.conf")
+
+  static func of(_ file: NumberFile) -> NumberNames {
+    switch file {
+    case .deviceGroups: deviceGroups
+    case .realms: realms
+    case .connectionLabels: connectionLabels
+    }
+  }
+
+  private let lines: [(number: UInt32, name: String)]
+
+  /// The files of iproute2: a number up to 255, decimal or after `0x`, and a word.
+  private init(routing path: String) {
+    lines = Self.lines(of: path).compactMap { line in
+      let words = line.split { $0 == " " || $0 == "\t" }
+      guard words.count >= 2, words[0].first != "#", words[1].first != "#" else { return nil }
+      let isHex = words[0].hasPrefix("0x")
+      return UInt8(isHex ? words[0].dropFirst(2) : words[0], radix: isHex ? 16 : 10).map {
+        (UInt32($0), String(words[1]))
+      }
+    }
+  }
+
+  /// A number as C writes it, and as its name the rest of the line; a number has one name.
+  private init(labels path: String) {
+    var lines: [(number: UInt32, name: String)] = []
+    for line in Self.lines(of: path) where line.first != "#" {
+      let words = line.split { $0 == " " || $0 == "\t" }
+      guard words.count >= 2, let first = words.first, let last = words.last, let number = Self.number(first),
+        !lines.contains(where: { $0.number == number })
+      else { continue }
+      lines.append((number, String(line[words[1].startIndex..<last.endIndex])))
+    }
+    self.lines = lines
+  }
+
+  private static func lines(of path: String) -> [String] {
+    guard let file = try? InputFile(path: path) else { return [] }
+    return file.withBytes { bytes in
+      bytes.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
+    }
+  }
+
+  private static func number(_ word: Substring) -> UInt32? {
+    if word.hasPrefix("0x") { return UInt32(word.dropFirst(2), radix: 16) }
+    return word.hasPrefix("0") ? UInt32(word, radix: 8) : UInt32(word)
+  }
+
+  func number(of name: String) -> UInt32? { lines.first { $0.name == name }?.number }
+  func name(of number: UInt32) -> String? { lines.first { $0.number == number }?.name }
 }
 
 /// Every address of a host in one family, in the resolver's order (getaddrinfo(3)).

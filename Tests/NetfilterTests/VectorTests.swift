@@ -38,6 +38,11 @@ private let faultsOfThatVersion: [(part: String, reason: String)] = [
   ("! --sport :", "does not save the condition: a rule for no packet becomes one for every packet"),
   ("--led-trigger-id", "that kernel has no LED"),
   ("--selctx", "that kernel has no SECMARK"),
+  ("! --rt-segsleft :", "does not save the condition: a rule for no packet becomes one for every packet"),
+  ("! --mh-type :", "does not save the condition: a rule for no packet becomes one for every packet"),
+  ("! --ahspi :", "does not save the condition: a rule for no packet becomes one for every packet"),
+  ("! --espspi :", "does not save the condition: a rule for no packet becomes one for every packet"),
+  ("-m ipvs", "ran on a kernel without IPVS, which refused every rule that asks about it"),
   ("! --dport :", "does not save the condition: a rule for no packet becomes one for every packet"),
 ]
 

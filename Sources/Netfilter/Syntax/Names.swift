@@ -12,6 +12,10 @@ public struct Names: Sendable {
   /// The numbers of users and groups; nil when there is none of that name.
   public var user: @Sendable (_ name: String) -> UInt32?
   public var group: @Sendable (_ name: String) -> UInt32?
+  /// The number that a file gives to a name.
+  public var number: @Sendable (_ name: String, _ file: NumberFile) -> UInt32?
+  /// The name that a file gives to a number, which iptables-save prints instead of it.
+  public var numberName: @Sendable (_ number: UInt32, _ file: NumberFile) -> String?
   /// Told of each host name that was resolved, with what it stood for.
   package var resolved: (@Sendable (_ column: Int, _ name: String, _ addresses: [IPAddress]) -> Void)?
   /// Told of what is accepted but hardly meant.
@@ -23,7 +27,9 @@ public struct Names: Sendable {
     protocolName: @escaping @Sendable (UInt8) -> String?,
     host: @escaping @Sendable (String, Family) -> [IPAddress],
     user: @escaping @Sendable (String) -> UInt32? = { $0 == "root" ? 0 : nil },
-    group: @escaping @Sendable (String) -> UInt32? = { $0 == "root" ? 0 : nil }
+    group: @escaping @Sendable (String) -> UInt32? = { $0 == "root" ? 0 : nil },
+    number: @escaping @Sendable (String, NumberFile) -> UInt32? = { _, _ in nil },
+    numberName: @escaping @Sendable (UInt32, NumberFile) -> String? = { _, _ in nil }
   ) {
     self.service = service
     self.protocolNumber = protocolNumber
@@ -31,6 +37,8 @@ public struct Names: Sendable {
     self.host = host
     self.user = user
     self.group = group
+    self.number = number
+    self.numberName = numberName
   }
 
   /// The names that are the same everywhere; no host resolves.
@@ -39,6 +47,16 @@ public struct Names: Sendable {
     protocolNumber: { name in WellKnownNames.protocolNumber(of: name) },
     protocolName: { number in WellKnownNames.protocolName(of: number) },
     host: { _, _ in [] })
+}
+
+/// A file in which an administrator gives names to numbers that rules use.
+public enum NumberFile: Hashable, Sendable, CaseIterable {
+  /// Groups of interfaces, /etc/iproute2/group.
+  case deviceGroups
+  /// Realms of routes, /etc/iproute2/rt_realms.
+  case realms
+  /// Labels of connections, /etc/xtables/connlabel.conf.
+  case connectionLabels
 }
 
 // MARK: Reading tokens with names

@@ -57,6 +57,8 @@ public final class OptionSpec: Sendable {
   public let isRequired: Bool
   /// How many words follow: one, or the two of `--tcp-flags`.
   public let wordCount: Int
+  /// The value may be left out where another option follows.
+  public let isValueOptional: Bool
   /// May be given more than once.
   public let isRepeatable: Bool
   /// Options of the same extension that cannot stand beside it.
@@ -66,8 +68,8 @@ public final class OptionSpec: Sendable {
 
   package init(
     _ name: StaticString, aliases: [StaticString] = [], _ value: Value = .none, negatable: Bool = false,
-    required: Bool = false, repeatable: Bool = false, words: Int = 1, excludes: [StaticString] = [],
-    _ summary: StaticString
+    required: Bool = false, repeatable: Bool = false, words: Int = 1, optional: Bool = false,
+    excludes: [StaticString] = [], _ summary: StaticString
   ) {
     self.name = name
     self.aliases = aliases
@@ -76,6 +78,7 @@ public final class OptionSpec: Sendable {
     self.isRequired = required
     self.wordCount = words
     self.isRepeatable = repeatable
+    self.isValueOptional = optional
     self.excludes = excludes
     self.summary = summary
   }

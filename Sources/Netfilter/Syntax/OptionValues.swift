@@ -89,6 +89,12 @@ extension OptionValues {
   /// The word after the option, as it stood.
   package func token(_ name: StaticString) -> Token? { use(name)?.value }
 
+  /// Whether one option stands before the other, both being given.
+  package func stands(_ name: StaticString, before other: StaticString) -> Bool {
+    guard let place = uses.firstIndex(where: { same($0.name, name) }) else { return false }
+    return uses[place...].contains { same($0.name, other) }
+  }
+
   /// The two words after an option that takes two.
   package func words(_ name: StaticString) -> [Token]? {
     guard let use = use(name), let first = use.value, let second = use.secondValue else { return nil }

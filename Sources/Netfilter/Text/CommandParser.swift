@@ -198,7 +198,9 @@ package struct CommandParser: ~Copyable {
   {
     let spec = pool[`extension`.values].definition.options[index]
     var value: Token?
-    if spec.takesValue {
+    if spec.isValueOptional {
+      value = attached ?? optionalValue()
+    } else if spec.takesValue {
       value = try self.value(of: name, attached: attached)
       if value! == "!" {
         throw SyntaxError(
@@ -218,7 +220,9 @@ package struct CommandParser: ~Copyable {
     guard let proto = draft.proto, let number = draft.rule.proto?.value, let name = names.name(of: number) else {
       return false
     }
-    guard let type = registry.match(named: name, family: family) else { return false }
+    // A protocol with several names has the match under the one that is written: `mh` is `mobility-header` too.
+    let found = registry.match(named: name, family: family) ?? registry.match(named: proto, family: family)
+    guard let type = found else { return false }
     let isLoaded = active.contains {
       if case .match(let other) = $0.kind { other == type } else { false }
     }
@@ -278,14 +282,25 @@ package struct CommandParser: ~Copyable {
       known += pool[item.values].definition.options.flatMap { $0.allNames.map { "\($0)" } }
     }
     var hint = suggestion(for: name.string, among: known)
-    for type in registry.matches where type.definition.families.contains(family) {
-      guard type.definition.options.contains(where: { $0.isNamed(name) }) else { continue }
-      hint =
-        type.definition.protocols.map { protocols in
-          "\(name.string) needs -p \(protocols.compactMap { names.name(of: $0) }.joined(separator: " or -p ")) before it"
-        } ?? "\(name.string) belongs to -m \(type.definition.name), which has to stand before it"
-      break
+    let owners = registry.matches.map { $0.definition }.filter { definition in
+      definition.families.contains(family) && definition.options.contains { $0.isNamed(name) }
+    }
+    let protocols = owners.compactMap(\.protocols)
+    if protocols.count < owners.count, let owner = owners.first(where: { $0.protocols == nil }) {
+      hint = "\(name.string) belongs to -m \(owner.name), which has to stand before it"
+    } else if !owners.isEmpty {
+      hint = "\(name.string) needs \(choice(of: protocols.joined())) before it"
     }
     return SyntaxError(at: name, "unknown option '\(name.string)'", hint: hint)
+  }
+
+  /// `-p tcp or -p udp`, the best known protocols first.
+  func choice(of protocols: some Sequence<IPProtocol>) -> String {
+    let known = IPProtocol.wellKnown.map(\.number)
+    let sorted = Set(protocols).sorted { a, b in
+      let (first, second) = (known.firstIndex(of: a.rawValue) ?? .max, known.firstIndex(of: b.rawValue) ?? .max)
+      return first == second ? a.rawValue < b.rawValue : first < second
+    }
+    return sorted.map { "-p \(names.displayName(of: $0))" }.joined(separator: " or ")
   }
 }

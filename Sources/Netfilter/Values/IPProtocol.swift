@@ -10,6 +10,7 @@ public struct IPProtocol: Hashable, Sendable, RawRepresentable {
   public static let esp = IPProtocol(rawValue: 50)
   public static let ah = IPProtocol(rawValue: 51)
   public static let icmpv6 = IPProtocol(rawValue: 58)
+  public static let ipcomp = IPProtocol(rawValue: 108)
   public static let sctp = IPProtocol(rawValue: 132)
   public static let mobilityHeader = IPProtocol(rawValue: 135)
   public static let udplite = IPProtocol(rawValue: 136)

@@ -1,0 +1,160 @@
+/// Ports, types and options of a DCCP packet (`struct xt_dccp_info`, linux/netfilter/xt_dccp.h; RFC 4340).
+public struct DCCP: Match {
+  public let sourcePorts: Negatable<Bounds<UInt16>>?
+  public let destinationPorts: Negatable<Bounds<UInt16>>?
+  public let types: Negatable<DCCPTypes>?
+  /// The number of an option that must be present.
+  public let option: Negatable<UInt8>?
+
+  /// nil when no type is named, a type has no name, or the option is 0, which iptables cannot write.
+  public init?(
+    sourcePorts: Negatable<Bounds<UInt16>>? = nil, destinationPorts: Negatable<Bounds<UInt16>>? = nil,
+    types: Negatable<DCCPTypes>? = nil, option: Negatable<UInt8>? = nil
+  ) {
+    if let types { guard types.value.canBePrinted else { return nil } }
+    if let option { guard option.value > 0 else { return nil } }
+    self.sourcePorts = sourcePorts
+    self.destinationPorts = destinationPorts
+    self.types = types
+    self.option = option
+  }
+}
+
+/// Types of packets, a bit for each number.
+public struct DCCPTypes: OptionSet, Hashable, Sendable {
+  public let rawValue: UInt16
+  public init(rawValue: UInt16) { self.rawValue = rawValue }
+  public static let request = DCCPTypes(rawValue: 0x001)
+  public static let response = DCCPTypes(rawValue: 0x002)
+  public static let data = DCCPTypes(rawValue: 0x004)
+  public static let ack = DCCPTypes(rawValue: 0x008)
+  public static let dataAck = DCCPTypes(rawValue: 0x010)
+  public static let closeRequest = DCCPTypes(rawValue: 0x020)
+  public static let close = DCCPTypes(rawValue: 0x040)
+  public static let reset = DCCPTypes(rawValue: 0x080)
+  public static let sync = DCCPTypes(rawValue: 0x100)
+  public static let syncAck = DCCPTypes(rawValue: 0x200)
+  /// The numbers from 10, which are no types.
+  public static let invalid = DCCPTypes(rawValue: 0xfc00)
+
+  fileprivate static let names: [(name: StaticString, flag: DCCPTypes)] = [
+    ("REQUEST", .request), ("RESPONSE", .response), ("DATA", .data), ("ACK", .ack), ("DATAACK", .dataAck),
+    ("CLOSEREQ", .closeRequest), ("CLOSE", .close), ("RESET", .reset), ("SYNC", .sync), ("SYNCACK", .syncAck),
+    ("INVALID", .invalid),
+  ]
+
+  fileprivate var canBePrinted: Bool {
+    let others = intersection(.invalid)
+    return !isEmpty && (others.isEmpty || others == .invalid)
+  }
+}
+
+// MARK: Syntax
+
+extension DCCP {
+  public static let definition = ExtensionDefinition(
+    "dccp", summary: "DCCP ports, types and options", protocols: [.dccp],
+    options: [
+      OptionSpec("--source-port", aliases: ["--sport"], .portRange, negatable: true, "source port or range"),
+      OptionSpec("--destination-port", aliases: ["--dport"], .portRange, negatable: true, "destination port or range"),
+      OptionSpec("--dccp-types", .list(DCCPTypes.names.map(\.name)), negatable: true, "the packet is of one of these"),
+      OptionSpec("--dccp-option", .number(1...255), negatable: true, "option of this number present"),
+    ])
+
+  public init(parsing options: OptionValues) throws(SyntaxError) {
+    func ports(_ name: StaticString) throws(SyntaxError) -> Negatable<Bounds<UInt16>>? {
+      guard let ports = try options.portBounds(name, .dccp) else { return nil }
+      return Negatable(ports, inverted: options.isInverted(name))
+    }
+    var types: Negatable<DCCPTypes>?
+    if let token = options.token("--dccp-types") {
+      types = Negatable([], inverted: options.isInverted("--dccp-types"))
+      try token.forEachPart(separatedBy: UInt8(ascii: ",")) { part throws(SyntaxError) in
+        guard part.count > 0 else { return }
+        let place = try options.choice(part, among: DCCPTypes.names.map(\.name), of: "--dccp-types")
+        types?.value.formUnion(DCCPTypes.names[place].flag)
+      }
+    }
+    let option = try options.number("--dccp-option").map {
+      Negatable(UInt8($0), inverted: options.isInverted("--dccp-option"))
+    }
+    let value = DCCP(
+      sourcePorts: try ports("--source-port"), destinationPorts: try ports("--destination-port"), types: types,
+      option: option)
+    guard let value else { throw options.error("--dccp-types", "no type is named") }
+    self = value
+  }
+
+  public func print(to out: inout RuleWriter) {
+    out.bounds("--sport", sourcePorts)
+    out.bounds("--dport", destinationPorts)
+    if let types {
+      out.option("--dccp-types", inverted: types.isInverted)
+      out.list(types.value, of: DCCPTypes.names)
+    }
+    if let option {
+      out.option("--dccp-option", inverted: option.isInverted)
+      out.number(option.value)
+    }
+  }
+}
+
+extension RuleWriter {
+  fileprivate mutating func bounds(_ name: StaticString, _ ports: Negatable<Bounds<UInt16>>?) {
+    guard let ports else { return }
+    option(name, inverted: ports.isInverted)
+    text.write(byte: UInt8(ascii: " "))
+    text.write(ports.value)
+  }
+}
+
+// MARK: Kernel bytes
+
+extension DCCP {
+  private enum Flag {
+    static let sourcePorts: UInt16 = 0x1
+    static let destinationPorts: UInt16 = 0x2
+    static let types: UInt16 = 0x4
+    static let option: UInt16 = 0x8
+  }
+
+  public func encode(to out: inout ByteWriter, family: Family) {
+    out.write(destinationPorts?.value.first ?? 0)
+    out.write(destinationPorts?.value.last ?? 0)
+    out.write(sourcePorts?.value.first ?? 0)
+    out.write(sourcePorts?.value.last ?? 0)
+    let conditions: [(flag: UInt16, isInverted: Bool?)] = [
+      (Flag.sourcePorts, sourcePorts?.isInverted), (Flag.destinationPorts, destinationPorts?.isInverted),
+      (Flag.types, types?.isInverted), (Flag.option, option?.isInverted),
+    ]
+    out.write(conditions.reduce(0 as UInt16) { $1.isInverted == nil ? $0 : $0 | $1.flag })
+    out.write(conditions.reduce(0 as UInt16) { $1.isInverted == true ? $0 | $1.flag : $0 })
+    out.write(types?.value.rawValue ?? 0)
+    out.write(option?.value ?? 0)
+    out.zeros(1)
+  }
+
+  public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
+    let destination = Bounds(try bytes.uint16("dpts"), try bytes.uint16("dpts"))
+    let source = Bounds(try bytes.uint16("spts"), try bytes.uint16("spts"))
+    let flags = try bytes.uint16("flags")
+    let inverted = try bytes.uint16("invflags")
+    let types = DCCPTypes(rawValue: try bytes.uint16("typemask"))
+    let option = try bytes.uint8("option")
+    try bytes.zeros("padding", 1)
+    guard inverted & ~flags == 0 else { throw bytes.invalid("invflags") }
+    guard flags <= 0xf, flags & Flag.sourcePorts != 0 || source == Bounds(0),
+      flags & Flag.destinationPorts != 0 || destination == Bounds(0), flags & Flag.types != 0 || types.isEmpty,
+      flags & Flag.option != 0 || option == 0
+    else { throw bytes.invalid("flags") }
+    func condition<Value>(_ value: Value, _ flag: UInt16) -> Negatable<Value>? {
+      flags & flag == 0 ? nil : Negatable(value, inverted: inverted & flag != 0)
+    }
+    let value = DCCP(
+      sourcePorts: condition(source, Flag.sourcePorts),
+      destinationPorts: condition(destination, Flag.destinationPorts), types: condition(types, Flag.types),
+      option: condition(option, Flag.option))
+    guard let value else { throw bytes.invalid("typemask") }
+    self = value
+  }
+}

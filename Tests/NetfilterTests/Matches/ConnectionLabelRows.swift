@@ -1,0 +1,20 @@
+import Netfilter
+import Testing
+
+@Suite struct ConnectionLabelRows {
+  @Test(arguments: [
+    Row(.ipv4, "-m connlabel --label \"40\"", wire: [40, 0, 0, 0]),
+    Row(.ipv6, "-m connlabel ! --label \"41\" --set", wire: [41, 0, 3, 0]),
+    Row(.ipv4, "-m connlabel --label 0x7f", prints: "-m connlabel --label \"127\"", wire: [127, 0, 0, 0]),
+  ])
+  func accepted(_ row: Row) throws { try row.check() }
+
+  @Test(arguments: [
+    Row(.ipv4, "-m connlabel --label 128", refused: "--label: the label 128 is greater than the kernel's last, 127"),
+    Row(
+      .ipv4, "-m connlabel --label wrong",
+      refused: "--label: 'wrong' is neither a number nor a name of /etc/xtables/connlabel.conf"),
+    Row(.ipv4, "-m connlabel --set", refused: "connlabel needs --label N|NAME"),
+  ])
+  func refused(_ row: Row) throws { try row.check() }
+}

@@ -1,0 +1,25 @@
+import Netfilter
+import Testing
+
+@Suite struct ESPRows {
+  @Test(arguments: [
+    Row(.ipv4, "-p esp -m esp", wire: zeros(4) + [255, 255, 255, 255] + zeros(4)),
+    Row(.ipv4, "-p esp -m esp --espspi 0", wire: zeros(12)),
+    Row(
+      .ipv6, "-p esp -m esp ! --espspi :32", prints: "-p esp -m esp ! --espspi 0:32",
+      wire: zeros(4) + [32, 0, 0, 0, 1, 0, 0, 0]),
+    Row(
+      .ipv4, "-p esp -m esp --espspi 0:4294967295", prints: "-p esp -m esp",
+      wire: zeros(4) + [255, 255, 255, 255] + zeros(4)),
+    Row(.ipv4, "-p esp -m esp ! --espspi 0:4294967294", wire: zeros(4) + [254, 255, 255, 255, 1, 0, 0, 0]),
+    Row(.ipv4, "-p esp -m esp ! --espspi 0:4294967295", wire: zeros(4) + [255, 255, 255, 255, 1, 0, 0, 0]),
+    Row(.ipv4, "-p esp -m esp --espspi 3:2", wire: [3, 0, 0, 0, 2] + zeros(7)),
+  ])
+  func accepted(_ row: Row) throws { try row.check() }
+
+  @Test(arguments: [
+    Row(.ipv4, "-p esp -m esp --espspi -1", refused: "--espspi: '-1' is not a number from 0 to 4294967295"),
+    Row(.ipv4, "-m esp", refused: "esp needs -p esp"),
+  ])
+  func refused(_ row: Row) throws { try row.check() }
+}

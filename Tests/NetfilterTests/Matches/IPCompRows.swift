@@ -1,0 +1,26 @@
+import Netfilter
+import Testing
+
+@Suite struct IPCompRows {
+  @Test(arguments: [
+    Row(.ipv4, "-p ipcomp -m ipcomp --ipcompspi 18", wire: [18, 0, 0, 0, 18] + zeros(7)),
+    Row(.ipv6, "-p ipcomp -m ipcomp ! --ipcompspi 18:19 --compres", wire: [18, 0, 0, 0, 19, 0, 0, 0, 1, 1, 0, 0]),
+    Row(.ipv4, "-p ipcomp -m ipcomp", prints: "-p ipcomp -m ipcomp --ipcompspi 0", wire: zeros(12)),
+    Row(
+      .ipv4, "-p ipcomp -m ipcomp --ipcompspi :", prints: "-p ipcomp -m ipcomp --ipcompspi 0:4294967295",
+      wire: zeros(4) + [255, 255, 255, 255] + zeros(4)),
+    Row(
+      .ipv4, "-p ipcomp -m ipcomp ! --ipcompspi :", prints: "-p ipcomp -m ipcomp ! --ipcompspi 0:4294967295",
+      wire: zeros(4) + [255, 255, 255, 255, 1, 0, 0, 0]),
+    Row(.ipv4, "-p ipcomp -m ipcomp --ipcompspi 4:3", wire: [4, 0, 0, 0, 3] + zeros(7)),
+  ])
+  func accepted(_ row: Row) throws { try row.check() }
+
+  @Test(arguments: [
+    Row(.ipv4, "-m ipcomp --ipcompspi 18", refused: "ipcomp needs -p ipcomp"),
+    Row(
+      .ipv4, "-p ipcomp -m ipcomp --ipcompspi 4294967296",
+      refused: "--ipcompspi: '4294967296' is not a number from 0 to 4294967295"),
+  ])
+  func refused(_ row: Row) throws { try row.check() }
+}

@@ -1,0 +1,50 @@
+import Netfilter
+import Testing
+
+@Suite struct RoutingHeaderRows {
+  @Test(arguments: [
+    Row(.ipv6, "-m rt", wire: zeros(8) + [255, 255, 255, 255] + zeros(268)),
+    Row(
+      .ipv6, "-m rt --rt-type 0 --rt-segsleft 1:23 --rt-len 42 --rt-0-res",
+      wire: zeros(4) + [1, 0, 0, 0, 23, 0, 0, 0, 42, 0, 0, 0, 15] + zeros(263)),
+    Row(
+      .ipv6, "-m rt ! --rt-type 1 ! --rt-segsleft 12:23 ! --rt-len 42",
+      wire: [1, 0, 0, 0, 12, 0, 0, 0, 23, 0, 0, 0, 42, 0, 0, 0, 7, 7] + zeros(262)),
+    Row(.ipv6, "-m rt --rt-segsleft 4:3", wire: zeros(4) + [4, 0, 0, 0, 3] + zeros(7) + [2] + zeros(263)),
+    Row(
+      .ipv6, "-m rt --rt-segsleft :", prints: "-m rt",
+      wire: zeros(8) + [255, 255, 255, 255] + zeros(4) + [2] + zeros(263)),
+    Row(
+      .ipv6, "-m rt ! --rt-segsleft :", prints: "-m rt ! --rt-segsleft 0:4294967295",
+      wire: zeros(8) + [255, 255, 255, 255] + zeros(4) + [2, 2] + zeros(262)),
+    Row(.ipv6, "-m rt --rt-segsleft 7", wire: zeros(4) + [7, 0, 0, 0, 7] + zeros(7) + [2] + zeros(263)),
+    Row(
+      .ipv6, "-m rt --rt-type 0 --rt-0-addrs ::1,2001:db8::2",
+      wire: zeros(8) + [255, 255, 255, 255] + zeros(4) + [17] + zeros(18) + [1, 32, 1, 13, 184] + zeros(11) + [2]
+        + zeros(224) + [2, 0, 0, 0]),
+    Row(
+      .ipv6, "-m rt --rt-type 0 --rt-0-res --rt-0-addrs ::1 --rt-0-not-strict",
+      wire: zeros(8) + [255, 255, 255, 255] + zeros(4) + [57] + zeros(18) + [1] + zeros(240) + [1, 0, 0, 0]),
+    Row(
+      .ipv6, "-m rt --rt-type 4294967295",
+      wire: [255, 255, 255, 255] + zeros(4) + [255, 255, 255, 255] + zeros(4) + [1] + zeros(263)),
+  ])
+  func accepted(_ row: Row) throws { try row.check() }
+
+  @Test(arguments: [
+    Row(.ipv6, "-m rt --rt-0-res", refused: "--rt-0-res: only headers of type 0 have it"),
+    Row(.ipv6, "-m rt --rt-0-res --rt-type 0", refused: "--rt-0-res: only headers of type 0 have it"),
+    Row(.ipv6, "-m rt ! --rt-type 0 --rt-0-res", refused: "--rt-0-res: only headers of type 0 have it"),
+    Row(.ipv6, "-m rt --rt-type 1 --rt-0-addrs ::1", refused: "--rt-0-addrs: only headers of type 0 have it"),
+    Row(
+      .ipv6, "-m rt --rt-type 0 --rt-0-not-strict", refused: "--rt-0-not-strict: needs --rt-0-addrs ADDRESS before it"),
+    Row(.ipv6, "-m rt --rt-type 0 --rt-0-addrs ::1,", refused: "--rt-0-addrs: '' is not an IPv6 address"),
+    Row(
+      .ipv6, "-m rt --rt-type 0 --rt-0-addrs ::1,::1,::1,::1,::1,::1,::1,::1,::1,::1,::1,::1,::1,::1,::1,::1,::1",
+      refused: "--rt-0-addrs: 17 addresses, at most 16 fit"),
+    Row(.ipv6, "-m rt --rt-len 4294967296", refused: "--rt-len: '4294967296' is not a number from 0 to 4294967295"),
+    Row(.ipv6, "-m rt --rt-segsleft 1:2:3", refused: "--rt-segsleft: '2:3' is not a number from 0 to 4294967295"),
+    Row(.ipv4, "-m rt", refused: "match 'rt' is for IPv6 only"),
+  ])
+  func refused(_ row: Row) throws { try row.check() }
+}
