@@ -51,7 +51,7 @@ public struct HashLimit: Match {
     self.measuringInterval = measuringInterval
   }
 
-  /// What a kernel with 250 or 1000 ticks a second counts with (`HZ * CREDITS_PER_JIFFY`, net/netfilter/xt_hashlimit.c).
+  /// What a kernel with 250 or 1000 ticks a second counts with: `HZ * CREDITS_PER_JIFFY` (net/netfilter/xt_hashlimit.c).
   private static let creditsPerSecond: UInt64 = 1000 << 37
 
   private static func kernelTakes(_ rate: Rate, isMeasured: Bool) -> Bool {
