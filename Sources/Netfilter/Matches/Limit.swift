@@ -42,6 +42,28 @@ public struct Limit: Match {
       case .second: "second"
       }
     }
+
+    /// As it stands behind a saved number.
+    package var shownName: StaticString {
+      switch self {
+      case .day: "/day"
+      case .hour: "/hour"
+      case .minute: "/min"
+      case .second: "/sec"
+      }
+    }
+
+    /// The shortest unit to which the rate of one in `interval` parts, of which a unit has `scale` times its
+    /// ``ticks``, can be scaled down without losing more than is shown.
+    package static func shown(interval: UInt64, scale: UInt64 = 1) -> Unit {
+      var shown = Unit.day
+      for unit in allCases.dropFirst() {
+        let parts = UInt64(unit.ticks) * scale
+        if interval > parts || parts / interval < parts % interval { break }
+        shown = unit
+      }
+      return shown
+    }
   }
 }
 
@@ -72,34 +94,40 @@ extension Limit {
 
   private static func interval(_ options: OptionValues) throws(SyntaxError) -> UInt32? {
     guard let token = options.token("--limit") else { return nil }
+    let (count, unit) = try rate(token, of: "--limit")
+    guard count <= unit.ticks else {
+      throw options.error("--limit", "'\(token.string)' is too fast", hint: "the fastest rate is 10000/second")
+    }
+    return unit.ticks / UInt32(count)
+  }
+
+  /// `N/unit`, or `N` for each second; a beginning stands for the unit.
+  package static func rate(_ token: Token, of name: StaticString) throws(SyntaxError) -> (count: UInt64, unit: Unit) {
     let parts = token.split(at: UInt8(ascii: "/"))
     var unit = Unit.second
     if let after = parts.after {
       guard after.count > 0, let named = Unit.allCases.first(where: { after.begins($0.name) }) else {
         throw SyntaxError(
-          at: after, "--limit: '\(after.string)' is not a unit of time", hint: "possible: second, minute, hour, day")
+          at: after, "\(name): '\(after.string)' is not a unit of time", hint: "possible: second, minute, hour, day")
       }
       unit = named
     }
     guard let count = decimal(parts.before), count > 0 else {
-      throw options.error(
-        "--limit", "'\(token.string)' is not a rate", hint: "write a number and a unit, for example 10/minute")
+      throw SyntaxError(
+        at: token, "\(name): '\(token.string)' is not a rate", hint: "write a number and a unit, for example 10/minute")
     }
-    guard count <= unit.ticks else {
-      throw options.error("--limit", "'\(token.string)' is too fast", hint: "the fastest rate is 10000/second")
-    }
-    return unit.ticks / count
+    return (count, unit)
   }
 
   /// Decimal digits only: iptables reads `010` as ten here.
-  private static func decimal(_ token: Token) -> UInt32? {
-    guard token.count > 0, token.count <= 10 else { return nil }
+  package static func decimal(_ token: Token) -> UInt64? {
+    guard token.count > 0, token.count <= 18 else { return nil }
     var value: UInt64 = 0
     for byte in token.bytes {
       guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return nil }
       value = value * 10 + UInt64(byte - UInt8(ascii: "0"))
     }
-    return UInt32(exactly: value)
+    return value
   }
 
   /// What a kernel with 250 or 1000 ticks a second counts with (`HZ * CREDITS_PER_JIFFY`, net/netfilter/xt_limit.c).
@@ -115,29 +143,13 @@ extension Limit {
 
   public func print(to out: inout RuleWriter) {
     out.option("--limit")
-    let unit = shownUnit
+    let unit = Unit.shown(interval: UInt64(interval))
     out.number(unit.ticks / interval)
-    switch unit {
-    case .day: out.text.write("/day")
-    case .hour: out.text.write("/hour")
-    case .minute: out.text.write("/min")
-    case .second: out.text.write("/sec")
-    }
+    out.text.write(unit.shownName)
     if burst != 5 {
       out.option("--limit-burst")
       out.number(burst)
     }
-  }
-
-  /// The shortest unit to which the rate can be scaled down without losing more than is shown.
-  private var shownUnit: Unit {
-    var shown = Unit.day
-    for unit in Unit.allCases.dropFirst() {
-      let ticks = unit.ticks
-      if interval > ticks || ticks / interval < ticks % interval { break }
-      shown = unit
-    }
-    return shown
   }
 }
 

@@ -48,13 +48,6 @@ public struct OSFingerprint: Match {
   }
 }
 
-/// Whether iptables-save prints the text so that it is read again as one word.
-func isBareWord(_ text: String) -> Bool {
-  text.utf8.allSatisfy { byte in
-    byte > 0x20 && byte != 0x7f && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "'") && byte != UInt8(ascii: "\\")
-  } && text != "!"
-}
-
 // MARK: Syntax
 
 extension OSFingerprint {

@@ -87,11 +87,16 @@ public struct RecentListName: Hashable, Sendable {
   /// nil when the text cannot be a file's name, is longer than 199 bytes, or holds blanks, quotes or control
   /// characters, which iptables-save would print so that nothing can read them.
   public init?(_ text: String) {
-    let isPrintable = text.utf8.allSatisfy { byte in
-      byte > 0x20 && byte != 0x7f && byte != UInt8(ascii: "/") && byte != UInt8(ascii: "\"")
-    }
-    guard !text.isEmpty, text.utf8.count <= Self.maxBytes, isPrintable, text != ".", text != ".." else { return nil }
+    guard text.utf8.count <= Self.maxBytes, Self.isFileName(text) else { return nil }
     self.text = text
+  }
+
+  /// Whether the kernel takes the text as the name of a file in /proc, and nothing in it has to be quoted.
+  package static func isFileName(_ text: String) -> Bool {
+    !text.isEmpty && text != "." && text != ".."
+      && text.utf8.allSatisfy { byte in
+        byte > 0x20 && byte != 0x7f && byte != UInt8(ascii: "/") && byte != UInt8(ascii: "\"")
+      }
   }
 }
 

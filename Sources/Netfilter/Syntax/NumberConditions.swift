@@ -99,13 +99,16 @@ extension RuleWriter {
   }
 
   private static func isReadable(_ name: String) -> Bool {
-    let isWord = name.utf8.allSatisfy { byte in
-      byte > 0x20 && byte != 0x7f && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "'")
-        && byte != UInt8(ascii: "\\")
-    }
     var copy = name
-    return isWord && name != "!" && copy.withUTF8 { NumberUnderMask(Token($0)) == nil }
+    return isBareWord(name) && copy.withUTF8 { NumberUnderMask(Token($0)) == nil }
   }
+}
+
+/// Whether iptables-save prints the text so that it is read again as one word.
+func isBareWord(_ text: String) -> Bool {
+  text.utf8.allSatisfy { byte in
+    byte > 0x20 && byte != 0x7f && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "'") && byte != UInt8(ascii: "\\")
+  } && text != "!"
 }
 
 extension ByteReader {

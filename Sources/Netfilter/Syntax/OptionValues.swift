@@ -343,6 +343,17 @@ extension OptionValues {
     return length
   }
 
+  /// An interface by name, or all whose names begin alike (`eth+`).
+  package func interface(_ name: StaticString) throws(SyntaxError) -> InterfacePattern? {
+    guard let token = token(name) else { return nil }
+    let isPlain = token.bytes.allSatisfy { $0 > 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "'") }
+    guard isPlain, let pattern = InterfacePattern(bytes: token.bytes) else {
+      throw error(
+        name, "no interface can have the name '\(token.string)'", hint: "a name has 1 to 15 bytes and no blanks")
+    }
+    return pattern
+  }
+
   package func macAddress(_ name: StaticString) throws(SyntaxError) -> MACAddress? {
     guard let token = token(name) else { return nil }
     guard let address = MACAddress(token: token) else {

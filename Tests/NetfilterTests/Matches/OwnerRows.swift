@@ -49,4 +49,16 @@ import Testing
     Row(.ipv4, "-m owner --uid-owner 3", in: "INPUT", refused: "owner cannot be used in INPUT"),
   ])
   func refused(_ row: Row) throws { try row.check() }
+
+  /// What no option says stays as it came.
+  @Test(arguments: [
+    zeros(20),
+    [5, 0, 0, 0, 7] + zeros(11) + [4] + zeros(3),  // users without their flag
+    zeros(16) + [9, 8, 0, 0],  // other groups inverted
+  ])
+  func foreignBytesStayOpaque(_ bytes: [UInt8]) {
+    let match = Registry.standard.decodeMatch(
+      kernelName: "owner", revision: 1, family: .ipv4, payload: bytes.span.bytes)
+    #expect((match as? OpaqueMatch)?.opaque.payload == bytes)
+  }
 }

@@ -5,6 +5,8 @@ import Testing
   @Test(arguments: [
     Row(.ipv6, "-m srh", wire: zeros(108)),
     Row(
+      .ipv6, "-m srh --srh-segs-left-lt 2 --srh-last-entry-eq 3", wire: [0, 0, 2, 3] + zeros(100) + [192, 0, 0, 0]),
+    Row(
       .ipv6, "-m srh --srh-next-hdr 17 --srh-hdr-len-eq 8 --srh-segs-left-gt 1 --srh-last-entry-lt 4 --srh-tag 0",
       wire: [17, 8, 1, 4] + zeros(100) + [35, 6, 0, 0]),
     Row(

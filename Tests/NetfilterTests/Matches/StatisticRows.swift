@@ -66,4 +66,16 @@ import Testing
     Row(.ipv4, "-m statistic --mode often --probability 1", refused: "--mode: 'often' is not one of its values"),
   ])
   func refused(_ row: Row) throws { try row.check() }
+
+  /// What no option says stays as it came.
+  @Test(arguments: [
+    [1, 0, 0, 0, 4, 0, 0, 0, 2, 0, 0, 0, 3] + zeros(11),  // begins to count elsewhere
+    [0, 0, 0, 0, 1, 0, 0, 128, 0, 0, 0, 0, 1, 0, 0, 128] + zeros(8),  // more than 1
+    [2] + zeros(23),
+  ])
+  func foreignBytesStayOpaque(_ bytes: [UInt8]) {
+    let match = Registry.standard.decodeMatch(
+      kernelName: "statistic", revision: 0, family: .ipv4, payload: bytes.span.bytes)
+    #expect((match as? OpaqueMatch)?.opaque.payload == bytes)
+  }
 }

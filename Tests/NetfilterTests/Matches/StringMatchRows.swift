@@ -90,4 +90,24 @@ import Testing
     Row(.ipv4, "-m string --hex-string \"aa\\\\\" --algo bm", refused: "--hex-string: a backslash stands at the end"),
   ])
   func refused(_ row: Row) throws { try row.check() }
+
+  /// What no option says stays as it came.
+  @Test(arguments: [
+    zeros(2) + ones(2) + [98, 109] + zeros(142) + [0] + zeros(11),  // no pattern
+    zeros(2) + ones(2) + [98, 109] + zeros(14) + [97] + zeros(127) + [1, 4] + zeros(10),  // unknown flag
+    zeros(2) + ones(2) + [120, 109] + zeros(14) + [97] + zeros(127) + [1] + zeros(11),  // unknown algorithm
+  ])
+  func foreignBytesStayOpaque(_ bytes: [UInt8]) {
+    let match = Registry.standard.decodeMatch(
+      kernelName: "string", revision: 1, family: .ipv4, payload: bytes.span.bytes)
+    #expect((match as? OpaqueMatch)?.opaque.payload == bytes)
+  }
+
+  /// iptables saves a pattern that fills the field and does not read it again, for the bar that closes it.
+  @Test func longestPattern() throws {
+    let digits = String(repeating: "01", count: 128)
+    try Row(.ipv4, "-m string --hex-string \"|\(digits)|\" --algo bm").check()
+    try Row(.ipv4, "-m string --hex-string \"|\(digits)01|\" --algo bm", refused: "more bytes than the 128").check()
+    try Row(.ipv4, "-m string --string \(digits) --algo bm", refused: "more bytes than the 128").check()
+  }
 }

@@ -1,0 +1,54 @@
+/// Whether the packet belongs to a socket of this machine (`struct xt_socket_mtinfo3`, linux/netfilter/xt_socket.h).
+public struct SocketMatch: Match {
+  public var options: Options
+
+  /// Raw values are the kernel's flags.
+  public struct Options: OptionSet, Hashable, Sendable {
+    public let rawValue: UInt8
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    /// Only transparent sockets count.
+    public static let transparent = Options(rawValue: 0x1)
+    /// Sockets that listen on every address count too.
+    public static let noWildcard = Options(rawValue: 0x2)
+    /// The packet gets the socket's mark.
+    public static let restoreMark = Options(rawValue: 0x4)
+    public static let all: Options = [.transparent, .noWildcard, .restoreMark]
+
+    fileprivate static let names: [(name: StaticString, flag: Options)] = [
+      ("--transparent", .transparent), ("--nowildcard", .noWildcard), ("--restore-skmark", .restoreMark),
+    ]
+  }
+
+  public init(_ options: Options = []) { self.options = options }
+}
+
+// MARK: Syntax
+
+extension SocketMatch {
+  public static let definition = ExtensionDefinition(
+    "socket", summary: "the packet belongs to a socket", revisions: [3], hooks: [.prerouting, .input],
+    options: [
+      OptionSpec("--transparent", .none, "only transparent sockets count"),
+      OptionSpec("--nowildcard", .none, "sockets that listen on every address count too"),
+      OptionSpec("--restore-skmark", .none, "the packet gets the socket's mark"),
+    ])
+
+  public init(parsing options: OptionValues) throws(SyntaxError) {
+    self.options = Options(Options.names.filter { options.has($0.name) }.map(\.flag))
+  }
+
+  public func print(to out: inout RuleWriter) {
+    for known in Options.names where options.contains(known.flag) { out.option(known.name) }
+  }
+}
+
+// MARK: Kernel bytes
+
+extension SocketMatch {
+  public func encode(to out: inout ByteWriter, family: Family) { out.write(options.rawValue) }
+
+  public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
+    options = Options(rawValue: try bytes.uint8("flags"))
+    guard options.isSubset(of: .all) else { throw bytes.invalid("flags") }
+  }
+}
