@@ -14,7 +14,8 @@ extension Names {
     protocolName: { number in ProtocolFile.shared.name(of: number) ?? Names.wellKnown.protocolName(number) },
     host: resolveHost, user: userNumber, group: groupNumber,
     number: { name, file in NumberNames.of(file).number(of: name) },
-    numberName: { number, file in NumberNames.of(file).name(of: number) })
+    numberName: { number, file in NumberNames.of(file).name(of: number) },
+    reverse: ReverseNames(service: serviceName, host: hostName, user: userName, group: groupName))
 }
 
 /// A file of names and numbers: `name value[/protocol] alias…  # comment`.
@@ -173,11 +174,11 @@ private final class NumberNames: Sendable {
 }
 
 /// Calls `body` with a buffer that grows while it says that it is too small.
-private func lookUp(_ body: (UnsafeMutablePointer<CChar>, Int) -> (code: Int32, number: UInt32?)) -> UInt32? {
+func lookUp<R>(_ body: (UnsafeMutablePointer<CChar>, Int) -> (code: Int32, found: R?)) -> R? {
   var size = 1 << 12
   while size <= 1 << 20 {
     let result = withUnsafeTemporaryAllocation(of: CChar.self, capacity: size) { body($0.baseAddress!, size) }
-    guard result.code == ERANGE else { return result.number }
+    guard result.code == ERANGE else { return result.found }
     size *= 4
   }
   return nil

@@ -12,21 +12,23 @@ struct Row: Sendable, CustomTestStringConvertible {
 
   enum Outcome: Sendable {
     /// The rule prints so; the structure of its last match has these bytes, where they are given.
-    case accepted(prints: String, wire: [UInt8]?)
+    case accepted(prints: String, wire: [UInt8]?, lists: Listing?)
     /// The reader refuses it with a message that contains this.
     case refused(String)
   }
 
-  /// - Parameter prints: the canonical text, nil where it is the text itself.
+  /// - Parameters:
+  ///   - prints: the canonical text, nil where it is the text itself.
+  ///   - lists: the last column of `iptables -L` for the last match, or the target where it is the row's subject.
   init(
     _ family: Family, _ text: String, in chain: ChainName = "X", table: TableName = .filter, prints: String? = nil,
-    wire: [UInt8]? = nil
+    wire: [UInt8]? = nil, lists: Listing? = nil
   ) {
     self.family = family
     self.text = text
     self.chain = chain
     self.table = table
-    outcome = .accepted(prints: prints ?? text, wire: wire)
+    outcome = .accepted(prints: prints ?? text, wire: wire, lists: lists)
   }
 
   init(
@@ -48,11 +50,12 @@ struct Row: Sendable, CustomTestStringConvertible {
     case .refused(let message):
       let messages = reading.diagnostics.filter { $0.severity == .error }.map(\.message)
       #expect(messages.contains { $0.contains(message) }, "\(messages)", sourceLocation: sourceLocation)
-    case .accepted(let prints, let wire):
+    case .accepted(let prints, let wire, let lists):
       try #require(!reading.hasErrors, "\(reading.diagnostics)", sourceLocation: sourceLocation)
       let rule = try #require(self.rule(of: reading), sourceLocation: sourceLocation)
       #expect(Self.print(rule, family) == prints, sourceLocation: sourceLocation)
       try checkBytes(of: rule, wire, sourceLocation)
+      if let lists, let match = rule.matches.last { lists.check(match, family, sourceLocation) }
       let again = read(prints)
       let second = try #require(self.rule(of: again), "\(again.diagnostics)", sourceLocation: sourceLocation)
       #expect(Self.print(second, family) == prints, sourceLocation: sourceLocation)
@@ -92,6 +95,73 @@ struct Row: Sendable, CustomTestStringConvertible {
     var out = ByteWriter()
     RuleCodec.encode(rule, family: family, to: &out)
     return out.bytes
+  }
+}
+
+/// What a listing shows of an extension: with `-n`, and without where that differs.
+struct Listing: Sendable, ExpressibleByStringLiteral {
+  let numeric: String
+  let named: String
+
+  init(stringLiteral text: String) { (numeric, named) = (text, text) }
+  init(_ numeric: String, named: String) { (self.numeric, self.named) = (numeric, named) }
+
+  /// Names for numbers that are the same wherever the tests run.
+  private static let names: Names = {
+    var names = Names.wellKnown
+    names.reverse = ReverseNames(
+      service: { port, _ in [22: "ssh", 53: "domain", 80: "http"][port] },
+      host: { "\($0)" == "192.0.2.1" || "\($0)" == "2001:db8::1" ? "host.example" : nil },
+      user: { $0 == 0 ? "root" : nil }, group: { $0 == 0 ? "root" : nil })
+    return names
+  }()
+
+  func check(_ value: any Extension, _ family: Family, _ sourceLocation: SourceLocation = #_sourceLocation) {
+    for (isNumeric, expected) in [(true, numeric), (false, named)] {
+      var out = RuleWriter(family: family, names: Self.names)
+      out.isNumeric = isNumeric
+      value.list(to: &out)
+      #expect(out.text.string == (expected.isEmpty ? "" : " \(expected)"), sourceLocation: sourceLocation)
+    }
+  }
+}
+
+/// A match, a packet and the kernel's answer.
+struct PacketRow: Sendable, CustomTestStringConvertible {
+  let family: Family
+  let text: String
+  let packet: Packet
+  let answer: Answer
+
+  /// - Parameter change: turns a TCP packet from 192.0.2.1 port 1024 to 198.51.100.2 port 22 (2001:db8::1 and
+  ///   2001:db8::2), of which nothing more is known, into the row's packet.
+  init(_ family: Family, _ text: String, _ answer: Answer, _ change: (inout Packet) -> Void = { _ in }) {
+    self.family = family
+    self.text = text
+    self.answer = answer
+    var packet = Packet.example(family)
+    change(&packet)
+    self.packet = packet
+  }
+
+  var testDescription: String { "\(family): \(text)" }
+
+  func check(sourceLocation: SourceLocation = #_sourceLocation) throws {
+    let reading = RulesText.read("*filter\n-A INPUT \(text) -j ACCEPT\nCOMMIT\n", family: family)
+    try #require(!reading.hasErrors, "\(reading.diagnostics)", sourceLocation: sourceLocation)
+    let rule = try #require(reading.ruleset[.filter, family]?[.input]?.rules.first, sourceLocation: sourceLocation)
+    let match = try #require(rule.matches.last, sourceLocation: sourceLocation)
+    #expect(match.matches(packet) == answer, sourceLocation: sourceLocation)
+  }
+}
+
+extension Packet {
+  static func example(_ family: Family) -> Packet {
+    let (source, destination) = family == .ipv4 ? ("192.0.2.1", "198.51.100.2") : ("2001:db8::1", "2001:db8::2")
+    var packet = Packet(source: IPAddress(source)!, destination: IPAddress(destination)!, proto: .tcp)
+    packet.sourcePort = 1024
+    packet.destinationPort = 22
+    return packet
   }
 }
 

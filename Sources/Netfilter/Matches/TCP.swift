@@ -114,13 +114,41 @@ extension TCP {
     }
   }
 
+  public func list(to out: inout RuleWriter) {
+    out.word("tcp")
+    out.listPorts("spt", sourcePorts.map { Negatable(Bounds(ports: $0.value), inverted: $0.isInverted) }, .tcp)
+    out.listPorts("dpt", destinationPorts.map { Negatable(Bounds(ports: $0.value), inverted: $0.isInverted) }, .tcp)
+    if let option {
+      out.word(option.isInverted ? "option=!" : "option=")
+      out.text.write(option.value)
+    }
+    if let flags, !flags.value.mask.isEmpty || flags.isInverted {
+      out.word(flags.isInverted ? "flags:!" : "flags:")
+      if out.isNumeric {
+        out.text.write("0x")
+        out.text.write(upperHex: flags.value.mask.rawValue, width: 2)
+        out.text.write("/0x")
+        out.text.write(upperHex: flags.value.set.rawValue, width: 2)
+      } else {
+        Self.write(flags.value.mask, to: &out)
+        out.text.write("/")
+        Self.write(flags.value.set, to: &out)
+      }
+    }
+  }
+
   private static func print(_ flags: TCPFlags, to out: inout RuleWriter) {
-    guard !flags.isEmpty else { return out.word("NONE") }
-    var separator = UInt8(ascii: " ")
+    out.text.write(" ")
+    write(flags, to: &out)
+  }
+
+  private static func write(_ flags: TCPFlags, to out: inout RuleWriter) {
+    guard !flags.isEmpty else { return out.text.write("NONE") }
+    var isFirst = true
     for known in TCPFlags.names.prefix(6) where flags.contains(known.flag) {
-      out.text.write(byte: separator)
+      if !isFirst { out.text.write(",") }
       out.text.write(known.name)
-      separator = UInt8(ascii: ",")
+      isFirst = false
     }
   }
 }
@@ -132,6 +160,27 @@ extension RuleWriter {
     option(name, inverted: ports.isInverted)
     text.write(byte: UInt8(ascii: " "))
     text.write(ports.value)
+  }
+
+  /// ` dpt:22`, ` dpts:!137:139`; nothing for nil.
+  package mutating func listPorts(_ name: StaticString, _ ports: Negatable<Bounds<UInt16>>?, _ proto: IPProtocol) {
+    guard let ports else { return }
+    word(name)
+    text.write(ports.value.first == ports.value.last ? ":" : "s:")
+    if ports.isInverted { text.write("!") }
+    listPort(ports.value.first, proto)
+    guard ports.value.first != ports.value.last else { return }
+    text.write(":")
+    listPort(ports.value.last, proto)
+  }
+
+  /// The service's name unless the listing is numeric, without a blank before it.
+  package mutating func listPort(_ port: UInt16, _ proto: IPProtocol?) {
+    if !isNumeric, let name = names.reverse.service(port, proto) {
+      text.write(name)
+    } else {
+      text.write(port)
+    }
   }
 }
 
@@ -198,5 +247,18 @@ extension ByteReader {
     let first = try uint16(field)
     guard let range = PortRange(first, through: try uint16(field)) else { throw invalid(field) }
     return range
+  }
+}
+
+// MARK: Meaning
+
+extension TCP {
+  /// A later fragment has no ports and no flags, so no rule of this match is for it.
+  public func matches(_ packet: Packet) -> Answer {
+    guard !packet.isLaterFragment else { return .no }
+    return .about(packet.sourcePort, "the source port", sourcePorts) { $1.contains($0) }
+      && .about(packet.destinationPort, "the destination port", destinationPorts) { $1.contains($0) }
+      && .about(packet.tcpFlags, "the TCP flags", flags) { $0.intersection($1.mask) == $1.set }
+      && .about(packet.tcpOptions, "the TCP options", option) { $0.contains($1) }
   }
 }

@@ -1,7 +1,7 @@
 /// What matches and targets of xtables have in common: one kernel structure, known by name and revision.
 ///
 /// A conforming type is one file with its facets in this order: the typed value; its syntax (`options`, `init(parsing:)`,
-/// `print`); its kernel bytes (`encode`, `init(decoding:)`); its nf_tables form; its meaning for a packet.
+/// `print`, `list`); its kernel bytes (`encode`, `init(decoding:)`); its nf_tables form; its meaning for a packet.
 public protocol Extension: Hashable, Sendable {
   /// Name, families, options and the places where the kernel takes it.
   static var definition: ExtensionDefinition { get }
@@ -18,6 +18,10 @@ public protocol Extension: Hashable, Sendable {
 
   /// Writes the options as iptables-save does, each with a blank before it.
   func print(to out: inout RuleWriter)
+
+  /// Writes what `iptables -L` shows of it in the last column, each word with a blank before it. With
+  /// ``RuleWriter/isNumeric`` numbers stand where there are names.
+  func list(to out: inout RuleWriter)
 
   /// Hooks from which a packet may reach this value; the definition's, where not its options make them fewer.
   var hooks: HookSet { get }
@@ -49,10 +53,16 @@ extension Extension {
 }
 
 /// A condition on a packet, `-m name`.
-public protocol Match: Extension {}
+public protocol Match: Extension {
+  /// Whether a packet fulfils it, as the kernel would answer.
+  func matches(_ packet: Packet) -> Answer
+}
 
 /// An action other than a verdict or a jump, `-j NAME`.
-public protocol Target: Extension {}
+public protocol Target: Extension {
+  /// What the kernel does with a packet that reaches it; `packet` is then as the target leaves it.
+  func act(on packet: inout Packet) -> TargetOutcome
+}
 
 /// A match that is another spelling of one that means the same (`state` for `conntrack`).
 public protocol AlternativeSpelling: Match {
@@ -64,4 +74,17 @@ public protocol AlternativeSpelling: Match {
 public protocol AlternativeTargetSpelling: Target {
   /// The other spelling.
   var canonical: any Target { get }
+}
+
+// Until every extension has these facets.
+extension Extension {
+  public func list(to out: inout RuleWriter) { print(to: &out) }
+}
+
+extension Match {
+  public func matches(_ packet: Packet) -> Answer { .depends(on: "a facet that is not written") }
+}
+
+extension Target {
+  public func act(on packet: inout Packet) -> TargetOutcome { .depends(on: "a facet that is not written") }
 }

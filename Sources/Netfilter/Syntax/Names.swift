@@ -16,6 +16,8 @@ public struct Names: Sendable {
   public var number: @Sendable (_ name: String, _ file: NumberFile) -> UInt32?
   /// The name that a file gives to a number, which iptables-save prints instead of it.
   public var numberName: @Sendable (_ number: UInt32, _ file: NumberFile) -> String?
+  /// The names that a listing shows in place of numbers, where it is not numeric.
+  public var reverse: ReverseNames
   /// Told of each host name that was resolved, with what it stood for.
   package var resolved: (@Sendable (_ column: Int, _ name: String, _ addresses: [IPAddress]) -> Void)?
   /// Told of what is accepted but hardly meant.
@@ -29,7 +31,8 @@ public struct Names: Sendable {
     user: @escaping @Sendable (String) -> UInt32? = { $0 == "root" ? 0 : nil },
     group: @escaping @Sendable (String) -> UInt32? = { $0 == "root" ? 0 : nil },
     number: @escaping @Sendable (String, NumberFile) -> UInt32? = { _, _ in nil },
-    numberName: @escaping @Sendable (UInt32, NumberFile) -> String? = { _, _ in nil }
+    numberName: @escaping @Sendable (UInt32, NumberFile) -> String? = { _, _ in nil },
+    reverse: ReverseNames = ReverseNames()
   ) {
     self.service = service
     self.protocolNumber = protocolNumber
@@ -39,6 +42,7 @@ public struct Names: Sendable {
     self.group = group
     self.number = number
     self.numberName = numberName
+    self.reverse = reverse
   }
 
   /// The names that are the same everywhere; no host resolves.
@@ -47,6 +51,28 @@ public struct Names: Sendable {
     protocolNumber: { name in WellKnownNames.protocolNumber(of: name) },
     protocolName: { number in WellKnownNames.protocolName(of: number) },
     host: { _, _ in [] })
+}
+
+/// From numbers to names, for listings. Each answers nil where there is no name, and the number is shown.
+public struct ReverseNames: Sendable {
+  /// The service at a port, for a protocol or for whichever has it.
+  public var service: @Sendable (_ port: UInt16, _ proto: IPProtocol?) -> String?
+  /// The host of an address, or the network (networks(5)) where its host bits are zero.
+  public var host: @Sendable (_ address: IPAddress) -> String?
+  public var user: @Sendable (_ number: UInt32) -> String?
+  public var group: @Sendable (_ number: UInt32) -> String?
+
+  public init(
+    service: @escaping @Sendable (UInt16, IPProtocol?) -> String? = { _, _ in nil },
+    host: @escaping @Sendable (IPAddress) -> String? = { _ in nil },
+    user: @escaping @Sendable (UInt32) -> String? = { _ in nil },
+    group: @escaping @Sendable (UInt32) -> String? = { _ in nil }
+  ) {
+    self.service = service
+    self.host = host
+    self.user = user
+    self.group = group
+  }
 }
 
 /// A file in which an administrator gives names to numbers that rules use.

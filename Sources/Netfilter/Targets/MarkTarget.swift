@@ -47,6 +47,28 @@ extension MarkTarget {
     out.text.write("/0x")
     out.text.write(hex: mask)
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("MARK")
+    if value == 0 {
+      out.word("and")
+      out.hex(~mask)
+    } else if value == mask {
+      out.word("or")
+      out.hex(value)
+    } else if mask == 0 {
+      out.word("xor")
+      out.hex(value)
+    } else if mask == .max {
+      out.word("set")
+      out.hex(value)
+    } else {
+      out.word("xset")
+      out.hex(value)
+      out.text.write("/0x")
+      out.text.write(hex: mask)
+    }
+  }
 }
 
 // MARK: Kernel bytes
@@ -60,5 +82,14 @@ extension MarkTarget {
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
     value = try bytes.uint32("mark")
     mask = try bytes.uint32("mask")
+  }
+}
+
+// MARK: Meaning
+
+extension MarkTarget {
+  public func act(on packet: inout Packet) -> TargetOutcome {
+    packet.mark = mask == .max ? value : packet.mark.map { ($0 & ~mask) ^ value }
+    return .proceed
   }
 }

@@ -1,8 +1,10 @@
-/// Writes the parts of a rule as iptables-save prints them.
+/// Writes the parts of a rule as iptables-save prints them, or as `iptables -L` shows them.
 public struct RuleWriter: Sendable {
   package var text = TextWriter()
   public let family: Family
   package let names: Names
+  /// Whether a listing shows numbers where there are names (`-n`). Saved rules do not ask.
+  package var isNumeric = true
 
   package init(family: Family, names: Names) {
     self.family = family

@@ -44,11 +44,20 @@ public struct TextWriter: Sendable {
 
   /// Lower-case hexadecimal digits, at least `width` of them, without `0x`.
   public mutating func write(hex value: some FixedWidthInteger & UnsignedInteger, width: Int = 1) {
+    write(hex: value, width: width, ten: UInt8(ascii: "a"))
+  }
+
+  /// The same with upper-case digits.
+  public mutating func write(upperHex value: some FixedWidthInteger & UnsignedInteger, width: Int = 1) {
+    write(hex: value, width: width, ten: UInt8(ascii: "A"))
+  }
+
+  private mutating func write(hex value: some FixedWidthInteger & UnsignedInteger, width: Int, ten: UInt8) {
     let value = UInt64(value)
     let needed = max(1, (64 - value.leadingZeroBitCount + 3) / 4)
     for place in (0..<max(needed, width)).reversed() {
       let digit = place >= 16 ? 0 : UInt8(value >> UInt64(place * 4) & 0xf)
-      bytes.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
+      bytes.append(digit < 10 ? UInt8(ascii: "0") + digit : ten + digit - 10)
     }
   }
 

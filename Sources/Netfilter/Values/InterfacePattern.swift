@@ -44,13 +44,7 @@ public struct InterfacePattern: Hashable, Sendable {
   }
 
   /// Whether an interface of this name is meant.
-  public func matches(_ interface: String) -> Bool {
-    var bits: UInt128 = 0
-    let bytes = interface.utf8.prefix(15)
-    for byte in bytes { bits = bits << 8 | UInt128(byte) }
-    bits <<= UInt128(8 * (16 - bytes.count))
-    return (bits ^ name) & mask == 0
-  }
+  public func matches(_ interface: InterfaceName) -> Bool { (interface.bits ^ name) & mask == 0 }
 }
 
 extension InterfacePattern: CustomStringConvertible {

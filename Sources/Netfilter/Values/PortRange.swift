@@ -20,6 +20,10 @@ public struct PortRange: Hashable, Sendable {
   public func contains(_ port: UInt16) -> Bool { first <= port && port <= last }
 }
 
+extension Bounds where Value == UInt16 {
+  package init(ports: PortRange) { self.init(ports.first, ports.last) }
+}
+
 extension PortRange: ExpressibleByIntegerLiteral {
   public init(integerLiteral value: UInt16) { self.init(value) }
 }

@@ -7,7 +7,7 @@ import Testing
 struct TargetRow: Sendable {
   enum Expectation: Sendable {
     /// The line that is printed behind `-A CHAIN`, and the target's revision and bytes where they are stated.
-    case prints(String, revision: UInt8?, hex: String?)
+    case prints(String, revision: UInt8?, hex: String?, lists: Listing?)
     /// Part of the message.
     case isRefused(String)
   }
@@ -27,9 +27,9 @@ struct TargetRow: Sendable {
   ///   `00*9` stands for nine zeros.
   static func reads(
     _ rule: String, prints: String? = nil, in table: TableName = .filter, _ chain: String = "INPUT",
-    _ family: Family = .ipv4, revision: UInt8? = nil, wire: String? = nil
+    _ family: Family = .ipv4, revision: UInt8? = nil, wire: String? = nil, lists: Listing? = nil
   ) -> TargetRow {
-    TargetRow(rule, table, chain, family, .prints(prints ?? rule, revision: revision, hex: wire))
+    TargetRow(rule, table, chain, family, .prints(prints ?? rule, revision: revision, hex: wire, lists: lists))
   }
 
   static func refuses(
@@ -65,7 +65,7 @@ extension TargetRow {
       let error = try #require(reading.diagnostics.first { $0.severity == .error }, "it was read")
       #expect("\(error)".contains(message))
       #expect(error.line == 2 && error.column > 0)
-    case .prints(let line, let revision, let hex):
+    case .prints(let line, let revision, let hex, let lists):
       try #require(!reading.hasErrors, "\(reading.diagnostics.map { "\($0)" })")
       let rules = try #require(reading.ruleset[table, family]?[ChainName(unchecked: chain)]?.rules)
       let rule = rules[0]
@@ -79,6 +79,7 @@ extension TargetRow {
       #expect(again.bytes == rules.bytes)
       let decoded = try RuleCodec.decode(again.bytes.span.bytes, family: family, registry: .standard)
       #expect(decoded == rule)
+      lists?.check(typed, family)
       if let revision { #expect(typed.revision(for: family) == revision) }
       if let hex {
         var wire = ByteWriter()
@@ -88,6 +89,48 @@ extension TargetRow {
         #expect(text.string == Self.expanded(hex))
       }
     }
+  }
+}
+
+/// What a target does with a packet.
+struct ActionRow: Sendable, CustomTestStringConvertible {
+  let family: Family
+  let target: String
+  let table: TableName
+  let chain: String
+  let before: Packet
+  let outcome: TargetOutcome
+  let after: Packet
+
+  /// - Parameters:
+  ///   - change: makes the row's packet out of ``Packet/example(_:)``.
+  ///   - leaves: what the target then changes about it.
+  init(
+    _ family: Family, _ target: String, _ outcome: TargetOutcome, in table: TableName = .filter,
+    chain: String = "INPUT", from change: (inout Packet) -> Void = { _ in }, leaves: (inout Packet) -> Void = { _ in }
+  ) {
+    (self.family, self.target, self.table, self.chain, self.outcome) = (family, target, table, chain, outcome)
+    var packet = Packet.example(family)
+    change(&packet)
+    before = packet
+    leaves(&packet)
+    after = packet
+  }
+
+  var testDescription: String { "\(family): \(target)" }
+
+  func check(sourceLocation: SourceLocation = #_sourceLocation) throws {
+    let reading = RulesText.read("*\(table)\n-A \(chain) \(target)\nCOMMIT\n", family: family)
+    try #require(!reading.hasErrors, "\(reading.diagnostics)", sourceLocation: sourceLocation)
+    let chain = ChainName(unchecked: chain)
+    let rule = try #require(reading.ruleset[table, family]?[chain]?.rules.first, sourceLocation: sourceLocation)
+    guard case .extension(let target) = rule.target else {
+      Issue.record("the target is \(rule.target)", sourceLocation: sourceLocation)
+      return
+    }
+    var packet = before
+    #expect(target.act(on: &packet) == outcome, sourceLocation: sourceLocation)
+    #expect(packet == after, sourceLocation: sourceLocation)
   }
 }
 

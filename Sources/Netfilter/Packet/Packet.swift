@@ -1,0 +1,67 @@
+/// A packet and what is known of its flow, as rules look at it.
+///
+/// A property that is nil is not known, and a condition on it then answers ``Answer/depends(on:)``. What a property cannot
+/// be without (addresses, protocol, interfaces) has a value always.
+public struct Packet: Hashable, Sendable {
+  public var source: IPAddress
+  public var destination: IPAddress
+  public var inInterface: InterfaceName
+  public var outInterface: InterfaceName
+  /// The protocol of the payload; for IPv6 the one behind all extension headers.
+  public var proto: IPProtocol
+  /// A second or later fragment, which carries no header of its protocol.
+  public var isLaterFragment = false
+
+  // The header of TCP, UDP and their like.
+  public var sourcePort: UInt16?
+  public var destinationPort: UInt16?
+  public var tcpFlags: TCPFlags?
+  /// The numbers of the options in a TCP header.
+  public var tcpOptions: Set<UInt8>?
+  /// The maximum segment size that a TCP header announces; 0 where it announces none.
+  public var maximumSegmentSize: UInt16?
+  public var icmpType: UInt8?
+  public var icmpCode: UInt8?
+
+  // The IP header.
+  /// Bytes of the whole packet, its IP header included.
+  public var length: Int?
+  /// TTL of IPv4, hop limit of IPv6.
+  public var hopLimit: UInt8?
+  /// The TOS byte of IPv4, the traffic class of IPv6: DSCP in the upper six bits, ECN in the lower two.
+  public var trafficClass: UInt8?
+
+  // What the machine knows.
+  public var connection = ConnectionFacts()
+  /// `nfmark`; 0 for a packet that nothing has marked yet.
+  public var mark: UInt32?
+  public var sourceMAC: MACAddress?
+  /// Whom the frame was for.
+  public var kind: PktType.Kind?
+  /// The packet from its IP header on, where there is one to look into.
+  public var bytes: [UInt8]?
+
+  public init(
+    source: IPAddress, destination: IPAddress, proto: IPProtocol, inInterface: InterfaceName = .none,
+    outInterface: InterfaceName = .none
+  ) {
+    self.source = source
+    self.destination = destination
+    self.proto = proto
+    self.inInterface = inInterface
+    self.outInterface = outInterface
+  }
+
+  public var family: Family { source.family }
+}
+
+/// What connection tracking says of a packet.
+public struct ConnectionFacts: Hashable, Sendable {
+  /// One of ``ConnectionStates/invalid``, `new`, `established`, `related` and `untracked`.
+  public var state: ConnectionStates?
+  public var mark: UInt32?
+  public var direction: ConnectionDirection?
+  public var statuses: ConnectionStatuses?
+
+  public init() {}
+}
