@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Firebreak
+internal import Glibc
 
 @main
 struct FirebreakCommand: ParsableCommand {
@@ -7,6 +8,7 @@ struct FirebreakCommand: ParsableCommand {
 
   /// The whole tree of commands is needed for help and completions only: a command that is named is parsed at once.
   static func main() {
+    if let status = runTool() { Glibc.exit(status) }
     let arguments = CommandLine.arguments.dropFirst()
     if arguments.first == "--version", arguments.count == 1 { return print(configuration.version) }
     guard let command = configuration.subcommands.first(where: { $0.configuration.commandName == arguments.first })
@@ -14,6 +16,20 @@ struct FirebreakCommand: ParsableCommand {
       return main(nil)
     }
     command.main(Array(arguments.dropFirst()))
+  }
+
+  /// Stands in for iptables and its companions, when called by such a name or told so by the first word.
+  /// - Returns: the exit status; nil where something else is meant.
+  private static func runTool() -> Int32? {
+    let words = (0..<Int(CommandLine.argc)).compactMap { CommandLine.unsafeArgv[$0] }.map { word in
+      let bytes = UnsafeRawPointer(word).assumingMemoryBound(to: UInt8.self)
+      return Token(UnsafeBufferPointer(start: bytes, count: strlen(word)))
+    }
+    guard let called = words.first else { return nil }
+    if let tool = Tool(path: called.string) { return tool.run(words.dropFirst()) }
+    guard words.count > 1, words[1].firstIndex(of: UInt8(ascii: "/")) == nil, let tool = Tool(path: words[1].string)
+    else { return nil }
+    return tool.run(words.dropFirst(2))
   }
 
   static let configuration = CommandConfiguration(

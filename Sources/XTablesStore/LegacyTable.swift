@@ -108,6 +108,36 @@ extension LegacyTable {
   }
 }
 
+// MARK: Looking
+
+extension LegacyTable {
+  func contains(_ chain: ChainName) -> Bool {
+    chain.text.withCString { id.family == .ipv4 ? iptc_is_chain($0, handle) : ip6tc_is_chain($0, handle) } != 0
+  }
+
+  func isBuiltIn(_ chain: ChainName) -> Bool {
+    chain.text.withCString { id.family == .ipv4 ? iptc_builtin($0, handle) : ip6tc_builtin($0, handle) } == 1
+  }
+
+  /// The chains in libiptc's order: built-in ones by hook, then the others by name.
+  func chainNames() -> [ChainName] {
+    var names: [ChainName] = []
+    var next = id.family == .ipv4 ? iptc_first_chain(handle) : ip6tc_first_chain(handle)
+    while let label = next {
+      names.append(ChainName(unchecked: String(cString: label)))
+      next = id.family == .ipv4 ? iptc_next_chain(handle) : ip6tc_next_chain(handle)
+    }
+    return names
+  }
+
+  /// The rules of one chain; none where there is no such chain.
+  func rules(of chain: ChainName) -> RuleList {
+    var rules = RuleList(family: id.family)
+    chain.text.withCString { readRules($0, into: &rules) }
+    return rules
+  }
+}
+
 // MARK: Editing
 
 extension LegacyTable {
@@ -126,6 +156,16 @@ extension LegacyTable {
       switch id.family {
       case .ipv4: iptc_insert_entry(label, entry.assumingMemoryBound(to: ipt_entry.self), UInt32(place), handle)
       case .ipv6: ip6tc_insert_entry(label, entry.assumingMemoryBound(to: ip6t_entry.self), UInt32(place), handle)
+      }
+    }
+  }
+
+  /// - Parameter place: from 0.
+  func replaceRule(at place: Int, of chain: ChainName, with entry: UnsafeRawPointer) throws(LibraryError) {
+    try change(chain) { label in
+      switch id.family {
+      case .ipv4: iptc_replace_entry(label, entry.assumingMemoryBound(to: ipt_entry.self), UInt32(place), handle)
+      case .ipv6: ip6tc_replace_entry(label, entry.assumingMemoryBound(to: ip6t_entry.self), UInt32(place), handle)
       }
     }
   }
@@ -150,18 +190,51 @@ extension LegacyTable {
     try change(chain) { id.family == .ipv4 ? iptc_delete_chain($0, handle) : ip6tc_delete_chain($0, handle) }
   }
 
-  func setPolicy(_ policy: Policy, of chain: ChainName, counters: Counters) throws(LibraryError) {
-    var counters = xt_counters(pcnt: counters.packets, bcnt: counters.bytes)
-    try change(chain) { label in
-      "\(policy.verdict.label)".withCString { policy in
-        id.family == .ipv4
-          ? iptc_set_policy(label, policy, &counters, handle) : ip6tc_set_policy(label, policy, &counters, handle)
+  func rename(_ chain: ChainName, to new: ChainName) throws(LibraryError) {
+    try change(chain) { old in
+      new.text.withCString { new in
+        id.family == .ipv4 ? iptc_rename_chain(old, new, handle) : ip6tc_rename_chain(old, new, handle)
       }
     }
   }
 
-  /// Gives the kernel the table as it was edited. The kernel takes all of it or nothing.
-  consuming func commit() throws(LibraryError) {
+  /// Sets the counters of all rules of a chain to zero.
+  func zero(_ chain: ChainName) throws(LibraryError) {
+    try change(chain) { id.family == .ipv4 ? iptc_zero_entries($0, handle) : ip6tc_zero_entries($0, handle) }
+  }
+
+  /// Sets the counters of one rule to zero.
+  /// - Parameter number: from 1.
+  func zeroRule(_ number: Int, of chain: ChainName) throws(LibraryError) {
+    try change(chain) { label in
+      id.family == .ipv4
+        ? iptc_zero_counter(label, UInt32(number), handle) : ip6tc_zero_counter(label, UInt32(number), handle)
+    }
+  }
+
+  func setPolicy(_ policy: Policy, of chain: ChainName, counters: Counters) throws(LibraryError) {
+    try setPolicy("\(policy.verdict.label)", of: chain, counters: counters)
+  }
+
+  /// - Parameters:
+  ///   - policy: a verdict's label; libiptc refuses all but ACCEPT and DROP.
+  ///   - counters: nil keeps those that the policy has.
+  func setPolicy(_ policy: String, of chain: ChainName, counters: Counters?) throws(LibraryError) {
+    try change(chain) { label in
+      policy.withCString { policy in
+        guard let counters else {
+          return id.family == .ipv4
+            ? iptc_set_policy(label, policy, nil, handle) : ip6tc_set_policy(label, policy, nil, handle)
+        }
+        var given = xt_counters(pcnt: counters.packets, bcnt: counters.bytes)
+        return id.family == .ipv4
+          ? iptc_set_policy(label, policy, &given, handle) : ip6tc_set_policy(label, policy, &given, handle)
+      }
+    }
+  }
+
+  /// Gives the kernel the table as it was edited. The kernel takes all of it or nothing; the handle has had its use then.
+  func commit() throws(LibraryError) {
     try Self.check(.commit) {
       (id.family == .ipv4 ? iptc_commit(handle) : ip6tc_commit(handle)) != 0 ? () : nil
     }

@@ -7,6 +7,23 @@ public struct SyntaxError: Error, Hashable, Sendable {
   public var message: String
   /// What to write instead.
   public var hint: String?
+  /// Which extension is not known, where that is the error.
+  package var unknownExtension: UnknownExtension?
+
+  /// Whether iptables leaves it to the kernel to refuse this, which tells its exit status.
+  package private(set) var isKernels = false
+
+  /// The same error about what the kernel refuses.
+  package var byKernel: SyntaxError {
+    var error = self
+    error.isKernels = true
+    return error
+  }
+
+  package enum UnknownExtension: Hashable, Sendable {
+    case match(String)
+    case target(String)
+  }
 
   package init(at token: Token, _ message: String, hint: String? = nil) {
     self.init(column: token.column, length: max(1, token.count), message, hint: hint)

@@ -15,6 +15,8 @@ package struct CommandParser: ~Copyable {
   let registry: Registry
   /// In restore text the table is named by its `*` line and `-t` and `-w` are refused.
   let isRestore: Bool
+  /// Leave it to the kernel to say that there is no table of a name.
+  package var readsUnknownTables = false
 
   var tokens: [Token] = []
   var next = 0
@@ -49,7 +51,18 @@ package struct CommandParser: ~Copyable {
     var isGoto = false
     var hasCounters = false
     var isForOtherFamily = false
-    var outputOnly: Token?
+    var display = Command.Display()
+    /// The words that only some commands take, as they stood.
+    var numericWord: Token?
+    var exactWord: Token?
+    var lineNumbersWord: Token?
+    var countersWord: Token?
+    var zeroesToo = false
+    var listNumber: Int?
+    var unknownTable: Token?
+    /// `-i`, `-o` or `-f`.
+    var headWord: Token?
+    var wait: Int??
   }
 
   package init(family: Family, names: Names, registry: Registry, isRestore: Bool) {
@@ -81,15 +94,25 @@ package struct CommandParser: ~Copyable {
     var command = Command(
       operation: operation, table: draft.table ?? table, chain: draft.chain, argument: draft.argument)
     command.hasCounters = draft.hasCounters
-    guard operation.takesRule else {
-      if let stray = draft.source ?? draft.destination ?? draft.proto ?? draft.jump ?? active.first?.word {
-        throw SyntaxError(
-          at: stray, "'\(stray.string)' makes no sense here", hint: "only -A, -I, -R, -D and -C take a rule")
-      }
+    command.counters = draft.rule.counters
+    command.display = draft.display
+    command.zeroesToo = draft.zeroesToo
+    command.wait = draft.wait
+    if operation == .help { command.helpSubjects = helpSubjects() }
+    if operation == .help || operation == .version { return command }
+    try checkWords(operation)
+    if let token = draft.unknownTable {
+      guard readsUnknownTables else { throw unknownTable(token) }
+      command.unknownTable = token.string
       return command
     }
-    if let stray = draft.outputOnly {
-      throw SyntaxError(at: stray, "'\(stray.string)' is for listing and cannot stand in a rule")
+    guard operation.takesRule else {
+      if operation == .policy, command.table == .nat, draft.argument.map({ $0 == "DROP" }) == true {
+        throw SyntaxError(
+          at: draft.argument!, "the nat table is not for filtering: DROP is refused there",
+          hint: "drop in the filter table")
+      }
+      return command
     }
     try finishRule(in: command.table, chains)
     command.rules = try expandAddresses()
@@ -157,7 +180,7 @@ package struct CommandParser: ~Copyable {
         throw SyntaxError(at: word, "unknown option '\(word.string)'")
       }
       index += 1
-      if option.takesValue {
+      if option.mayTakeValue {
         let attached = index < word.count ? word.part(index..<word.count) : nil
         try read(option, word, attached: attached, inverted: inverted)
         return
