@@ -19,7 +19,7 @@ struct LegacyTable: ~Copyable {
   /// Reads the table from the kernel, which makes it if it does not exist yet.
   init(opening id: TableID) throws(LibraryError) {
     self.id = id
-    handle = try Self.check(.open) {
+    handle = try Self.check(.open, id.family) {
       switch id.family {
       case .ipv4: iptc_init(id.name.rawValue)
       case .ipv6: ip6tc_init(id.name.rawValue)
@@ -49,14 +49,16 @@ struct LegacyTable: ~Copyable {
   }
 
   /// The one place where errno is read, on the instruction after the call.
-  private static func check<T>(_ operation: Operation, _ call: () -> T?) throws(LibraryError) -> T {
+  private static func check<T>(_ operation: Operation, _ family: Family, _ call: () -> T?) throws(LibraryError) -> T {
     if let value = call() { return value }
     let code = errno
-    throw LibraryError(operation: operation, code: code, reason: String(cString: iptc_strerror(code)))
+    // Each half of libiptc remembers its own last function, on which the words depend.
+    let reason = family == .ipv4 ? iptc_strerror(code) : ip6tc_strerror(code)
+    throw LibraryError(operation: operation, code: code, reason: String(cString: reason!))
   }
 
   private func change(_ chain: ChainName, _ call: (UnsafePointer<CChar>) -> Int32) throws(LibraryError) {
-    try Self.check(.edit(chain)) { chain.text.withCString { call($0) } != 0 ? () : nil }
+    try Self.check(.edit(chain), id.family) { chain.text.withCString { call($0) } != 0 ? () : nil }
   }
 }
 
@@ -235,7 +237,7 @@ extension LegacyTable {
 
   /// Gives the kernel the table as it was edited. The kernel takes all of it or nothing; the handle has had its use then.
   func commit() throws(LibraryError) {
-    try Self.check(.commit) {
+    try Self.check(.commit, id.family) {
       (id.family == .ipv4 ? iptc_commit(handle) : ip6tc_commit(handle)) != 0 ? () : nil
     }
   }

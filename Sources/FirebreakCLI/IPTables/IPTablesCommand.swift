@@ -8,7 +8,7 @@ struct IPTablesCommand {
 
   func run(_ words: ArraySlice<Token>, _ output: inout ToolOutput) throws(ToolFailure) -> ToolStatus {
     var parser = CommandParser(family: tool.family, names: .system, registry: .standard, isRestore: false)
-    parser.readsUnknownTables = true
+    parser.leavesPlacesToKernel = true
     guard let command = try read(&parser, Array(words)) else {
       throw ToolFailure(.usage, .version, "these rules are \(tool.family) rules; -4 and -6 exclude each other")
     }
@@ -31,7 +31,7 @@ struct IPTablesCommand {
       try live.perform(command, showing: &output)
       try live.commit()
     } catch {
-      throw ToolFailure(error)
+      throw ToolFailure(error, because: command.objection)
     }
     return .done
   }

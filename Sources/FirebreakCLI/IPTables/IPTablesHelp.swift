@@ -72,6 +72,7 @@ struct IPTablesHelp {
       let value = option.takesValue ? " \(option.value.placeholder)" : ""
       text += "  \(option.isNegatable ? "[!] " : "")\(names)\(value)\n        \(option.summary)\n"
     }
+    if let details = definition.details { text += details() + "\n" }
     return text
   }
 }

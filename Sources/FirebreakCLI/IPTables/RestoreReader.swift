@@ -9,6 +9,8 @@ struct RestoreReader: ~Copyable {
   private var line = 0
   /// The table whose lines are being read.
   private var live: LiveTable?
+  /// What the kernel will refuse when it is committed, and the line.
+  private var objection: (error: SyntaxError, line: Int)?
   /// Its name, or that of one that is skipped.
   private var tableName: String?
 
@@ -16,6 +18,7 @@ struct RestoreReader: ~Copyable {
     self.tool = tool
     self.settings = settings
     parser = CommandParser(family: tool.family, names: .system, registry: .standard, isRestore: true)
+    parser.leavesPlacesToKernel = true
   }
 
   private var isSkipped: Bool { settings.table != nil && settings.table != tableName }
@@ -39,7 +42,11 @@ struct RestoreReader: ~Copyable {
   }
 
   private func failed(_ refusal: CommandTable.Refusal) -> ToolFailure {
-    ToolFailure(.failed, .name, "line \(line) failed: \(refusal.reason).")
+    ToolFailure(.failed, .name, "line \(line) failed: \(refusal.reason).", hint: objectionHint)
+  }
+
+  private var objectionHint: String? {
+    objection.map { "line \($0.line): \($0.error.message)" + ($0.error.hint.map { "; \($0)" } ?? "") }
   }
 
   private mutating func read(_ text: UnsafeBufferPointer<UInt8>, _ output: inout ToolOutput) throws(ToolFailure) {
@@ -86,6 +93,7 @@ struct RestoreReader: ~Copyable {
       throw usage("\(tool.name): unable to initialize table '\(name)'", hint: error.message)
     }
     self.live = live
+    objection = nil
     guard settings.flushes else { return }
     do throws(CommandTable.Refusal) {
       try live.flush(nil, settings.verbosity > 0, &output)
@@ -157,6 +165,7 @@ struct RestoreReader: ~Copyable {
       words.removeFirst()
     }
     guard var command = try parse(words, live) else { return }
+    if let error = command.objection, objection == nil { objection = (error, line) }
     if settings.readsCounters, let counters {
       command.counters = counters
       command.hasCounters = true

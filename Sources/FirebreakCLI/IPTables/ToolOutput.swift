@@ -30,17 +30,17 @@ struct ToolFailure: Error {
       self.init(.usage, .version, "Couldn't load match `\(name)':No such file or directory", hint: error.hint)
     case .target(let name):
       self.init(.usage, .version, "Couldn't load target `\(name)':No such file or directory", hint: error.hint)
-    case nil where error.isKernels:
-      self.init(.failed, .name, "Invalid argument: \(error.message)", hint: error.hint)
     case nil: self.init(.usage, .version, error.message, hint: error.hint)
     }
     self.line = line
   }
 
   /// A refusal of libiptc or the kernel, in libiptc's words.
-  init(_ refusal: CommandTable.Refusal) {
+  /// - Parameter objection: why, where it could be foreseen.
+  init(_ refusal: CommandTable.Refusal, because objection: SyntaxError? = nil) {
     let more = refusal.code == EINVAL ? " Run `dmesg' for more information." : ""
-    self.init(refusal.code == EAGAIN ? .busy : .failed, .name, "\(refusal.reason).\(more)")
+    let hint = objection.map { [$0.message, $0.hint].compactMap(\.self).joined(separator: "; ") }
+    self.init(refusal.code == EAGAIN ? .busy : .failed, .name, "\(refusal.reason).\(more)", hint: hint)
   }
 
   /// The lock that could not be had.

@@ -26,6 +26,7 @@ public struct ICMPMessage: Hashable, Sendable {
 extension ICMP {
   public static let definition = ExtensionDefinition(
     "icmp", summary: "ICMP message type and code", families: [.ipv4], protocols: [.icmp],
+    details: { "Valid ICMP Types:\n" + ICMPMessage.list(names) },
     options: [
       OptionSpec(
         "--icmp-type", .custom("TYPE[/CODE[:CODE]]|NAME"), negatable: true, required: true,
@@ -144,6 +145,22 @@ extension RuleWriter {
     guard message.codes != 0...255 else { return }
     text.write(byte: UInt8(ascii: "/"))
     text.write(message.codes.lowerBound)
+  }
+}
+
+extension ICMPMessage {
+  /// The names of message types, codes set off below their type, other names of the same in parentheses.
+  package static func list(_ names: [(name: StaticString, message: ICMPMessage)]) -> String {
+    var text = ""
+    for (place, known) in names.enumerated() {
+      let before = place > 0 ? names[place - 1].message : nil
+      if known.message == before {
+        text += " (\(known.name))"
+      } else {
+        text += (place > 0 ? "\n" : "") + (known.message.type == before?.type ? "   " : "") + "\(known.name)"
+      }
+    }
+    return text
   }
 }
 

@@ -10,16 +10,6 @@ public struct SyntaxError: Error, Hashable, Sendable {
   /// Which extension is not known, where that is the error.
   package var unknownExtension: UnknownExtension?
 
-  /// Whether iptables leaves it to the kernel to refuse this, which tells its exit status.
-  package private(set) var isKernels = false
-
-  /// The same error about what the kernel refuses.
-  package var byKernel: SyntaxError {
-    var error = self
-    error.isKernels = true
-    return error
-  }
-
   package enum UnknownExtension: Hashable, Sendable {
     case match(String)
     case target(String)

@@ -66,6 +66,8 @@ package struct Command {
   package var display = Display()
   /// `-Z` beside `-L` or `-S`.
   package var zeroesToo = false
+  /// What the kernel will refuse about the rule, where that was left to it.
+  package var objection: SyntaxError?
   /// Seconds to wait for the lock, `.some(nil)` for ever (`-w`); nil where it was not given.
   package var wait: Int??
   /// The matches and targets that stand before `-h`, whose options it shows too.

@@ -15,8 +15,9 @@ package struct CommandParser: ~Copyable {
   let registry: Registry
   /// In restore text the table is named by its `*` line and `-t` and `-w` are refused.
   let isRestore: Bool
-  /// Leave it to the kernel to say that there is no table of a name.
-  package var readsUnknownTables = false
+  /// Leave to the kernel what iptables(8) leaves to it: which tables there are, and where extensions may stand. What it
+  /// will refuse stands in ``Command/objection``.
+  package var leavesPlacesToKernel = false
 
   var tokens: [Token] = []
   var next = 0
@@ -60,6 +61,7 @@ package struct CommandParser: ~Copyable {
     var zeroesToo = false
     var listNumber: Int?
     var unknownTable: Token?
+    var objection: SyntaxError?
     /// `-i`, `-o` or `-f`.
     var headWord: Token?
     var wait: Int??
@@ -102,7 +104,7 @@ package struct CommandParser: ~Copyable {
     if operation == .help || operation == .version { return command }
     try checkWords(operation)
     if let token = draft.unknownTable {
-      guard readsUnknownTables else { throw unknownTable(token) }
+      guard leavesPlacesToKernel else { throw unknownTable(token) }
       command.unknownTable = token.string
       return command
     }
@@ -115,6 +117,7 @@ package struct CommandParser: ~Copyable {
       return command
     }
     try finishRule(in: command.table, chains)
+    command.objection = draft.objection
     command.rules = try expandAddresses()
     if case .replace = operation, command.rules.count != 1 {
       throw SyntaxError("a replacement is one rule, this names \(command.rules.count) addresses")

@@ -45,7 +45,12 @@ extension CommandParser {
   {
     for item in active {
       pool[item.values].proto = draft.rule.proto
-      try checkPlace(item, table)
+      do throws(SyntaxError) {
+        try checkPlace(item, table)
+      } catch {
+        guard leavesPlacesToKernel else { throw error }
+        draft.objection = error
+      }
       do throws(SyntaxError) {
         try finish(item)
       } catch {
@@ -64,7 +69,9 @@ extension CommandParser {
     }
     guard let chain = chains.chain(named: jump, in: table) else { throw unknownTarget(jump, table) }
     if Hook.allCases.contains(where: { $0.chainName == chain }) {
-      throw SyntaxError(at: jump, "a rule cannot jump to the built-in chain \(chain)")
+      let error = SyntaxError(at: jump, "a rule cannot jump to the built-in chain \(chain)")
+      guard leavesPlacesToKernel else { throw error }
+      draft.objection = error
     }
     draft.rule.target = draft.isGoto ? .goto(chain) : .jump(chain)
   }
@@ -121,12 +128,12 @@ extension CommandParser {
       let where_ = tables.sorted().map(\.rawValue).joined(separator: " or ")
       throw SyntaxError(
         at: item.word, "\(definition.name) cannot stand in table \(table)", hint: "it belongs to table \(where_)"
-      ).byKernel
+      )
     }
     guard let protocols = definition.protocols else { return }
     if let proto = draft.rule.proto, !proto.isInverted, protocols.contains(proto.value) { return }
     let needed = protocols.compactMap { names.name(of: $0) }.map { "-p \($0)" }.joined(separator: " or ")
-    throw SyntaxError(at: item.word, "\(definition.name) needs \(needed)").byKernel
+    throw SyntaxError(at: item.word, "\(definition.name) needs \(needed)")
   }
 
   // MARK: Addresses

@@ -49,7 +49,7 @@ package struct ListText {
     if display.showsNumbers { out.text.write("num  ") }
     if showsCounters { out.text.write(display.isExact ? "    pkts      bytes " : " pkts bytes ") }
     out.text.write("target     prot opt")
-    if showsCounters { out.text.write(" in     out   ") }
+    if showsCounters { out.text.write(" in     out    ") }
     out.text.write(" source               destination         \n")
   }
 
