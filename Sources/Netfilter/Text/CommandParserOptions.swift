@@ -171,6 +171,9 @@ extension CommandParser {
       guard let word else { return }
       throw SyntaxError(at: word, "'\(word.string)' makes no sense here", hint: hint)
     }
+    if let chain = draft.chain, chain.count > ChainName.maxBytes {
+      throw SyntaxError(at: chain, "\(ChainName.Problem.tooLong(bytes: chain.count))")
+    }
     let isList = if case .list = operation { true } else { false }
     if !isList {
       try refuse(draft.numericWord, "-n is for -L")
