@@ -30,6 +30,8 @@ struct ToolFailure: Error {
       self.init(.usage, .version, "Couldn't load match `\(name)':No such file or directory", hint: error.hint)
     case .target(let name):
       self.init(.usage, .version, "Couldn't load target `\(name)':No such file or directory", hint: error.hint)
+    case nil where error.isKernels:
+      self.init(.failed, .name, "Invalid argument: \(error.message)", hint: error.hint)
     case nil: self.init(.usage, .version, error.message, hint: error.hint)
     }
     self.line = line

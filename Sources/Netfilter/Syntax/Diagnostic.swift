@@ -10,6 +10,16 @@ public struct SyntaxError: Error, Hashable, Sendable {
   /// Which extension is not known, where that is the error.
   package var unknownExtension: UnknownExtension?
 
+  /// Whether iptables takes the words and the kernel refuses the rule.
+  package private(set) var isKernels = false
+
+  /// The same error about what the kernel alone refuses, which tells iptables' exit status.
+  package var byKernel: SyntaxError {
+    var error = self
+    error.isKernels = true
+    return error
+  }
+
   package enum UnknownExtension: Hashable, Sendable {
     case match(String)
     case target(String)
