@@ -53,7 +53,7 @@ extension ControlGroup {
     } else if let number = try options.condition("--cgroup") {
       group = Negatable(.classID(number.value), inverted: number.isInverted)
     } else {
-      throw SyntaxError("cgroup needs --path or --cgroup")
+      throw SyntaxError("cgroup needs --path or --cgroup").byKernel
     }
   }
 

@@ -20,6 +20,13 @@ public struct SyntaxError: Error, Hashable, Sendable {
     return error
   }
 
+  /// The same error about a word.
+  func placed(at token: Token) -> SyntaxError {
+    var error = self
+    (error.column, error.length) = (token.column, max(1, token.count))
+    return error
+  }
+
   package enum UnknownExtension: Hashable, Sendable {
     case match(String)
     case target(String)

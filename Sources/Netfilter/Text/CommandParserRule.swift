@@ -54,7 +54,7 @@ extension CommandParser {
       do throws(SyntaxError) {
         try finish(item)
       } catch {
-        throw error.column > 0 ? error : SyntaxError(at: item.word, error.message, hint: error.hint)
+        throw error.column > 0 ? error : error.placed(at: item.word)
       }
     }
     guard let jump = draft.jump else { return }
