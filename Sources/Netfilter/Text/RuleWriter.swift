@@ -37,13 +37,14 @@ public struct RuleWriter: Sendable {
   }
 
   /// The words of `names` whose flag is in `set`, with commas between.
-  package mutating func list<Flags: OptionSet>(_ set: Flags, of names: [(name: StaticString, flag: Flags)])
-  where Flags.Element == Flags {
-    var separator = UInt8(ascii: " ")
+  package mutating func list<Flags: OptionSet>(
+    _ set: Flags, of names: [(name: StaticString, flag: Flags)], after lead: StaticString = " "
+  ) where Flags.Element == Flags {
+    var separator = lead
     for known in names where set.contains(known.flag) {
-      text.write(byte: separator)
+      text.write(separator)
       text.write(known.name)
-      separator = UInt8(ascii: ",")
+      separator = ","
     }
   }
 
