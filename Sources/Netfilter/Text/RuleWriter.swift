@@ -5,6 +5,8 @@ public struct RuleWriter: Sendable {
   package let names: Names
   /// Whether a listing shows numbers where there are names (`-n`). Saved rules do not ask.
   package var isNumeric = true
+  /// The protocol that the rule is for, which a listing needs to name ports of ``Multiport``.
+  package var proto: IPProtocol?
 
   package init(family: Family, names: Names) {
     self.family = family
