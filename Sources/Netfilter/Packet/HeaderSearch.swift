@@ -50,6 +50,35 @@ extension Packet {
   }
 }
 
+/// What the search for a header brought, where at least `size` bytes of it are looked at.
+package enum HeaderReading {
+  case bytes([UInt8])
+  /// The match is answered without it.
+  case answer(Answer)
+}
+
+extension Packet {
+  /// The bytes of the payload's header and what follows. A later fragment has none, so no match for it is met.
+  package func readTransportHeader(atLeast size: Int, else unknown: Answer) -> HeaderReading {
+    guard !isLaterFragment else { return .answer(.no) }
+    return read(transportHeader, atLeast: size, else: unknown)
+  }
+
+  /// The bytes of an IPv6 extension header and what follows.
+  package func readExtensionHeader(_ kind: IPv6Extension, atLeast size: Int) -> HeaderReading {
+    read(ipv6Header(kind.rawValue), atLeast: size, else: .depends(on: "the packet's bytes"))
+  }
+
+  private func read(_ search: HeaderSearch?, atLeast size: Int, else unknown: Answer) -> HeaderReading {
+    guard let search, let bytes else { return .answer(unknown) }
+    switch search {
+    case .absent: return .answer(.no)
+    case .at(let start) where start + size <= bytes.count: return .bytes(Array(bytes[start...]))
+    case .broken, .at: return .answer(.broken)
+    }
+  }
+}
+
 /// Headers that may stand between the IPv6 header and the payload. Raw values are their protocol numbers.
 package enum IPv6Extension: UInt8, Hashable, Sendable {
   case hopByHop = 0
