@@ -107,13 +107,14 @@ struct Listing: Sendable, ExpressibleByStringLiteral {
   private var lead = " "
 
   init(stringLiteral text: String) { (numeric, named) = (text, text) }
-  init(_ numeric: String, named: String) { (self.numeric, self.named) = (numeric, named) }
+  init(_ numeric: String, named: String? = nil) { (self.numeric, self.named) = (numeric, named ?? numeric) }
   /// Without the blank that others have before them.
   init(bare text: String) { (numeric, named, lead) = (text, text, "") }
 
   /// Names for numbers that are the same wherever the tests run.
   private static let names: Names = {
     var names = Names.wellKnown
+    names.numberName = { number, _ in number == 42 ? "example" : nil }
     names.reverse = ReverseNames(
       service: { port, _ in [22: "ssh", 53: "domain", 80: "http"][port] },
       host: { "\($0)" == "192.0.2.1" || "\($0)" == "2001:db8::1" ? "host.example" : nil },

@@ -138,6 +138,7 @@ package struct ListText {
   }
 
   private mutating func printExtensions(_ rule: Rule) {
+    out.proto = rule.proto?.value
     for match in rule.matches { match.list(to: &out) }
     if case .extension(let target) = rule.target { target.list(to: &out) }
   }
