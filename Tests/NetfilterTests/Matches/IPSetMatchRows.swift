@@ -36,7 +36,6 @@ import Testing
 
   @Test(arguments: [
     Row(.ipv4, "-m set", refused: "set needs --match-set NAME src|dst"),
-    Row(.ipv4, "-j ACCEPT -m set --match-set foo", refused: "--match-set"),
     Row(.ipv4, "-m set --match-set bar src", refused: "--match-set: set 'bar' does not exist"),
     Row(.ipv4, "-m set --match-set foo6 src", refused: "set 'foo6' is of family IPv6, the rule of IPv4"),
     Row(.ipv4, "-m set --match-set foo source", refused: "'source' is neither src nor dst"),
