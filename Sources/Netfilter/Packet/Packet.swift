@@ -12,6 +12,9 @@ public struct Packet: Hashable, Sendable {
   /// A second or later fragment, which carries no header of its protocol.
   public var isLaterFragment = false
 
+  /// The hook where rules look at it; nil where that is not said.
+  public var hook: Hook?
+
   // The header of TCP, UDP and their like.
   public var sourcePort: UInt16?
   public var destinationPort: UInt16?
@@ -53,6 +56,20 @@ public struct Packet: Hashable, Sendable {
   }
 
   public var family: Family { source.family }
+
+  /// Sets a part of a header. Bytes that hold another value, or may, are those of the packet no longer.
+  package mutating func rewrite<Part: Equatable>(_ part: WritableKeyPath<Packet, Part>, _ value: Part) {
+    guard self[keyPath: part] != value else { return }
+    self[keyPath: part] = value
+    bytes = nil
+  }
+
+  /// The same for a part that may be unknown, before or afterwards.
+  package mutating func rewrite<Part: Equatable>(_ part: WritableKeyPath<Packet, Part?>, _ value: Part?) {
+    guard value == nil || self[keyPath: part] != value else { return }
+    self[keyPath: part] = value
+    bytes = nil
+  }
 }
 
 /// What connection tracking says of a packet.

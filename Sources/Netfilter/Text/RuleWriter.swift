@@ -62,6 +62,13 @@ public struct RuleWriter: Sendable {
     word(name)
   }
 
+  /// An option word, in listings without its dashes.
+  package mutating func option(_ name: StaticString, dashes: Bool) {
+    guard !dashes else { return word(name) }
+    text.write(byte: UInt8(ascii: " "))
+    text.write(UnsafeBufferPointer(start: name.utf8Start + 2, count: name.utf8CodeUnitCount - 2))
+  }
+
   /// Text as iptables-save quotes it: bare where every byte is a letter, a digit, `-` or `_`, otherwise between double
   /// quotes with `"`, `\` and `'` escaped by a backslash.
   package mutating func quoted(_ value: String) { quoted(value.utf8) }
