@@ -79,16 +79,3 @@ public protocol AlternativeTargetSpelling: Target {
   /// The other spelling.
   var canonical: any Target { get }
 }
-
-// Until every extension has these facets.
-extension Extension {
-  public func list(to out: inout RuleWriter) { print(to: &out) }
-}
-
-extension Match {
-  public func matches(_ packet: Packet) -> Answer { .depends(on: "a facet that is not written") }
-}
-
-extension Target {
-  public func act(on packet: inout Packet) -> TargetOutcome { .depends(on: "a facet that is not written") }
-}
