@@ -51,6 +51,9 @@ package final class CommandTable {
 
   // MARK: Looking
 
+  /// Prints the table as libiptc keeps it to standard output.
+  package func dump() { table.dump() }
+
   package var chainNames: [ChainName] { table.chainNames() }
 
   package func contains(_ chain: ChainName) -> Bool { table.contains(chain) }

@@ -132,6 +132,12 @@ extension LegacyTable {
     return names
   }
 
+  /// Prints the table as libiptc keeps it to standard output, for people who look for faults.
+  func dump() {
+    if id.family == .ipv4 { dump_entries(handle) } else { dump_entries6(handle) }
+    fflush(nil)
+  }
+
   /// The rules of one chain; none where there is no such chain.
   func rules(of chain: ChainName) -> RuleList {
     var rules = RuleList(family: id.family)

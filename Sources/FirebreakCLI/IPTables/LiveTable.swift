@@ -37,6 +37,14 @@ final class LiveTable {
 
   /// Carries a command out in memory; nothing changes in the kernel before ``commit()``.
   func perform(_ command: Command, showing output: inout ToolOutput) throws(CommandTable.Refusal) {
+    try carryOut(command, &output)
+    if command.display.verbosity > 1 {
+      output.flush()
+      table.dump()
+    }
+  }
+
+  private func carryOut(_ command: Command, _ output: inout ToolOutput) throws(CommandTable.Refusal) {
     let chain = command.chain.map { ChainName(unchecked: $0.string) }
     let isVerbose = command.display.verbosity > 0
     switch command.operation {
