@@ -79,6 +79,30 @@ public struct ConnectionFacts: Hashable, Sendable {
   public var mark: UInt32?
   public var direction: ConnectionDirection?
   public var statuses: ConnectionStatuses?
+  /// The ends as the first packet had them.
+  public var original: ConnectionEnds?
+  /// The ends as replies have them.
+  public var reply: ConnectionEnds?
 
   public init() {}
+
+  /// Whether the packet belongs to a connection at all; nil where its state is not known.
+  package var isTracked: Bool? { state.map { $0 != .invalid && $0 != .untracked } }
+}
+
+/// Where packets of one direction of a connection come from and go to.
+public struct ConnectionEnds: Hashable, Sendable {
+  public var source: IPAddress
+  public var destination: IPAddress
+  public var sourcePort: UInt16?
+  public var destinationPort: UInt16?
+
+  public init(
+    source: IPAddress, destination: IPAddress, sourcePort: UInt16? = nil, destinationPort: UInt16? = nil
+  ) {
+    self.source = source
+    self.destination = destination
+    self.sourcePort = sourcePort
+    self.destinationPort = destinationPort
+  }
 }

@@ -5,6 +5,8 @@ public struct RuleWriter: Sendable {
   package let names: Names
   /// Whether a listing shows numbers where there are names (`-n`). Saved rules do not ask.
   package var isNumeric = true
+  /// The protocol that the rule is for, which a listing needs to name ports of ``Multiport``.
+  package var proto: IPProtocol?
 
   package init(family: Family, names: Names) {
     self.family = family
@@ -35,13 +37,15 @@ public struct RuleWriter: Sendable {
   }
 
   /// The words of `names` whose flag is in `set`, with commas between.
-  package mutating func list<Flags: OptionSet>(_ set: Flags, of names: [(name: StaticString, flag: Flags)])
-  where Flags.Element == Flags {
-    var separator = UInt8(ascii: " ")
+  package mutating func list<Flags: OptionSet>(
+    _ set: Flags, of names: [(name: StaticString, flag: Flags)], after lead: StaticString = " ",
+    separator: StaticString = ","
+  ) where Flags.Element == Flags {
+    var before = lead
     for known in names where set.contains(known.flag) {
-      text.write(byte: separator)
+      text.write(before)
       text.write(known.name)
-      separator = UInt8(ascii: ",")
+      before = separator
     }
   }
 
