@@ -123,7 +123,7 @@ extension RuleWriter {
   mutating func setReference(_ name: StaticString, _ reference: IPSetReference, dashes: Bool) {
     option(name, dashes: dashes)
     if let name = names.sets.name(reference.index) {
-      setName(name)
+      bare(name)
     } else {
       word("#\(reference.index)")
     }
@@ -133,12 +133,6 @@ extension RuleWriter {
       text.write(end == .source ? "src" : "dst")
       separator = UInt8(ascii: ",")
     }
-  }
-
-  /// As it is, which is how iptables-save prints it; a name that could then not be read again is quoted.
-  private mutating func setName(_ name: String) {
-    let isPlain = name.utf8.allSatisfy { $0 > 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
-    if isPlain { word(name) } else { quoted(name) }
   }
 }
 

@@ -84,7 +84,7 @@ struct ScriptTests {
     cp "$SCRIPT" /mnt/script
     mkdir /mnt/work
     cd /mnt/work
-    timeout 100 bash /mnt/script < /dev/null > "$SITE/output" 2>&1 || true
+    timeout 100 bash /mnt/script start < /dev/null > "$SITE/output" 2>&1 || true
     /mnt/real/iptables-legacy-save > "$SITE/v4"
     /mnt/real/ip6tables-legacy-save > "$SITE/v6"
     """#
