@@ -6,6 +6,7 @@ struct Tool {
     case command
     case restore
     case save
+    case xml
   }
 
   let family: Family
@@ -17,6 +18,10 @@ struct Tool {
   /// `iptables`, `ip6tables-legacy-save`, with or without a directory before it; nil for other names.
   init?(path: String) {
     var name = String(path.split(separator: "/" as Character).last ?? "")
+    if name == "iptables-xml" {
+      (family, kind) = (.ipv4, .xml)
+      return
+    }
     kind = name.hasSuffix("-restore") ? .restore : name.hasSuffix("-save") ? .save : .command
     if kind != .command { name = String(name.prefix { $0 != "-" }) + (name.contains("-legacy-") ? "-legacy" : "") }
     switch name {
@@ -32,6 +37,7 @@ struct Tool {
     case .command: family.toolName
     case .restore: "\(family.toolName)-restore"
     case .save: "\(family.toolName)-save"
+    case .xml: "iptables-xml"
     }
   }
 
@@ -48,6 +54,7 @@ struct Tool {
       case .command: status = try IPTablesCommand(self).run(words, &output)
       case .restore: status = try IPTablesRestore(self).run(words, &output)
       case .save: status = try IPTablesSave(self).run(words, &output)
+      case .xml: status = try IPTablesXML().run(words, &output)
       }
     } catch {
       output.report(error)

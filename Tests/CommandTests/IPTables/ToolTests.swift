@@ -35,12 +35,16 @@ struct ToolTests {
       "iptables -L -n", "iptables -F", "iptables -X", "iptables -S",
     ],
     [
-      "iptables", "iptables -A", "iptables -A INPUT -j NOSUCH", "iptables -A INPUT -g nosuch", "iptables -A INPUT -m nosuch",
+      "iptables", "iptables -A", "iptables -A INPUT -j NOSUCH", "iptables -A INPUT -g nosuch",
+      "iptables -A INPUT -m nosuch",
       "iptables -A INPUT --dport 22", "iptables -A INPUT -p tcp --dprot 22", "iptables -A INPUT -p nosuch",
-      "iptables -A INPUT -s 300.1.2.3", "iptables -A INPUT -o lo", "iptables -A OUTPUT -i lo", "iptables -A nothing -j ACCEPT",
+      "iptables -A INPUT -s 300.1.2.3", "iptables -A INPUT -o lo", "iptables -A OUTPUT -i lo",
+      "iptables -A nothing -j ACCEPT",
       "iptables -t nosuch -L", "iptables -L -S", "iptables -S -n", "iptables -A INPUT -n -j ACCEPT", "iptables -F -n",
-      "iptables -A INPUT ! -j ACCEPT", "iptables -A INPUT stray", "iptables -D INPUT -c 1 2 -j ACCEPT", "iptables -6 -L",
-      "iptables -A INPUT -j ACCEPT -j DROP", "iptables -N -x", "iptables -N ACCEPT", "iptables -N LOG", "iptables -N 'a b'",
+      "iptables -A INPUT ! -j ACCEPT", "iptables -A INPUT stray", "iptables -D INPUT -c 1 2 -j ACCEPT",
+      "iptables -6 -L",
+      "iptables -A INPUT -j ACCEPT -j DROP", "iptables -N -x", "iptables -N ACCEPT", "iptables -N LOG",
+      "iptables -N 'a b'",
       "iptables -N a23456789012345678901234567890", "iptables -A INPUT -m tcp --dport 22 -j ACCEPT",
       "iptables -A INPUT -j MASQUERADE", "iptables -A INPUT -p tcp -j REJECT --reject-with tcp-reset",
       "iptables -A INPUT -p udp -j REJECT --reject-with tcp-reset", "iptables -A INPUT -j INPUT",
@@ -50,20 +54,24 @@ struct ToolTests {
     [
       "iptables -v -A FORWARD -i eth2 -o eth3 -s 10.0.0.1 -d 10.0.0.2 -j ACCEPT",
       "iptables -v -I FORWARD ! -i eth2 ! -s 10.0.0.0/8 ! -d 10.1.0.0/255.255.0.255 ! -p tcp -g FORWARD",
-      "iptables -v -N chain", "iptables -v -I FORWARD ! -i eth2 ! -s 10.0.0.0/8 ! -d 10.1.0.1/255.255.0.255 ! -p tcp -g chain",
+      "iptables -v -N chain",
+      "iptables -v -I FORWARD ! -i eth2 ! -s 10.0.0.0/8 ! -d 10.1.0.1/255.255.0.255 ! -p tcp -g chain",
       "iptables -v -A FORWARD ! -f -p 88 -j chain", "iptables -v -A FORWARD -f", "iptables -L", "iptables -L -n -v",
       "iptables -v -C FORWARD -f", "iptables -v -D FORWARD -f", "iptables -v -F", "iptables -v -X",
     ],
     [
-      "ip6tables -A INPUT -p icmpv6 --icmpv6-type echo-request -j ACCEPT", "ip6tables -A INPUT -s 2001:db8::/32 -j DROP",
+      "ip6tables -A INPUT -p icmpv6 --icmpv6-type echo-request -j ACCEPT",
+      "ip6tables -A INPUT -s 2001:db8::/32 -j DROP",
       "ip6tables -v -A FORWARD -d 2001:db8::1 -j REJECT", "ip6tables -L", "ip6tables -L -n -v --line-numbers",
       "ip6tables -S", "ip6tables -A INPUT -f", "ip6tables -A INPUT -s 192.0.2.1", "ip6tables -4 -L",
-      "ip6tables -t nat -A POSTROUTING -o eth0 -j MASQUERADE", "ip6tables -t nat -L -n", "ip6tables -t mangle -L FORWARD",
+      "ip6tables -t nat -A POSTROUTING -o eth0 -j MASQUERADE", "ip6tables -t nat -L -n",
+      "ip6tables -t mangle -L FORWARD",
     ],
     [
       "iptables -t raw -A PREROUTING -i eth+ -j NOTRACK", "iptables -t mangle -A OUTPUT -j MARK --set-mark 7",
       "iptables -t mangle -A OUTPUT -m mark --mark 7 -j RETURN", "iptables -t raw -L -n", "iptables -t mangle -L -n",
-      "iptables -t security -S", "iptables-save", "iptables-save -c", "iptables-save -t mangle", "iptables-save -t nosuch",
+      "iptables -t security -S", "iptables-save", "iptables-save -c", "iptables-save -t mangle",
+      "iptables-save -t nosuch",
       "iptables-save stray", "iptables-save --nosuch",
     ],
     [
@@ -144,7 +152,9 @@ struct ToolTests {
     try runProcess(["cp", Built.firebreak, program])
     try runProcess(["chmod", "0755", space.directory, program])
     func asNobody(_ words: String...) throws -> ProcessResult {
-      try space.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program] + words, environment: ["XTABLES_LOCKFILE": nil])
+      try space.run(
+        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program] + words,
+        environment: ["XTABLES_LOCKFILE": nil])
     }
     let list = try asNobody("iptables", "-L")
     #expect(list.status == 4 || list.status == 3)
