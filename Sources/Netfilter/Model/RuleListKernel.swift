@@ -130,9 +130,9 @@ extension RuleList {
 
   private static let verdictKeys = Verdict.allCases.map { (nameKey("\($0.label)"), $0) }
 
-  /// Whether the rule jumps by name, or holds an extension whose name begins with one of `keys` (see ``nameKey(_:)``).
-  /// A look at the bytes, which saves decoding the rules of which neither is true.
-  func jumpsOrHolds(_ keys: [UInt64], at index: Int) -> Bool {
+  /// Whether the rule jumps by name, or holds an extension of which `isSought` is true by the beginning of its name (see
+  /// ``nameKey(_:)``). A look at the bytes, which saves decoding the rules of which neither is true.
+  func jumpsOrHolds(at index: Int, _ isSought: (UInt64) -> Bool) -> Bool {
     let start = Int(starts[index])
     let layout = RuleCodec.Layout.of(family)
     return bytes.withUnsafeBytes { all in
@@ -140,11 +140,13 @@ extension RuleList {
       var offset = start + layout.size
       while offset <= target {
         let size = Int(all.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
-        if keys.contains(all.loadUnaligned(fromByteOffset: offset + 2, as: UInt64.self)) { return true }
-        if offset == target, size == RuleCodec.standardTargetSize {
-          return all.loadUnaligned(fromByteOffset: offset + RuleCodec.extensionHeaderSize, as: UInt32.self)
+        if offset == target, size == RuleCodec.standardTargetSize,
+          all.loadUnaligned(fromByteOffset: offset + RuleCodec.extensionHeaderSize, as: UInt32.self)
             == RuleCodec.jumpMarker
+        {
+          return true
         }
+        if isSought(all.loadUnaligned(fromByteOffset: offset + 2, as: UInt64.self)) { return true }
         offset += size
       }
       return false
@@ -155,6 +157,14 @@ extension RuleList {
   static func nameKey(_ name: String) -> UInt64 {
     var key: UInt64 = 0
     withUnsafeMutableBytes(of: &key) { for (place, byte) in name.utf8.prefix(8).enumerated() { $0[place] = byte } }
+    return key
+  }
+
+  static func nameKey(_ name: StaticString) -> UInt64 {
+    var key: UInt64 = 0
+    withUnsafeMutableBytes(of: &key) {
+      for place in 0..<Swift.min(8, name.utf8CodeUnitCount) { $0[place] = name.utf8Start[place] }
+    }
     return key
   }
 
