@@ -57,7 +57,7 @@ public struct Registry: Sendable {
       .init("sctp", SCTP.self),
       .init("srh", SegmentRoutingHeader.self, only: .ipv6),
       .init("socket", SocketMatch.self),
-      .init("state", kernelName: "conntrack", State.self),
+      .init("state", kernelName: "conntrack", State.self, formerly: "state"),
       .init("statistic", Statistic.self),
       .init("string", StringMatch.self),
       .init("tcp", TCP.self),
@@ -89,7 +89,7 @@ public struct Registry: Sendable {
       .init("NETMAP", NetMap.self),
       .init("NFLOG", NFLog.self),
       .init("NFQUEUE", NFQueue.self),
-      .init("NOTRACK", kernelName: "CT", NoTrack.self),
+      .init("NOTRACK", kernelName: "CT", NoTrack.self, formerly: "NOTRACK"),
       .init("RATEEST", RateEstTarget.self),
       .init("REDIRECT", Redirect.self),
       .init("REJECT", Reject.self),
@@ -137,14 +137,23 @@ public struct Registry: Sendable {
   /// The matches that the kernel knows by this name in this revision; two spellings of one structure give two.
   func matches(kernelName: String, revision: UInt8, family: Family) -> [any Match.Type] {
     guard let key = NameKey(kernelName.utf8) else { return [] }
-    return knownMatches.filter { $0.names.isMeant(key, family) }.map { $0.type() }
+    return knownMatches.filter { $0.names.isMeant(key, revision, family) }.map { $0.type() }
       .filter { $0.definition.revisions.contains(revision) }
   }
 
   func targets(kernelName: String, revision: UInt8, family: Family) -> [any Target.Type] {
     guard let key = NameKey(kernelName.utf8) else { return [] }
-    return knownTargets.filter { $0.names.isMeant(key, family) }.map { $0.type() }
+    return knownTargets.filter { $0.names.isMeant(key, revision, family) }.map { $0.type() }
       .filter { $0.definition.revisions.contains(revision) }
+  }
+
+  /// Whether the kernel has, or had, this extension in several revisions that are known here.
+  package func hasEarlierRevisions(kernelName: String, isTarget: Bool) -> Bool {
+    let definitions =
+      isTarget
+      ? knownTargets.filter { $0.names.kernelName.isEqual(kernelName) }.map { $0.type().definition }
+      : knownMatches.filter { $0.names.kernelName.isEqual(kernelName) }.map { $0.type().definition }
+    return definitions.contains { $0.revisions.count > 1 }
   }
 
   /// The definitions of the extensions whose kernel name begins with these eight bytes (``RuleList/nameKey(_:)``).
@@ -185,7 +194,7 @@ extension Registry {
     any Match
   )? {
     guard let key else { return nil }
-    for index in 0..<knownMatches.count where knownMatches[index].names.isMeant(key, family) {
+    for index in 0..<knownMatches.count where knownMatches[index].names.isMeant(key, revision, family) {
       if let match = Self.decode(knownMatches[index].type(), revision, family, payload) { return match }
     }
     return nil
@@ -195,7 +204,7 @@ extension Registry {
     any Target
   )? {
     guard let key else { return nil }
-    for index in 0..<knownTargets.count where knownTargets[index].names.isMeant(key, family) {
+    for index in 0..<knownTargets.count where knownTargets[index].names.isMeant(key, revision, family) {
       if let target = Self.decode(knownTargets[index].type(), revision, family, payload) { return target }
     }
     return nil
@@ -252,6 +261,12 @@ struct NameKey: Hashable, Sendable {
   }
 }
 
+extension StaticString {
+  fileprivate func isEqual(_ text: String) -> Bool {
+    text.utf8.elementsEqual(UnsafeBufferPointer(start: utf8Start, count: utf8CodeUnitCount))
+  }
+}
+
 /// The names that an extension answers to, in text and in the kernel.
 package struct ExtensionNames: Sendable {
   package let name: StaticString
@@ -261,14 +276,20 @@ package struct ExtensionNames: Sendable {
   package let family: Family?
   fileprivate let key: NameKey
   fileprivate let kernelKey: NameKey
+  /// The kernel's name of a structure of its own that only older programs write; it is read as revision 0.
+  fileprivate let formerKey: NameKey?
 
-  fileprivate init(_ name: StaticString, _ kernelName: StaticString?, _ aliases: [StaticString], _ family: Family?) {
+  fileprivate init(
+    _ name: StaticString, _ kernelName: StaticString?, _ aliases: [StaticString], _ family: Family?,
+    _ formerName: StaticString?
+  ) {
     self.name = name
     self.kernelName = kernelName ?? name
     self.aliases = aliases
     self.family = family
     key = NameKey(name)
     kernelKey = kernelName.map { NameKey($0) } ?? key
+    formerKey = formerName.map { NameKey($0) }
   }
 
   /// The kernel name's first bytes, as ``RuleList/nameKey(_:)`` makes them.
@@ -276,7 +297,12 @@ package struct ExtensionNames: Sendable {
 
   fileprivate func isFor(_ family: Family) -> Bool { self.family == nil || self.family == family }
 
-  fileprivate func isMeant(_ key: NameKey, _ family: Family) -> Bool { key == kernelKey && isFor(family) }
+  /// Whether a structure of this name and revision may be one of this extension.
+  fileprivate func isMeant(_ key: NameKey, _ revision: UInt8, _ family: Family) -> Bool {
+    guard isFor(family) else { return false }
+    guard let formerKey else { return key == kernelKey }
+    return revision == 0 ? key == formerKey : key == kernelKey
+  }
 }
 
 /// One match: its names, and its type, which is made when it is asked for.
@@ -286,9 +312,10 @@ package struct MatchLine: Sendable, NamedLine {
 
   package init(
     _ name: StaticString, kernelName: StaticString? = nil, aliases: [StaticString] = [],
-    _ type: @autoclosure @escaping @Sendable () -> any Match.Type, only family: Family? = nil
+    _ type: @autoclosure @escaping @Sendable () -> any Match.Type, only family: Family? = nil,
+    formerly formerName: StaticString? = nil
   ) {
-    names = ExtensionNames(name, kernelName, aliases, family)
+    names = ExtensionNames(name, kernelName, aliases, family, formerName)
     self.type = type
   }
 }
@@ -300,9 +327,10 @@ package struct TargetLine: Sendable, NamedLine {
 
   package init(
     _ name: StaticString, kernelName: StaticString? = nil, aliases: [StaticString] = [],
-    _ type: @autoclosure @escaping @Sendable () -> any Target.Type, only family: Family? = nil
+    _ type: @autoclosure @escaping @Sendable () -> any Target.Type, only family: Family? = nil,
+    formerly formerName: StaticString? = nil
   ) {
-    names = ExtensionNames(name, kernelName, aliases, family)
+    names = ExtensionNames(name, kernelName, aliases, family, formerName)
     self.type = type
   }
 }

@@ -153,6 +153,64 @@ extension RuleList {
     }
   }
 
+  /// Calls `body` with every extension that has a revision above 0: its rule, its name's field and revision as two
+  /// overlapping numbers, its revision, and whether it is the target.
+  package func forEachRevised(_ body: (Int, _ key: RevisedName) -> Void) {
+    let layout = RuleCodec.Layout.of(family)
+    bytes.withUnsafeBytes { all in
+      for index in indices {
+        let start = Int(starts[index])
+        let target = start + Int(all.loadUnaligned(fromByteOffset: start + layout.targetOffset, as: UInt16.self))
+        var offset = start + layout.size
+        while offset <= target {
+          if all[offset + RuleCodec.extensionHeaderSize - 1] > 0 {
+            body(
+              index,
+              RevisedName(
+                first: all.loadUnaligned(fromByteOffset: offset + 2, as: UInt128.self),
+                last: all.loadUnaligned(fromByteOffset: offset + RuleCodec.extensionHeaderSize - 16, as: UInt128.self),
+                isTarget: offset == target))
+          }
+          offset += Int(all.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
+        }
+      }
+    }
+  }
+
+  /// The name and revision of an extension, cheap to compare.
+  package struct RevisedName: Equatable {
+    fileprivate let first: UInt128
+    fileprivate let last: UInt128
+    package let isTarget: Bool
+
+    package var revision: UInt8 { UInt8(truncatingIfNeeded: last.bigEndian) }
+
+    /// nil for a name that no known extension has, since it is too long.
+    package var name: String? {
+      let bytes = (0..<16).map { UInt8(truncatingIfNeeded: first.bigEndian >> UInt128(120 - 8 * $0)) }
+      guard let end = bytes.firstIndex(of: 0) else { return nil }
+      return String(decoding: bytes[..<end], as: UTF8.self)
+    }
+  }
+
+  /// The same list where some rules are replaced, each by the one that `other` holds at the index given for it. Positions
+  /// and counters stay.
+  package func replacing(_ sources: [Int: Int], from other: RuleList) -> RuleList {
+    var result = RuleList(family: family)
+    result.reserve(rules: count, bytes: bytes.count)
+    for index in indices {
+      guard let source = sources[index] else {
+        result.copy(index, from: self)
+        continue
+      }
+      result.note(position(of: index)?.packed ?? 0)
+      result.starts.append(UInt32(result.bytes.count))
+      result.bytes.append(contentsOf: other.bytes[other.range(of: source)])
+      result.setCounters(counters(of: index), of: index)
+    }
+    return result
+  }
+
   /// The first eight bytes of a kernel name, zero-padded.
   static func nameKey(_ name: String) -> UInt64 {
     var key: UInt64 = 0
