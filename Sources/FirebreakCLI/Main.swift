@@ -11,6 +11,9 @@ struct FirebreakCommand: ParsableCommand {
     if let status = runTool() { Glibc.exit(status) }
     let arguments = CommandLine.arguments.dropFirst()
     if arguments.first == "--version", arguments.count == 1 { return print(configuration.version) }
+    if arguments.first == "help", let topic = arguments.dropFirst().first, ExtensionHelp.Topic(rawValue: topic) != nil {
+      return ExtensionHelp.main(Array(arguments.dropFirst()))
+    }
     guard let command = configuration.subcommands.first(where: { $0.configuration.commandName == arguments.first })
     else {
       return main(nil)
@@ -47,6 +50,10 @@ struct FirebreakCommand: ParsableCommand {
         firebreak diff rules.v4                  does the kernel hold what the file says?
         firebreak rollback                       take the last apply back
 
+      MATCHES AND TARGETS
+        firebreak help matches                   lists them; help targets too
+        firebreak help match conntrack           all options of one; help target SNAT
+
       EXIT STATUS
         0   done, or nothing to do
         1   failed, the kernel is as before (diff: they differ)
@@ -61,6 +68,12 @@ struct FirebreakCommand: ParsableCommand {
       """,
     version: "firebreak \(firebreakVersion)",
     subcommands: [
-      Apply.self, Check.self, Diff.self, List.self, Recover.self, Rollback.self, Save.self,
+      Apply.self, Check.self, Completion.self, CompleteWords.self, Diff.self, List.self, Recover.self, Rollback.self,
+      Save.self,
     ])
+
+  /// The names of the commands that the help shows.
+  static var visibleCommands: [String] {
+    configuration.subcommands.filter { $0.configuration.shouldDisplay }.compactMap { $0.configuration.commandName }
+  }
 }

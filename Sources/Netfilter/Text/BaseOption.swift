@@ -46,6 +46,7 @@ enum BaseOption: CaseIterable {
   }
 
   var longNames: [StaticString] { spelling.names }
+  var letter: Character? { spelling.letter }
 
   private static let byLetter: [BaseOption?] = {
     var table = [BaseOption?](repeating: nil, count: 128)

@@ -14,7 +14,7 @@ extension CommandParser {
     }
     var error = SyntaxError(
       at: token, "unknown match '\(name)'",
-      hint: suggestion(for: name, among: registry.matches.map { $0.definition.name }))
+      hint: suggestion(for: name, among: registry.knownMatches.map { "\($0.names.name)" }))
     error.unknownExtension = .match(name)
     throw error
   }
@@ -97,7 +97,7 @@ extension CommandParser {
     let name = jump.string
     if draft.isGoto { return SyntaxError(at: jump, "goto '\(name)': there is no such chain in table \(table)") }
     if let error = targetOfOtherFamily(jump) { return error }
-    let known = registry.targets.map { $0.definition.name } + Verdict.allCases.map { "\($0.label)" }
+    let known = registry.knownTargets.map { "\($0.names.name)" } + Verdict.allCases.map { "\($0.label)" }
     let near = suggestion(for: name, among: known).flatMap { $0.hasPrefix("did") ? $0 : nil }
     var error = SyntaxError(
       at: jump, "'\(name)' is neither a target nor a chain of table \(table)",
