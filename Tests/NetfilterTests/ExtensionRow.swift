@@ -104,7 +104,7 @@ struct Listing: Sendable, ExpressibleByStringLiteral {
   let named: String
 
   init(stringLiteral text: String) { (numeric, named) = (text, text) }
-  init(_ numeric: String, named: String) { (self.numeric, self.named) = (numeric, named) }
+  init(_ numeric: String, named: String? = nil) { (self.numeric, self.named) = (numeric, named ?? numeric) }
 
   /// Names for numbers that are the same wherever the tests run.
   private static let names: Names = {

@@ -45,6 +45,11 @@ extension ICMP {
     }
   }
 
+  public func list(to out: inout RuleWriter) {
+    out.word("icmp")
+    out.listMessage(message, Self.names)
+  }
+
   private static let names: [(name: StaticString, message: ICMPMessage)] = [
     ("any", ICMPMessage(type: anyType)),
     ("echo-reply", ICMPMessage(type: 0)),
@@ -145,6 +150,27 @@ extension RuleWriter {
     text.write(byte: UInt8(ascii: "/"))
     text.write(message.codes.lowerBound)
   }
+
+  /// ` !port-unreachable`; where it is numeric, ` !type 3 code 3`, which iptables 1.8.9 lists as `type 3 code 3`, without
+  /// a blank before it, when it is not inverted.
+  mutating func listMessage(
+    _ message: Negatable<ICMPMessage>, _ names: [(name: StaticString, message: ICMPMessage)]
+  ) {
+    if !isNumeric, let known = names.first(where: { $0.message == message.value }) {
+      word(message.isInverted ? "!" : "")
+      return text.write(known.name)
+    }
+    if message.isInverted { word("!") }
+    text.write("type ")
+    text.write(message.value.type)
+    let codes = message.value.codes
+    guard codes != 0...255 else { return }
+    text.write(codes.count == 1 ? " code " : " codes ")
+    text.write(codes.lowerBound)
+    guard codes.count > 1 else { return }
+    text.write("-")
+    text.write(codes.upperBound)
+  }
 }
 
 // MARK: Kernel bytes
@@ -174,5 +200,24 @@ extension ByteReader {
     let inverts = try uint8("invflags")
     guard inverts <= 1 else { throw invalid("invflags") }
     return Negatable(ICMPMessage(type: type, codes: first...last), inverted: inverts == 1)
+  }
+}
+
+// MARK: Meaning
+
+extension ICMP {
+  /// A later fragment has no message type, so no rule of this match is for it.
+  public func matches(_ packet: Packet) -> Answer {
+    guard !packet.isLaterFragment else { return .no }
+    let answer = message.value.type == Self.anyType ? .yes : message.value.matches(packet)
+    return message.isInverted ? !answer : answer
+  }
+}
+
+extension ICMPMessage {
+  func matches(_ packet: Packet) -> Answer {
+    let isOfType = packet.icmpType.map { Answer($0 == type) } ?? .depends(on: "the ICMP type")
+    guard codes != 0...255 else { return isOfType }
+    return isOfType && (packet.icmpCode.map { Answer(codes.contains($0)) } ?? .depends(on: "the ICMP code"))
   }
 }

@@ -26,6 +26,11 @@ extension ICMPv6 {
     out.message(message.value)
   }
 
+  public func list(to out: inout RuleWriter) {
+    out.word("ipv6-icmp")
+    out.listMessage(message, Self.names)
+  }
+
   private static let names: [(name: StaticString, message: ICMPMessage)] = [
     ("destination-unreachable", ICMPMessage(type: 1)),
     ("no-route", ICMPMessage(type: 1, code: 0)),
@@ -65,5 +70,16 @@ extension ICMPv6 {
 
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
     message = try bytes.icmpMessage()
+  }
+}
+
+// MARK: Meaning
+
+extension ICMPv6 {
+  /// A later fragment has no message type. No type stands for every message here.
+  public func matches(_ packet: Packet) -> Answer {
+    guard !packet.isLaterFragment else { return .no }
+    let answer = message.value.matches(packet)
+    return message.isInverted ? !answer : answer
   }
 }

@@ -76,6 +76,21 @@ extension NFQueue {
     if isBypassed { out.option("--queue-bypass") }
     if case .several(let range) = queues, range.isByProcessor { out.option("--queue-cpu-fanout") }
   }
+
+  public func list(to out: inout RuleWriter) {
+    switch queues {
+    case .one(let number):
+      out.word("NFQUEUE num")
+      out.number(number)
+    case .several(let range):
+      out.word("NFQUEUE balance")
+      out.number(range.first)
+      out.text.write(byte: UInt8(ascii: ":"))
+      out.text.write(range.last)
+    }
+    if isBypassed { out.word("bypass") }
+    if case .several(let range) = queues, range.isByProcessor { out.word("cpu-fanout") }
+  }
 }
 
 // MARK: Kernel bytes
@@ -114,4 +129,10 @@ extension NFQueue {
       queues = .one(first)
     }
   }
+}
+
+// MARK: Meaning
+
+extension NFQueue {
+  public func act(on packet: inout Packet) -> TargetOutcome { .depends(on: "the program that listens to the queue") }
 }

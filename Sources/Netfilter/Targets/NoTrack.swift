@@ -17,6 +17,8 @@ extension NoTrack {
   public init(parsing options: OptionValues) throws(SyntaxError) {}
 
   public func print(to out: inout RuleWriter) {}
+
+  public func list(to out: inout RuleWriter) { out.word("NOTRACK") }
 }
 
 // MARK: Kernel bytes
@@ -31,5 +33,14 @@ extension NoTrack {
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
     guard try bytes.uint16("flags") == CT.Flag.untracked | CT.Flag.alias else { throw bytes.invalid("flags") }
     try bytes.zeros("zone", CT.restSize)
+  }
+}
+
+// MARK: Meaning
+
+extension NoTrack {
+  public func act(on packet: inout Packet) -> TargetOutcome {
+    packet.skipTracking()
+    return .proceed
   }
 }

@@ -129,6 +129,11 @@ extension Reject {
     out.option("--reject-with")
     out.word(reply.names.full)
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("reject-with")
+    out.word(reply.names.full)
+  }
 }
 
 extension StaticString {
@@ -151,5 +156,40 @@ extension Reject {
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
     guard let reply = RejectReply(number: try bytes.uint32("with"), family: family) else { throw bytes.invalid("with") }
     self.init(reply)
+  }
+}
+
+// MARK: Meaning
+
+extension Reject {
+  /// Dropped in any case; the sender is told unless the kernel keeps silent to packets of this kind.
+  public func act(on packet: inout Packet) -> TargetOutcome { isTold(of: packet) ? .reject : .drop }
+
+  /// Later fragments, resets and packets to many hosts are not answered, nor errors with errors.
+  private func isTold(of packet: Packet) -> Bool {
+    guard !packet.isLaterFragment, !packet.destination.isForMany else { return false }
+    guard reply == .tcpReset(reply.family) else { return !packet.isICMPError }
+    return packet.tcpFlags?.contains(.rst) != true
+  }
+}
+
+extension IPAddress {
+  /// Multicast, or the broadcast address of every IPv4 network.
+  fileprivate var isForMany: Bool {
+    switch family {
+    case .ipv4: bits >> 28 == 0xe || bits == 0xffff_ffff
+    case .ipv6: bits >> 120 == 0xff
+    }
+  }
+}
+
+extension Packet {
+  fileprivate var isICMPError: Bool {
+    guard let icmpType else { return false }
+    switch proto {
+    case .icmp: return [3, 4, 5, 11, 12].contains(icmpType)
+    case .icmpv6: return icmpType < 128
+    default: return false
+    }
   }
 }

@@ -5,6 +5,8 @@ public struct RuleWriter: Sendable {
   package let names: Names
   /// Whether a listing shows numbers where there are names (`-n`). Saved rules do not ask.
   package var isNumeric = true
+  /// The protocol that the rule is for, which a listing needs to name ports of ``Multiport``.
+  package var proto: IPProtocol?
 
   package init(family: Family, names: Names) {
     self.family = family
@@ -35,13 +37,14 @@ public struct RuleWriter: Sendable {
   }
 
   /// The words of `names` whose flag is in `set`, with commas between.
-  package mutating func list<Flags: OptionSet>(_ set: Flags, of names: [(name: StaticString, flag: Flags)])
-  where Flags.Element == Flags {
-    var separator = UInt8(ascii: " ")
+  package mutating func list<Flags: OptionSet>(
+    _ set: Flags, of names: [(name: StaticString, flag: Flags)], after lead: StaticString = " "
+  ) where Flags.Element == Flags {
+    var separator = lead
     for known in names where set.contains(known.flag) {
-      text.write(byte: separator)
+      text.write(separator)
       text.write(known.name)
-      separator = UInt8(ascii: ",")
+      separator = ","
     }
   }
 
@@ -50,6 +53,13 @@ public struct RuleWriter: Sendable {
   package mutating func option(_ name: StaticString, inverted: Bool = false) {
     if inverted { text.write(" !") }
     word(name)
+  }
+
+  /// An option word, in listings without its dashes.
+  package mutating func option(_ name: StaticString, dashes: Bool) {
+    guard !dashes else { return word(name) }
+    text.write(byte: UInt8(ascii: " "))
+    text.write(UnsafeBufferPointer(start: name.utf8Start + 2, count: name.utf8CodeUnitCount - 2))
   }
 
   /// Text as iptables-save quotes it: bare where every byte is a letter, a digit, `-` or `_`, otherwise between double
