@@ -45,6 +45,6 @@ struct FirebreakCommand: ParsableCommand {
       """,
     version: "firebreak \(firebreakVersion)",
     subcommands: [
-      Apply.self, Check.self, Diff.self, List.self, Recover.self, Rollback.self, Save.self,
+      Apply.self, Check.self, Diff.self, List.self, Recover.self, Rollback.self, Save.self, Simulate.self,
     ])
 }

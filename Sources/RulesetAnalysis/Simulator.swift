@@ -42,6 +42,8 @@ public struct Simulator: Sendable {
     }
     decision.clear()
     guard !table.isPassedBy(packet) else { return decision.decide(.accept, by: .connection) }
+    var packet = packet
+    packet.hook = hook
     var walk = SimulatorWalk(chains, packet)
     walk.run(from: start, into: &decision)
   }

@@ -202,6 +202,7 @@ public struct PacketDraft {
   private static let directions: [(StaticString, ConnectionDirection)] = [("ORIGINAL", .original), ("REPLY", .reply)]
   private static let statuses: [(StaticString, ConnectionStatuses)] = [
     ("EXPECTED", .expected), ("SEEN_REPLY", .seenReply), ("ASSURED", .assured), ("CONFIRMED", .confirmed),
+    ("SNAT", .sourceTranslated), ("DNAT", .destinationTranslated),
     ("NONE", []),
   ]
   private static let kinds: [(StaticString, PktType.Kind)] = [

@@ -128,6 +128,8 @@ extension Packet {
     settle(&connection.mark, &other.connection.mark)
     settle(&connection.direction, &other.connection.direction)
     settle(&connection.statuses, &other.connection.statuses)
+    settle(&connection.original, &other.connection.original)
+    settle(&connection.reply, &other.connection.reply)
     settle(&length, &other.length)
     settle(&hopLimit, &other.hopLimit)
     settle(&trafficClass, &other.trafficClass)
