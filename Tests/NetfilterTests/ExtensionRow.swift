@@ -103,8 +103,13 @@ struct Listing: Sendable, ExpressibleByStringLiteral {
   let numeric: String
   let named: String
 
+  /// What stands before it.
+  private var lead = " "
+
   init(stringLiteral text: String) { (numeric, named) = (text, text) }
   init(_ numeric: String, named: String? = nil) { (self.numeric, self.named) = (numeric, named ?? numeric) }
+  /// Without the blank that others have before them.
+  init(bare text: String) { (numeric, named, lead) = (text, text, "") }
 
   /// Names for numbers that are the same wherever the tests run.
   private static let names: Names = {
@@ -121,7 +126,7 @@ struct Listing: Sendable, ExpressibleByStringLiteral {
       var out = RuleWriter(family: family, names: Self.names)
       out.isNumeric = isNumeric
       value.list(to: &out)
-      #expect(out.text.string == (expected.isEmpty ? "" : " \(expected)"), sourceLocation: sourceLocation)
+      #expect(out.text.string == (expected.isEmpty ? "" : lead + expected), sourceLocation: sourceLocation)
     }
   }
 }

@@ -112,6 +112,19 @@ extension BPF {
     }
     out.text.write(byte: UInt8(ascii: "\""))
   }
+
+  /// Without a blank before it and with a zero byte at its end, as iptables has it.
+  public func list(to out: inout RuleWriter) {
+    out.text.write("match bpf ")
+    for (place, instruction) in program.enumerated() {
+      if place > 0 { out.text.write(",") }
+      out.text.write(instruction.code)
+      out.number(instruction.jumpTrue)
+      out.number(instruction.jumpFalse)
+      out.number(instruction.operand)
+    }
+    out.text.write(byte: 0)
+  }
 }
 
 // MARK: Kernel bytes
@@ -147,4 +160,10 @@ extension BPF {
     guard let value = BPF(program) else { throw bytes.invalid("bpf_program_num_elem") }
     self = value
   }
+}
+
+// MARK: Meaning
+
+extension BPF {
+  public func matches(_ packet: Packet) -> Answer { BPFMachine.answer(program, packet) }
 }

@@ -549,7 +549,7 @@ extension Conntrack {
     return states.isInverted ? !answer : answer
   }
 
-  private static let statusPhrase: StaticString = "the connection's statuses"
+  private static let statusPhrase: StaticString = "the connection's status"
 
   private func directionAnswer(_ packet: Packet, _ state: ConnectionStates) -> Answer {
     guard let direction else { return .yes }
@@ -603,7 +603,7 @@ extension Packet {
   }
 
   /// The ends of the connection in a direction: as they are given, or the packet's own where nothing is translated.
-  fileprivate func connectionEnds(_ wanted: ConnectionDirection) -> ConnectionEnds? {
+  func connectionEnds(_ wanted: ConnectionDirection) -> ConnectionEnds? {
     if let given = wanted == .original ? connection.original : connection.reply { return given }
     guard let state = connection.state, !canReportError(in: state), let direction = connection.direction(in: state),
       let statuses = connection.statuses, statuses.isDisjoint(with: [.sourceTranslated, .destinationTranslated])

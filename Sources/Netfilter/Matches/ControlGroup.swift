@@ -67,6 +67,15 @@ extension ControlGroup {
       out.number(number)
     }
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("cgroup")
+    if group.isInverted { out.word("!") }
+    switch group.value {
+    case .path(let path): out.word(path.text)
+    case .classID(let number): out.number(number)
+    }
+  }
 }
 
 // MARK: Kernel bytes
@@ -135,4 +144,10 @@ extension ByteReader {
     else { throw invalid("path") }
     return path
   }
+}
+
+// MARK: Meaning
+
+extension ControlGroup {
+  public func matches(_ packet: Packet) -> Answer { .depends(on: "the control group of the packet's socket") }
 }

@@ -61,6 +61,16 @@ extension ECNMatch {
       out.number(codepoint.value)
     }
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("ECN match")
+    if let tcpEcho { out.word(tcpEcho.isInverted ? "!ECE" : "ECE") }
+    if let tcpReduced { out.word(tcpReduced.isInverted ? "!CWR" : "CWR") }
+    if let codepoint {
+      out.word(codepoint.isInverted ? "!ECT=" : "ECT=")
+      out.text.write(codepoint.value)
+    }
+  }
 }
 
 // MARK: Kernel bytes
@@ -103,4 +113,27 @@ extension ECNMatch {
     guard let value else { throw bytes.invalid("ip_ect") }
     self = value
   }
+}
+
+// MARK: Meaning
+
+extension ECNMatch {
+  /// The flags are looked for in later fragments too, where something else stands in their place.
+  public func matches(_ packet: Packet) -> Answer {
+    .about(packet.trafficClass, "the packet's traffic class", codepoint) { $0 & 3 == $1 } && flagAnswer(packet)
+  }
+
+  private func flagAnswer(_ packet: Packet) -> Answer {
+    guard tcpEcho != nil || tcpReduced != nil else { return .yes }
+    var flags = packet.isLaterFragment ? nil : packet.tcpFlags?.rawValue
+    if flags == nil, packet.family == .ipv4 || !packet.isLaterFragment, let header = packet.transportHeader {
+      guard header.count >= Self.tcpHeaderSize else { return .no }
+      flags = header[13]
+    }
+    return .about(flags, "the TCP flags", tcpEcho) { flags, _ in flags & 0x40 != 0 }
+      && .about(flags, "the TCP flags", tcpReduced) { flags, _ in flags & 0x80 != 0 }
+  }
+
+  /// Without options.
+  private static let tcpHeaderSize = 20
 }

@@ -18,6 +18,13 @@ extension ESP {
   }
 
   public func print(to out: inout RuleWriter) { out.bounds("--espspi", index) }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("esp")
+    guard let index, !index.isAlwaysTrue else { return }
+    out.text.write(" ")
+    out.listBounds("spi", index)
+  }
 }
 
 // MARK: Kernel bytes
@@ -34,4 +41,19 @@ extension ESP {
     index = bounds.condition(inverted: try bytes.flag("invflags"))
     try bytes.zeros("padding", 3)
   }
+}
+
+// MARK: Meaning
+
+extension ESP {
+  /// A later fragment has no header, and a packet that ends within it is dropped.
+  public func matches(_ packet: Packet) -> Answer {
+    guard !packet.isLaterFragment else { return .no }
+    guard let header = packet.transportHeader else { return .about(nil, "the packet's bytes", bounds: index) }
+    guard header.count >= Self.headerSize else { return .no }
+    return .about(header.bigUInt32(at: 0), "the packet's bytes", bounds: index)
+  }
+
+  /// Index and sequence number.
+  private static let headerSize = 8
 }

@@ -25,6 +25,21 @@ extension HopLimitMatch {
   public func print(to out: inout RuleWriter) {
     hops.print(to: &out, equal: "--hl-eq", less: "--hl-lt", greater: "--hl-gt")
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("HL match HL")
+    switch hops {
+    case .equal(let limit): Self.list("==", limit, to: &out)
+    case .notEqual(let limit): Self.list("!=", limit, to: &out)
+    case .less(let limit): Self.list("<", limit, to: &out)
+    case .greater(let limit): Self.list(">", limit, to: &out)
+    }
+  }
+
+  private static func list(_ comparison: StaticString, _ limit: UInt8, to out: inout RuleWriter) {
+    out.word(comparison)
+    out.number(limit)
+  }
 }
 
 // MARK: Kernel bytes
@@ -34,5 +49,23 @@ extension HopLimitMatch {
 
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
     hops = try bytes.hopTest("mode")
+  }
+}
+
+// MARK: Meaning
+
+extension HopLimitMatch {
+  public func matches(_ packet: Packet) -> Answer {
+    switch hops {
+    case .less(0), .greater(.max): return .no
+    default: break
+    }
+    guard let left = packet.hopLimit else { return .depends(on: "the packet's hop limit") }
+    return switch hops {
+    case .equal(let limit): Answer(left == limit)
+    case .notEqual(let limit): Answer(left != limit)
+    case .less(let limit): Answer(left < limit)
+    case .greater(let limit): Answer(left > limit)
+    }
   }
 }

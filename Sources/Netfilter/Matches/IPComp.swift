@@ -33,6 +33,12 @@ extension IPComp {
     out.text.write(index.value)
     if comparesReserved { out.option("--compres") }
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("comp ")
+    out.listBounds("spi", index)
+    if comparesReserved { out.word("reserved") }
+  }
 }
 
 // MARK: Kernel bytes
@@ -50,5 +56,17 @@ extension IPComp {
     index = Negatable(bounds, inverted: try bytes.flag("invflags"))
     comparesReserved = try bytes.flag("hdrres")
     try bytes.zeros("padding", 2)
+  }
+}
+
+// MARK: Meaning
+
+extension IPComp {
+  /// The index has 16 bits. A later fragment has no header, and a packet that ends within it is dropped.
+  public func matches(_ packet: Packet) -> Answer {
+    guard !packet.isLaterFragment else { return .no }
+    guard let header = packet.transportHeader else { return .about(nil, "the packet's bytes", bounds: index) }
+    guard let number = header.bigUInt16(at: 2) else { return .no }
+    return .about(UInt32(number), "the packet's bytes", bounds: index)
   }
 }

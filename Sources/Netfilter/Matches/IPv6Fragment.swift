@@ -60,6 +60,22 @@ extension IPv6Fragment {
     case .last: out.option("--fraglast")
     }
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("frag ")
+    out.listBounds("id", identifications)
+    if let length {
+      out.word(length.isInverted ? "length:!" : "length:")
+      out.text.write(length.value)
+    }
+    if isReservedZero { out.word("reserved") }
+    if isFirst { out.word("first") }
+    switch position {
+    case nil: break
+    case .moreFollow: out.word("more")
+    case .last: out.word("last")
+    }
+  }
 }
 
 // MARK: Kernel bytes
@@ -112,5 +128,24 @@ extension IPv6Fragment {
     isReservedZero = flags & Flag.reserved != 0
     isFirst = flags & Flag.first != 0
     position = flags & Flag.moreFollow != 0 ? .moreFollow : flags & Flag.last != 0 ? .last : nil
+  }
+}
+
+// MARK: Meaning
+
+extension IPv6Fragment {
+  /// A packet that ends within the header is dropped.
+  public func matches(_ packet: Packet) -> Answer {
+    if isFirst, packet.isLaterFragment { return .no }
+    guard let bytes = packet.bytes else { return .depends(on: "the packet's bytes") }
+    guard let start = Packet.extensionHeader(.fragment, in: bytes), let offset = bytes.bigUInt16(at: start + 2),
+      let identification = bytes.bigUInt32(at: start + 4)
+    else { return .no }
+    let hasReserved = !isReservedZero || (bytes[start + 1] == 0 && offset & 0x6 == 0)
+    let hasPlace = !isFirst || offset & 0xfff8 == 0
+    let isMoreToFollow = offset & 1 == 1
+    let hasPosition = position.map { ($0 == .moreFollow) == isMoreToFollow } ?? true
+    return .about(identification, "the packet's bytes", bounds: identifications)
+      && Answer(hasReserved && hasPlace && hasPosition)
   }
 }

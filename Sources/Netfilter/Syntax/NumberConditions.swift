@@ -111,6 +111,27 @@ func isBareWord(_ text: String) -> Bool {
   } && text != "!"
 }
 
+extension RuleWriter {
+  /// `spi:!1`, `spis:1:2`, without a blank before it; nothing for nil or a condition that is always true.
+  mutating func listBounds(_ name: StaticString, _ condition: Negatable<Bounds<UInt32>>?) {
+    guard let condition, !condition.isAlwaysTrue else { return }
+    text.write(name)
+    text.write(condition.value.first == condition.value.last ? ":" : "s:")
+    if condition.isInverted { text.write("!") }
+    text.write(condition.value)
+  }
+}
+
+extension Answer {
+  /// The condition on a number, which is decided without it where every number fulfils it or none does.
+  static func about(_ number: UInt32?, _ name: StaticString, bounds: Negatable<Bounds<UInt32>>?) -> Answer {
+    guard number == nil, let bounds else { return .about(number, name, bounds) { $1.contains($0) } }
+    if bounds.value.isEmpty { return Answer(bounds.isInverted) }
+    if bounds.value == .anyNumber { return Answer(!bounds.isInverted) }
+    return .depends(on: name)
+  }
+}
+
 extension ByteReader {
   /// Two numbers in host order, the lower and the upper limit.
   mutating func bounds(_ field: StaticString) throws(WireError) -> Bounds<UInt32> {

@@ -38,13 +38,14 @@ public struct RuleWriter: Sendable {
 
   /// The words of `names` whose flag is in `set`, with commas between.
   package mutating func list<Flags: OptionSet>(
-    _ set: Flags, of names: [(name: StaticString, flag: Flags)], after lead: StaticString = " "
+    _ set: Flags, of names: [(name: StaticString, flag: Flags)], after lead: StaticString = " ",
+    separator: StaticString = ","
   ) where Flags.Element == Flags {
-    var separator = lead
+    var before = lead
     for known in names where set.contains(known.flag) {
-      text.write(separator)
+      text.write(before)
       text.write(known.name)
-      separator = ","
+      before = separator
     }
   }
 

@@ -123,7 +123,7 @@ import Testing
     PacketRow(.ipv4, "-m conntrack --ctproto 6", .depends(on: "the connection's protocol")) {
       ($0.proto, $0.connection.state) = (.icmp, .related)
     },
-    PacketRow(.ipv4, "-m conntrack --ctstate DNAT", .depends(on: "the connection's statuses")) {
+    PacketRow(.ipv4, "-m conntrack --ctstate DNAT", .depends(on: "the connection's status")) {
       $0.connection.state = .new
     },
     PacketRow(.ipv4, "-m conntrack --ctstate NEW,DNAT", .yes) { $0.connection.state = .new },
@@ -138,7 +138,7 @@ import Testing
     PacketRow(.ipv4, "-m conntrack --ctstatus SEEN_REPLY,ASSURED", .yes) {
       ($0.connection.state, $0.connection.statuses) = (.established, [.seenReply, .confirmed])
     },
-    PacketRow(.ipv4, "-m conntrack --ctstatus ASSURED", .depends(on: "the connection's statuses")) {
+    PacketRow(.ipv4, "-m conntrack --ctstatus ASSURED", .depends(on: "the connection's status")) {
       $0.connection.state = .established
     },
     PacketRow(.ipv4, "-m conntrack --ctdir REPLY", .no) { $0.connection.state = .new },
