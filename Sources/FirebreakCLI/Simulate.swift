@@ -130,7 +130,8 @@ extension Simulator {
     } catch {
       let problem = error
       throw CommandFailure(
-        .badInput, "\(problem.message), in rule \(problem.ruleNumber) of chain \(problem.chain), table \(problem.table)",
+        .badInput,
+        "\(problem.message), in rule \(problem.ruleNumber) of chain \(problem.chain), table \(problem.table)",
         hint: problem.hint)
     }
   }

@@ -52,7 +52,8 @@ struct SimulationRun {
   }
 
   /// Whole lines, in two halves at once where there are many.
-  private func answer(_ lines: UnsafeBufferPointer<UInt8>, _ path: String, _ line: inout Int, _ console: Console) throws {
+  private func answer(_ lines: UnsafeBufferPointer<UInt8>, _ path: String, _ line: inout Int, _ console: Console) throws
+  {
     let middle = lines[(lines.count / 2)...].firstIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? lines.count
     let cut = lines.count < Self.shared ? lines.count : middle
     let halves = [lines[..<cut], lines[cut...]].map { UnsafeBufferPointer(rebasing: $0) }

@@ -190,7 +190,9 @@ struct JSONReader: ~Copyable {
 
   /// The error for what stands here instead.
   mutating func unexpected(_ wanted: String) -> SyntaxError {
-    guard let byte = peek() else { return SyntaxError(column: bytes.count + 1, "expected \(wanted), but the line ends") }
+    guard let byte = peek() else {
+      return SyntaxError(column: bytes.count + 1, "expected \(wanted), but the line ends")
+    }
     let found = byte > 0x20 && byte < 0x7f ? "'\(Character(Unicode.Scalar(byte)))'" : "something else"
     return SyntaxError(column: offset + 1, "expected \(wanted), found \(found)")
   }

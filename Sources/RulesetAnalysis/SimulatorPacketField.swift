@@ -157,7 +157,9 @@ public struct PacketDraft {
     case .fragment: packet.isLaterFragment = try choice(word, field, [("true", true), ("false", false)])
     case .maximumSegmentSize: packet.maximumSegmentSize = try number(word, field)
     case .mac:
-      guard let address = MACAddress(token: word) else { throw wrong(word, field, "an address such as 00:16:3e:00:00:01") }
+      guard let address = MACAddress(token: word) else {
+        throw wrong(word, field, "an address such as 00:16:3e:00:00:01")
+      }
       packet.sourceMAC = address
     case .kind: packet.kind = try choice(word, field, Self.kinds)
     case .bytes: packet.bytes = try hexadecimal(word, field)
@@ -241,7 +243,9 @@ public struct PacketDraft {
   }
 
   private func port(_ word: Token, _ field: PacketField) throws(SyntaxError) -> UInt16 {
-    if let first = word.bytes.first, first > UInt8(ascii: "9"), let port = names.service(word.string, nil) { return port }
+    if let first = word.bytes.first, first > UInt8(ascii: "9"), let port = names.service(word.string, nil) {
+      return port
+    }
     return try number(word, field)
   }
 
@@ -267,7 +271,8 @@ public struct PacketDraft {
     var result: [UInt8] = []
     result.reserveCapacity(word.count / 2)
     for place in stride(from: 0, to: word.count, by: 2) {
-      guard word.count % 2 == 0, let high = hexDigit(word.bytes[place]), let low = hexDigit(word.bytes[place + 1]) else {
+      guard word.count % 2 == 0, let high = hexDigit(word.bytes[place]), let low = hexDigit(word.bytes[place + 1])
+      else {
         throw wrong(word, field, "bytes in hexadecimal digits")
       }
       result.append(high << 4 | low)

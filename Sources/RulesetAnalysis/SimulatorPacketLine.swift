@@ -59,7 +59,9 @@ public struct PacketLine: Sendable {
     var isFirst = true
     while try reader.hasNextElement(isFirst: isFirst) {
       isFirst = false
-      guard let word = try Self.word(&reader, name) else { throw SyntaxError(at: name, "\(field.name): null in a list") }
+      guard let word = try Self.word(&reader, name) else {
+        throw SyntaxError(at: name, "\(field.name): null in a list")
+      }
       try draft.add(field, word)
     }
   }
