@@ -91,7 +91,7 @@ struct RandomTable {
 
   private func protocolMatch(_ dice: inout Dice, _ proto: inout String) -> String {
     switch dice.below(8) {
-    case 0: return " \(dice.not(oneIn: 2))-p \(dice.pick("tcp", "udp", icmp, "0", "47"))"
+    case 0: return dice.isLucky(oneIn: 5) ? " -p 0" : " \(dice.not(oneIn: 2))-p \(dice.pick("tcp", "udp", icmp, "47"))"
     case 1:
       let message = family == .ipv4 ? dice.pick("8", "0", "3", "3/1", "any") : dice.pick("128", "129", "1", "1/3", "3")
       return
@@ -165,7 +165,7 @@ struct RandomTable {
     case 1: return " -j DROP"
     case 2, 3: return " -j RETURN"
     case 4, 5: return ""
-    case 6 where table == .filter:
+    case 6 where table == .filter && hook != .output:  // a rejection of what the machine sends is a packet more there
       if proto == "tcp", dice.isLucky(oneIn: 2) { return " -j REJECT --reject-with tcp-reset" }
       return " -j REJECT"
     case 7, 8, 9:

@@ -1,3 +1,10 @@
+import Glibc
+
+/// How many times what random tests do in a few seconds: FIREBREAK_SIMULATOR_ROUNDS.
+enum Rounds {
+  static let count = getenv("FIREBREAK_SIMULATOR_ROUNDS").flatMap { Int(String(cString: $0)) } ?? 1
+}
+
 /// Numbers that are the same for the same seed (SplitMix64).
 struct Dice: RandomNumberGenerator {
   private var state: UInt64
