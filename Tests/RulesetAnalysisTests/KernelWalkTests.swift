@@ -85,8 +85,7 @@ private struct KernelWalk {
   /// A packet from the left that nothing has been said about before.
   private mutating func packet(_ made: RandomTable) -> CraftedPacket {
     var packet = made.packet(&dice)
-    var connection: Connection
-    repeat {
+    for _ in 0..<100 {
       let host = { (dice: inout Dice, side: Int) in IPAddress(made.address(side, dice.below(RouterLab.hosts)))! }
       packet.source = host(&dice, made.hook == .output ? 2 : 1)
       packet.destination =
@@ -99,11 +98,14 @@ private struct KernelWalk {
         packet.destinationPort = UInt16(dice.pick(made.stock.ports))
       }
       number += 1
-      connection = Connection(packet, number)
-    } while isTracked && !connections.insert(connection).inserted
-    // Ports 60 is a header of its own in IPv6, which only a later fragment can hide.
+      let connection = Connection(packet, number)
+      if !isTracked || connections.insert(connection).inserted { break }
+      // Without ports there are no more connections than pairs of hosts.
+      if packet.sourcePort == nil { packet.proto = .udp }
+    }
+    // 60 is a header of options in IPv6; only behind one in a later fragment is nothing found.
     packet.isLaterFragment = dice.isLucky(oneIn: 6) && canBeFragment(made)
-    if packet.proto.rawValue == 60, !packet.isLaterFragment { packet.proto = IPProtocol(rawValue: 47) }
+    if packet.proto.rawValue == 60, !packet.isLaterFragment { packet.proto = IPProtocol(rawValue: 253) }
     if packet.isLaterFragment { packet.forgetTransport() }
     let isFirstFragment = !packet.isLaterFragment && dice.isLucky(oneIn: 10) && canBeFragment(made)
     if packet.proto == .tcp, !packet.isLaterFragment {
@@ -242,10 +244,9 @@ extension Packet {
   fileprivate func seen(at hook: Hook, from side: RouterLab.Side) -> Packet {
     var packet = self
     let (near, far) = side == .left ? ("eth0", "eth1") : ("eth1", "eth0")
-    if hook == .prerouting || hook == .input || hook == .forward {
-      packet.inInterface = InterfaceName(near)!
-      packet.kind = .unicast
-    }
+    // Behind the routing the kernel still knows by which device a forwarded packet came in.
+    if hook != .output { packet.inInterface = InterfaceName(near)! }
+    packet.kind = .unicast
     if hook == .forward || hook == .postrouting { packet.outInterface = InterfaceName(far)! }
     if hook == .output { packet.outInterface = InterfaceName("eth1")! }
     if hook == .forward || hook == .postrouting { packet.hopLimit = hopLimit.map { $0 - 1 } }

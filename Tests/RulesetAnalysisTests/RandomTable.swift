@@ -91,7 +91,7 @@ struct RandomTable {
 
   private func protocolMatch(_ dice: inout Dice, _ proto: inout String) -> String {
     switch dice.below(8) {
-    case 0: return dice.isLucky(oneIn: 5) ? " -p 0" : " \(dice.not(oneIn: 2))-p \(dice.pick("tcp", "udp", icmp, "47"))"
+    case 0: return dice.isLucky(oneIn: 5) ? " -p 0" : " \(dice.not(oneIn: 2))-p \(dice.pick("tcp", "udp", icmp, "253"))"
     case 1:
       let message = family == .ipv4 ? dice.pick("8", "0", "3", "3/1", "any") : dice.pick("128", "129", "1", "1/3", "3")
       return

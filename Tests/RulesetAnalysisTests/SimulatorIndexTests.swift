@@ -64,7 +64,7 @@ extension RandomTable {
       IPAddress(address(dice.isLucky(oneIn: 12) ? 3 - side : side, dice.below(stock.hosts)))!
     }
     let protocols: [IPProtocol] = [
-      .tcp, .tcp, .udp, family == .ipv4 ? .icmp : .icmpv6, IPProtocol(rawValue: 47), IPProtocol(rawValue: 60),
+      .tcp, .tcp, .udp, family == .ipv4 ? .icmp : .icmpv6, IPProtocol(rawValue: 253), IPProtocol(rawValue: 60),
     ]
     var packet = Packet(source: host(1), destination: host(2), proto: dice.pick(protocols))
     packet.inInterface = InterfaceName(dice.pick("eth0", "eth1", "lo", "eth", ""))!
