@@ -135,14 +135,21 @@ struct Listing: Sendable, ExpressibleByStringLiteral {
 struct PacketRow: Sendable, CustomTestStringConvertible {
   let family: Family
   let text: String
+  let chain: ChainName
+  let table: TableName
   let packet: Packet
   let answer: Answer
 
   /// - Parameter change: turns a TCP packet from 192.0.2.1 port 1024 to 198.51.100.2 port 22 (2001:db8::1 and
   ///   2001:db8::2), of which nothing more is known, into the row's packet.
-  init(_ family: Family, _ text: String, _ answer: Answer, _ change: (inout Packet) -> Void = { _ in }) {
+  init(
+    _ family: Family, _ text: String, _ answer: Answer, in chain: ChainName = "INPUT", table: TableName = .filter,
+    _ change: (inout Packet) -> Void = { _ in }
+  ) {
     self.family = family
     self.text = text
+    self.chain = chain
+    self.table = table
     self.answer = answer
     var packet = Packet.example(family)
     change(&packet)
@@ -152,9 +159,9 @@ struct PacketRow: Sendable, CustomTestStringConvertible {
   var testDescription: String { "\(family): \(text)" }
 
   func check(sourceLocation: SourceLocation = #_sourceLocation) throws {
-    let reading = RulesText.read("*filter\n-A INPUT \(text) -j ACCEPT\nCOMMIT\n", family: family)
+    let reading = RulesText.read("*\(table)\n-A \(chain) \(text) -j ACCEPT\nCOMMIT\n", family: family)
     try #require(!reading.hasErrors, "\(reading.diagnostics)", sourceLocation: sourceLocation)
-    let rule = try #require(reading.ruleset[.filter, family]?[.input]?.rules.first, sourceLocation: sourceLocation)
+    let rule = try #require(reading.ruleset[table, family]?[chain]?.rules.first, sourceLocation: sourceLocation)
     let match = try #require(rule.matches.last, sourceLocation: sourceLocation)
     #expect(match.matches(packet) == answer, sourceLocation: sourceLocation)
   }

@@ -13,34 +13,35 @@ func ipv6Bytes(_ next: UInt8, _ payload: [UInt8]) -> [UInt8] {
     + [2] + payload
 }
 
-@Suite struct HeaderBytesTests {
+@Suite struct HeaderSearchTests {
   /// Hop-by-hop options, a routing header and an authentication header before UDP.
   static let chain = ipv6Bytes(0, [43, 0, 1, 4] + zeros(4) + [51, 0] + zeros(6) + [17, 1] + zeros(10) + [1, 2, 3])
+  static let laterFragment = ipv6Bytes(44, [60, 0, 0, 8, 0, 0, 0, 7] + [17, 0] + zeros(6))
+
+  private static func search(_ bytes: [UInt8], _ kind: IPv6Extension?) -> HeaderSearch? {
+    var packet = Packet.example(.ipv6)
+    packet.bytes = bytes
+    return kind.map { packet.ipv6Header($0.rawValue) } ?? packet.transportHeader
+  }
 
   @Test func transportHeader() {
-    var packet = Packet.example(.ipv6)
-    #expect(packet.transportHeader == nil)
-    packet.bytes = Self.chain
-    #expect(packet.transportHeader == [1, 2, 3])
-    packet.bytes = ipv6Bytes(44, [17, 0, 0, 1, 0, 0, 0, 7, 9])
-    #expect(packet.transportHeader == [9])
-    packet.bytes = ipv6Bytes(44, [17, 0, 0, 8, 0, 0, 0, 7, 9])
-    #expect(packet.transportHeader == [])
-    packet.bytes = ipv6Bytes(0, [17])
-    #expect(packet.transportHeader == [])
-    packet = .example(.ipv4)
+    #expect(Packet.example(.ipv6).transportHeader == nil)
+    #expect(Self.search(Self.chain, nil) == .at(68))
+    #expect(Self.search(ipv6Bytes(44, [17, 0, 0, 1, 0, 0, 0, 7, 9]), nil) == .at(48))
+    #expect(Self.search(Self.laterFragment, nil) == .absent)
+    #expect(Self.search(ipv6Bytes(0, [17]), nil) == .broken)
+    var packet = Packet.example(.ipv4)
     packet.bytes = [0x46] + zeros(23) + [7]
-    #expect(packet.transportHeader == [7])
+    #expect(packet.transportHeader == .at(24))
   }
 
   @Test func extensionHeader() {
-    #expect(Packet.extensionHeader(.hopByHop, in: Self.chain) == 40)
-    #expect(Packet.extensionHeader(.routing, in: Self.chain) == 48)
-    #expect(Packet.extensionHeader(.authentication, in: Self.chain) == 56)
-    #expect(Packet.extensionHeader(.destination, in: Self.chain) == nil)
-    let laterFragment = ipv6Bytes(44, [60, 0, 0, 8, 0, 0, 0, 7] + [17, 0] + zeros(6))
-    #expect(Packet.extensionHeader(.fragment, in: laterFragment) == 40)
-    #expect(Packet.extensionHeader(.destination, in: laterFragment) == nil)
-    #expect(Packet.extensionHeader(.fragment, in: ipv6Bytes(44, [17, 0, 0])) == nil)
+    #expect(Self.search(Self.chain, .hopByHop) == .at(40))
+    #expect(Self.search(Self.chain, .routing) == .at(48))
+    #expect(Self.search(Self.chain, .authentication) == .at(56))
+    #expect(Self.search(Self.chain, .destinationOptions) == .absent)
+    #expect(Self.search(Self.laterFragment, .fragment) == .at(40))
+    #expect(Self.search(Self.laterFragment, .destinationOptions) == .absent)
+    #expect(Self.search(ipv6Bytes(44, [17, 0, 0]), .fragment) == .broken)
   }
 }

@@ -44,12 +44,12 @@ extension AH {
 // MARK: Meaning
 
 extension AH {
-  /// A later fragment has no header, and a packet that ends within it is dropped.
   public func matches(_ packet: Packet) -> Answer {
-    guard !packet.isLaterFragment else { return .no }
-    guard let header = packet.transportHeader else { return .about(nil, "the packet's bytes", bounds: index) }
-    guard header.count >= Self.headerSize else { return .no }
-    return .about(header.bigUInt32(at: 4), "the packet's bytes", bounds: index)
+    let unknown = Answer.about(nil, "the packet's bytes", bounds: index)
+    switch packet.readTransportHeader(atLeast: Self.headerSize, else: unknown) {
+    case .answer(let answer): return answer
+    case .bytes(let header): return .about(header.bigUInt32(at: 4), "the packet's bytes", bounds: index)
+    }
   }
 
   /// Without the authentication data.

@@ -90,16 +90,14 @@ extension AHv6 {
 // MARK: Meaning
 
 extension AHv6 {
-  /// A packet that ends within the header is dropped.
   public func matches(_ packet: Packet) -> Answer {
-    guard let bytes = packet.bytes else { return .depends(on: "the packet's bytes") }
-    guard let start = Packet.extensionHeader(.authentication, in: bytes), start + AH.headerSize <= bytes.count else {
-      return .no
+    switch packet.readExtensionHeader(.authentication, atLeast: AH.headerSize) {
+    case .answer(let answer): return answer
+    case .bytes(let header):
+      let size = 4 * (UInt32(header[1]) + 2)
+      let hasLength = length.map { $0.value == 0 || ($0.value == size) != $0.isInverted } ?? true
+      let hasReserved = !isReservedZero || header.bigUInt16(at: 2) == 0
+      return .about(header.bigUInt32(at: 4), "the packet's bytes", bounds: index) && Answer(hasLength && hasReserved)
     }
-    let size = 4 * (UInt32(bytes[start + 1]) + 2)
-    let hasLength = length.map { $0.value == 0 || ($0.value == size) != $0.isInverted } ?? true
-    let hasReserved = !isReservedZero || bytes.bigUInt16(at: start + 2) == 0
-    return .about(bytes.bigUInt32(at: start + 4), "the packet's bytes", bounds: index)
-      && Answer(hasLength && hasReserved)
   }
 }

@@ -112,7 +112,7 @@ extension Cluster {
     guard packet.connection.isTracked == true else { return .depends(on: "the connection's state") }
     if isEveryNode { return .yes }
     guard let source = Self.hashedSource(packet) else { return .depends(on: "the connection's addresses") }
-    let node = JenkinsHash.place(JenkinsHash.hash(Self.words(source), seed: hashSeed), below: UInt32(totalNodes))
+    let node = JenkinsHash.place(JenkinsHash.hash(Self.word(source), seed: hashSeed), below: UInt32(totalNodes))
     return Answer((nodes.value >> node & 1 == 1) != nodes.isInverted)
   }
 
@@ -122,9 +122,9 @@ extension Cluster {
     return packet.connectionEnds(.original)?.source
   }
 
-  /// The address as the kernel reads it from memory, in network order.
-  private static func words(_ address: IPAddress) -> [UInt32] {
-    let count = address.family == .ipv4 ? 1 : 4
-    return (0..<count).map { UInt32(truncatingIfNeeded: address.bits >> UInt128(32 * (count - 1 - $0))).bigEndian }
+  /// What the kernel hashes of the address: its first 32 bits, which of an IPv6 address are hardly the telling ones, as
+  /// it reads them from memory in network order.
+  private static func word(_ address: IPAddress) -> UInt32 {
+    UInt32(truncatingIfNeeded: address.bits >> UInt128(address.family.addressBits - 32)).bigEndian
   }
 }

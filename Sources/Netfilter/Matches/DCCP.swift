@@ -187,14 +187,14 @@ extension DCCP {
 // MARK: Meaning
 
 extension DCCP {
-  /// A later fragment has no header, and a packet that ends within it is dropped.
   public func matches(_ packet: Packet) -> Answer {
-    guard !packet.isLaterFragment else { return .no }
-    var header: DCCPHeader?
-    if let bytes = packet.transportHeader {
-      guard let whole = DCCPHeader(bytes) else { return .no }
-      header = whole
+    switch packet.readTransportHeader(atLeast: DCCPHeader.genericSize, else: answer(packet, nil)) {
+    case .answer(let answer): return answer
+    case .bytes(let bytes): return answer(packet, DCCPHeader(bytes))
     }
+  }
+
+  private func answer(_ packet: Packet, _ header: DCCPHeader?) -> Answer {
     let sent = packet.sourcePort ?? header?.sourcePort
     let received = packet.destinationPort ?? header?.destinationPort
     return .about(sent, "the source port", sourcePorts) { $1.contains($0) }
@@ -203,12 +203,10 @@ extension DCCP {
       && optionAnswer(header)
   }
 
-  /// Where the options do not fit the header's length, or the packet ends within them, none is found, and the packet is
-  /// dropped whatever the rule says.
   private func optionAnswer(_ header: DCCPHeader?) -> Answer {
     guard let option else { return .yes }
     guard let header else { return .depends(on: "the packet's bytes") }
-    return header.options.map { Answer($0.contains(option.value) != option.isInverted) } ?? Answer(option.isInverted)
+    return header.options.map { Answer($0.contains(option.value) != option.isInverted) } ?? .broken
   }
 }
 
@@ -234,7 +232,7 @@ private struct DCCPHeader {
   }
 
   /// `struct dccp_hdr` (linux/dccp.h), before a sequence number's longer half.
-  private static let genericSize = 12
+  static let genericSize = 12
 
   /// Bytes between the generic header and the options.
   private static func subheaderSize(_ type: UInt8) -> Int {

@@ -73,6 +73,6 @@ extension DSCPMatch {
 
 extension DSCPMatch {
   public func matches(_ packet: Packet) -> Answer {
-    .about(packet.trafficClass, "the packet's traffic class", codepoint) { $0 >> 2 == $1 }
+    .about(packet.trafficClass, "the traffic class", codepoint) { $0 >> 2 == $1 }
   }
 }

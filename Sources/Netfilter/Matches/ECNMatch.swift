@@ -120,18 +120,24 @@ extension ECNMatch {
 extension ECNMatch {
   /// The flags are looked for in later fragments too, where something else stands in their place.
   public func matches(_ packet: Packet) -> Answer {
-    .about(packet.trafficClass, "the packet's traffic class", codepoint) { $0 & 3 == $1 } && flagAnswer(packet)
+    .about(packet.trafficClass, "the traffic class", codepoint) { $0 & 3 == $1 } && flagAnswer(packet)
   }
 
   private func flagAnswer(_ packet: Packet) -> Answer {
     guard tcpEcho != nil || tcpReduced != nil else { return .yes }
     var flags = packet.isLaterFragment ? nil : packet.tcpFlags?.rawValue
-    if flags == nil, packet.family == .ipv4 || !packet.isLaterFragment, let header = packet.transportHeader {
-      guard header.count >= Self.tcpHeaderSize else { return .no }
-      flags = header[13]
+    if flags == nil, let bytes = packet.bytes, let start = Self.start(packet, bytes) {
+      guard start + Self.tcpHeaderSize <= bytes.count else { return .no }
+      flags = bytes[start + 13]
     }
     return .about(flags, "the TCP flags", tcpEcho) { flags, _ in flags & 0x40 != 0 }
       && .about(flags, "the TCP flags", tcpReduced) { flags, _ in flags & 0x80 != 0 }
+  }
+
+  private static func start(_ packet: Packet, _ bytes: [UInt8]) -> Int? {
+    if packet.family == .ipv4 { return bytes.first.map { 4 * Int($0 & 0xf) } }
+    guard case .at(let start) = packet.transportHeader else { return nil }
+    return packet.isLaterFragment ? nil : start
   }
 
   /// Without options.

@@ -36,7 +36,7 @@ extension EUI64 {
   public func matches(_ packet: Packet) -> Answer {
     let identifier = UInt64(truncatingIfNeeded: packet.source.bits)
     guard identifier >> 24 & 0xffff == 0xfffe else { return .no }
-    guard let sender = packet.sourceMAC else { return .depends(on: "the source MAC address") }
+    guard let sender = packet.sourceMAC else { return .depends(on: "the Ethernet source address") }
     let (maker, number) = (sender.bits >> 24 ^ 0x02_0000, sender.bits & 0xff_ffff)
     return Answer(identifier == maker << 40 | 0xfffe << 24 | number)
   }

@@ -459,8 +459,8 @@ extension HashLimit {
     ("mb", 1024 * 1024), ("kb", 1024), ("b", 1),
   ]
 
-  /// The burst in the greatest unit of which there is at least one: where that cuts off so much that fewer seconds would
-  /// be read, iptables saves another rule than it was given, and here a smaller unit is written.
+  /// The burst in the greatest unit of which there is at least one: where that cuts off so much that fewer seconds
+  /// would be read, iptables saves another rule than it was given, and here a smaller unit is written.
   private static func print(_ rate: ByteRate, to out: inout RuleWriter) {
     printBytesPerSecond(rate, to: &out)
     let perSecond = rate.bytesPerSecond

@@ -28,17 +28,7 @@ extension HopLimitMatch {
 
   public func list(to out: inout RuleWriter) {
     out.word("HL match HL")
-    switch hops {
-    case .equal(let limit): Self.list("==", limit, to: &out)
-    case .notEqual(let limit): Self.list("!=", limit, to: &out)
-    case .less(let limit): Self.list("<", limit, to: &out)
-    case .greater(let limit): Self.list(">", limit, to: &out)
-    }
-  }
-
-  private static func list(_ comparison: StaticString, _ limit: UInt8, to out: inout RuleWriter) {
-    out.word(comparison)
-    out.number(limit)
+    hops.list(to: &out)
   }
 }
 
@@ -55,17 +45,5 @@ extension HopLimitMatch {
 // MARK: Meaning
 
 extension HopLimitMatch {
-  public func matches(_ packet: Packet) -> Answer {
-    switch hops {
-    case .less(0), .greater(.max): return .no
-    default: break
-    }
-    guard let left = packet.hopLimit else { return .depends(on: "the packet's hop limit") }
-    return switch hops {
-    case .equal(let limit): Answer(left == limit)
-    case .notEqual(let limit): Answer(left != limit)
-    case .less(let limit): Answer(left < limit)
-    case .greater(let limit): Answer(left > limit)
-    }
-  }
+  public func matches(_ packet: Packet) -> Answer { hops.holds(for: packet) }
 }

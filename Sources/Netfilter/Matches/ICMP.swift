@@ -151,8 +151,8 @@ extension RuleWriter {
     text.write(message.codes.lowerBound)
   }
 
-  /// ` !port-unreachable`; where it is numeric, ` !type 3 code 3`, which iptables 1.8.9 lists as `type 3 code 3`, without
-  /// a blank before it, when it is not inverted.
+  /// ` !port-unreachable`; where it is numeric, ` !type 3 code 3`, or `type 3 code 3` without the blank, as iptables
+  /// has it, when it is not inverted.
   mutating func listMessage(
     _ message: Negatable<ICMPMessage>, _ names: [(name: StaticString, message: ICMPMessage)]
   ) {

@@ -62,11 +62,15 @@ extension IPComp {
 // MARK: Meaning
 
 extension IPComp {
-  /// The index has 16 bits. A later fragment has no header, and a packet that ends within it is dropped.
+  /// The index has 16 bits in the packet.
   public func matches(_ packet: Packet) -> Answer {
-    guard !packet.isLaterFragment else { return .no }
-    guard let header = packet.transportHeader else { return .about(nil, "the packet's bytes", bounds: index) }
-    guard let number = header.bigUInt16(at: 2) else { return .no }
-    return .about(UInt32(number), "the packet's bytes", bounds: index)
+    let unknown = Answer.about(nil, "the packet's bytes", bounds: index)
+    switch packet.readTransportHeader(atLeast: Self.headerSize, else: unknown) {
+    case .answer(let answer): return answer
+    case .bytes(let header):
+      return .about(header.bigUInt16(at: 2).map { UInt32($0) }, "the packet's bytes", bounds: index)
+    }
   }
+
+  private static let headerSize = 4
 }

@@ -134,18 +134,19 @@ extension IPv6Fragment {
 // MARK: Meaning
 
 extension IPv6Fragment {
-  /// A packet that ends within the header is dropped.
   public func matches(_ packet: Packet) -> Answer {
     if isFirst, packet.isLaterFragment { return .no }
-    guard let bytes = packet.bytes else { return .depends(on: "the packet's bytes") }
-    guard let start = Packet.extensionHeader(.fragment, in: bytes), let offset = bytes.bigUInt16(at: start + 2),
-      let identification = bytes.bigUInt32(at: start + 4)
-    else { return .no }
-    let hasReserved = !isReservedZero || (bytes[start + 1] == 0 && offset & 0x6 == 0)
-    let hasPlace = !isFirst || offset & 0xfff8 == 0
-    let isMoreToFollow = offset & 1 == 1
-    let hasPosition = position.map { ($0 == .moreFollow) == isMoreToFollow } ?? true
-    return .about(identification, "the packet's bytes", bounds: identifications)
-      && Answer(hasReserved && hasPlace && hasPosition)
+    switch packet.readExtensionHeader(.fragment, atLeast: Self.headerSize) {
+    case .answer(let answer): return answer
+    case .bytes(let header):
+      let place = header.bigUInt16(at: 2) ?? 0
+      let hasReserved = !isReservedZero || (header[1] == 0 && place & 0x6 == 0)
+      let hasPlace = !isFirst || place & 0xfff8 == 0
+      let hasPosition = position.map { ($0 == .moreFollow) == (place & 1 == 1) } ?? true
+      return .about(header.bigUInt32(at: 4), "the packet's bytes", bounds: identifications)
+        && Answer(hasReserved && hasPlace && hasPosition)
+    }
   }
+
+  private static let headerSize = 8
 }

@@ -221,18 +221,20 @@ extension HopByHopOptions {
 
 extension DestinationOptions {
   /// The first header of its kind decides.
-  public func matches(_ packet: Packet) -> Answer { header.matches(packet, .destination) }
+  public func matches(_ packet: Packet) -> Answer { header.matches(packet, .destinationOptions) }
 }
 
 extension IPv6OptionHeader {
   /// A header that is longer than the packet does not match.
-  fileprivate func matches(_ packet: Packet, _ type: IPv6ExtensionType) -> Answer {
-    guard let bytes = packet.bytes else { return .depends(on: "the packet's bytes") }
-    guard let start = Packet.extensionHeader(type, in: bytes) else { return .no }
-    let size = 8 * (Int(bytes[start + 1]) + 1)
-    guard start + size <= bytes.count else { return .no }
-    let hasLength = length.map { (Int($0.value) == size) != $0.isInverted } ?? true
-    return Answer(hasLength && beginsWithOptions(bytes[start + 2..<start + size]))
+  fileprivate func matches(_ packet: Packet, _ kind: IPv6Extension) -> Answer {
+    switch packet.readExtensionHeader(kind, atLeast: 2) {
+    case .answer(let answer): return answer
+    case .bytes(let bytes):
+      let size = kind.length(bytes[1])
+      guard size <= bytes.count else { return .no }
+      let hasLength = length.map { (Int($0.value) == size) != $0.isInverted } ?? true
+      return Answer(hasLength && beginsWithOptions(bytes[2..<size]))
+    }
   }
 
   /// The last of the options may be longer than the header; the type 0 is one byte without a length.

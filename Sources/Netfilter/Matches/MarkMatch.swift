@@ -72,11 +72,7 @@ extension MarkMatch {
 // MARK: Meaning
 
 extension MarkMatch {
-  /// A value with bits outside the mask is no packet's.
   public func matches(_ packet: Packet) -> Answer {
-    guard value & ~mask == 0 else { return Answer(isInverted) }
-    guard mask != 0 else { return Answer(!isInverted) }
-    guard let mark = packet.mark else { return .depends(on: "the packet's mark") }
-    return Answer((mark & mask == value) != isInverted)
+    .about(packet.mark, "the packet's mark", is: value, under: mask, inverted: isInverted)
   }
 }

@@ -77,39 +77,5 @@ extension State {
 // MARK: Meaning
 
 extension State {
-  public func matches(_ packet: Packet) -> Answer { packet.connection.isIn(states) }
-}
-
-extension ConnectionStatuses {
-  /// The source address is translated (`IPS_SRC_NAT`). A rule asks for it as the state `SNAT`.
-  public static let sourceNAT = ConnectionStatuses(rawValue: 0x10)
-  /// `IPS_DST_NAT`; the state `DNAT`.
-  public static let destinationNAT = ConnectionStatuses(rawValue: 0x20)
-}
-
-extension ConnectionFacts {
-  /// Whether one of the states holds. A packet has one of the five that ``State`` names; `SNAT` and `DNAT` come to it
-  /// where it belongs to a connection.
-  package func isIn(_ states: Negatable<ConnectionStates>) -> Answer {
-    let holds = isInState(states.value) || isTranslated(states.value)
-    return states.isInverted ? !holds : holds
-  }
-
-  private func isInState(_ states: ConnectionStates) -> Answer {
-    let asked = states.intersection(State.known)
-    if asked == State.known { return .yes }
-    if asked.isEmpty { return .no }
-    guard let state else { return .depends(on: "the connection's state") }
-    return Answer(!asked.isDisjoint(with: state))
-  }
-
-  private func isTranslated(_ states: ConnectionStates) -> Answer {
-    if let state, !state.isDisjoint(with: [.invalid, .untracked]) { return .no }
-    var asked: ConnectionStatuses = []
-    if states.contains(.snat) { asked.insert(.sourceNAT) }
-    if states.contains(.dnat) { asked.insert(.destinationNAT) }
-    if asked.isEmpty { return .no }
-    guard let statuses else { return .depends(on: "the connection's status") }
-    return Answer(!asked.isDisjoint(with: statuses))
-  }
+  public func matches(_ packet: Packet) -> Answer { canonical.matches(packet) }
 }

@@ -19,7 +19,7 @@ import Testing
     PacketRow(.ipv4, "-p ah --ahspi 258", .yes) { $0.bytes = ipv4Bytes(51, [6, 4, 0, 0, 0, 0, 1, 2] + zeros(4)) },
     PacketRow(.ipv4, "-p ah --ahspi 257", .no) { $0.bytes = ipv4Bytes(51, [6, 4, 0, 0, 0, 0, 1, 2] + zeros(4)) },
     PacketRow(.ipv4, "-p ah ! --ahspi 5:3", .yes) { $0.bytes = ipv4Bytes(51, [6, 4, 0, 0, 0, 0, 1, 2] + zeros(4)) },
-    PacketRow(.ipv4, "-p ah --ahspi 258", .no) { $0.bytes = ipv4Bytes(51, [6, 4, 0, 0, 0, 0, 1, 2] + zeros(3)) },
+    PacketRow(.ipv4, "-p ah --ahspi 258", .broken) { $0.bytes = ipv4Bytes(51, [6, 4, 0, 0, 0, 0, 1, 2] + zeros(3)) },
     PacketRow(.ipv4, "-p ah --ahspi 258", .depends(on: "the packet's bytes")),
     PacketRow(.ipv4, "-p ah -m ah", .yes),
     PacketRow(.ipv4, "-p ah ! --ahspi :", .no),

@@ -16,6 +16,19 @@ import Testing
   ])
   func packets(_ row: PacketRow) throws { try row.check() }
 
+  /// Names of labels, which a numeric listing leaves out.
+  @Test func namesOfLabels() throws {
+    var names = Names.wellKnown
+    names.numberName = { number, file in number == 40 && file == .connectionLabels ? "bulk" : nil }
+    let label = try #require(ConnectionLabel(Negatable(40, inverted: true), setsLabel: true))
+    for (isNumeric, listing) in [(false, " connlabel ! 'bulk' set"), (true, " connlabel ! 40 set")] {
+      var out = RuleWriter(family: .ipv4, names: names)
+      out.isNumeric = isNumeric
+      label.list(to: &out)
+      #expect(out.text.string == listing)
+    }
+  }
+
   @Test(arguments: [
     Row(.ipv4, "-m connlabel --label 128", refused: "--label: the label 128 is greater than the kernel's last, 127"),
     Row(

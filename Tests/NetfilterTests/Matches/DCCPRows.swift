@@ -47,8 +47,8 @@ private let dccpRequest: [UInt8] = [4, 0, 1, 2, 6, 0, 0, 0, 1] + zeros(11) + [0,
     PacketRow(.ipv6, "-p dccp ! --dccp-types REQUEST", .no) { $0.bytes = ipv6Bytes(33, dccpRequest) },
     PacketRow(.ipv4, "-p dccp --dccp-option 9", .no) { $0.bytes = ipv4Bytes(33, dccpRequest) },
     PacketRow(.ipv4, "-p dccp ! --dccp-option 9", .yes) { $0.bytes = ipv4Bytes(33, dccpRequest) },
-    PacketRow(.ipv4, "-p dccp ! --dccp-option 9", .yes) { $0.bytes = ipv4Bytes(33, dccpRequest.dropLast()) },
-    PacketRow(.ipv4, "-p dccp -m dccp", .no) { $0.bytes = ipv4Bytes(33, zeros(11)) },
+    PacketRow(.ipv4, "-p dccp ! --dccp-option 9", .broken) { $0.bytes = ipv4Bytes(33, dccpRequest.dropLast()) },
+    PacketRow(.ipv4, "-p dccp -m dccp", .broken) { $0.bytes = ipv4Bytes(33, zeros(11)) },
     PacketRow(.ipv4, "-p dccp -m dccp", .no) { $0.isLaterFragment = true },
   ])
   func packets(_ row: PacketRow) throws { try row.check() }

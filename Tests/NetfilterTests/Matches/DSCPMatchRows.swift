@@ -16,7 +16,7 @@ import Testing
     PacketRow(.ipv4, "-m dscp --dscp-class EF", .yes) { $0.trafficClass = 0xba },
     PacketRow(.ipv4, "-m dscp --dscp-class EF", .no) { $0.trafficClass = 0x2e },
     PacketRow(.ipv6, "-m dscp ! --dscp 0", .no) { $0.trafficClass = 3 },
-    PacketRow(.ipv6, "-m dscp --dscp 0", .depends(on: "the packet's traffic class")),
+    PacketRow(.ipv6, "-m dscp --dscp 0", .depends(on: "the traffic class")),
   ])
   func packets(_ row: PacketRow) throws { try row.check() }
 

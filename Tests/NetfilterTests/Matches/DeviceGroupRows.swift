@@ -29,6 +29,23 @@ import Testing
   ])
   func packets(_ row: PacketRow) throws { try row.check() }
 
+  /// Names of groups, which a numeric listing and a mask leave out.
+  @Test func namesOfGroups() throws {
+    var names = Names.wellKnown
+    names.numberName = { number, file in number == 2 && file == .deviceGroups ? "uplinks" : nil }
+    let group = try #require(
+      DeviceGroup(
+        incoming: Negatable(NumberUnderMask(2), inverted: true), outgoing: Negatable(NumberUnderMask(2, mask: 3))))
+    for (isNumeric, listing) in [
+      (false, " ! src-group uplinks dst-group 0x2/0x3"), (true, " ! src-group 0x2 dst-group 0x2/0x3"),
+    ] {
+      var out = RuleWriter(family: .ipv4, names: names)
+      out.isNumeric = isNumeric
+      group.list(to: &out)
+      #expect(out.text.string == listing)
+    }
+  }
+
   @Test(arguments: [
     Row(
       .ipv4, "-m devgroup --dst-group 0x1", in: "INPUT", refused: "with these options cannot be used in INPUT"),

@@ -17,7 +17,7 @@ import Testing
   @Test(arguments: [
     PacketRow(.ipv4, "-m ecn --ecn-ip-ect 2", .yes) { $0.trafficClass = 0xfe },
     PacketRow(.ipv6, "-m ecn ! --ecn-ip-ect 2", .no) { $0.trafficClass = 0xfe },
-    PacketRow(.ipv4, "-m ecn --ecn-ip-ect 2", .depends(on: "the packet's traffic class")),
+    PacketRow(.ipv4, "-m ecn --ecn-ip-ect 2", .depends(on: "the traffic class")),
     PacketRow(.ipv4, "-p tcp -m ecn --ecn-tcp-ece", .no) { $0.tcpFlags = .syn },
     PacketRow(.ipv4, "-p tcp -m ecn ! --ecn-tcp-ece", .yes) { $0.tcpFlags = .syn },
     PacketRow(.ipv4, "-p tcp -m ecn --ecn-tcp-ece --ecn-tcp-cwr", .yes) { $0.tcpFlags = TCPFlags(rawValue: 0xc2) },

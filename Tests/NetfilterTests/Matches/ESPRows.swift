@@ -22,7 +22,7 @@ import Testing
     PacketRow(.ipv6, "-p esp ! --espspi 258", .no) {
       $0.bytes = ipv6Bytes(0, [50, 0] + zeros(6) + [0, 0, 1, 2] + zeros(4))
     },
-    PacketRow(.ipv4, "-p esp --espspi 258", .no) { $0.bytes = ipv4Bytes(50, [0, 0, 1, 2] + zeros(3)) },
+    PacketRow(.ipv4, "-p esp --espspi 258", .broken) { $0.bytes = ipv4Bytes(50, [0, 0, 1, 2] + zeros(3)) },
     PacketRow(.ipv4, "-p esp --espspi 3:2", .no),
     PacketRow(.ipv4, "-p esp --espspi 258", .depends(on: "the packet's bytes")),
     PacketRow(.ipv4, "-p esp -m esp", .no) { $0.isLaterFragment = true },

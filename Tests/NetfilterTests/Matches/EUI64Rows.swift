@@ -15,7 +15,7 @@ import Testing
     PacketRow(.ipv6, "-m eui64", .no) {
       ($0.source, $0.sourceMAC) = (IPAddress("fe80::16:3eff:fe0a:1b2c")!, MACAddress("00:16:3e:0a:1b:2c"))
     },
-    PacketRow(.ipv6, "-m eui64", .depends(on: "the source MAC address")) {
+    PacketRow(.ipv6, "-m eui64", .depends(on: "the Ethernet source address")) {
       $0.source = IPAddress("fe80::216:3eff:fe0a:1b2c")!
     },
     PacketRow(.ipv6, "-m eui64", .no),

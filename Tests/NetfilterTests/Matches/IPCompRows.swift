@@ -21,7 +21,7 @@ import Testing
   @Test(arguments: [
     PacketRow(.ipv4, "-p ipcomp --ipcompspi 258", .yes) { $0.bytes = ipv4Bytes(108, [6, 0, 1, 2]) },
     PacketRow(.ipv6, "-p ipcomp ! --ipcompspi 258", .no) { $0.bytes = ipv6Bytes(108, [6, 0, 1, 2]) },
-    PacketRow(.ipv4, "-p ipcomp --ipcompspi 258", .no) { $0.bytes = ipv4Bytes(108, [6, 0, 1]) },
+    PacketRow(.ipv4, "-p ipcomp --ipcompspi 258", .broken) { $0.bytes = ipv4Bytes(108, [6, 0, 1]) },
     PacketRow(.ipv4, "-p ipcomp --ipcompspi :", .yes),
     PacketRow(.ipv4, "-p ipcomp --ipcompspi 258", .depends(on: "the packet's bytes")),
     PacketRow(.ipv4, "-p ipcomp --ipcompspi :", .no) { $0.isLaterFragment = true },

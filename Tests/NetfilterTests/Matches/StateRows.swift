@@ -1,6 +1,5 @@
+import Netfilter
 import Testing
-
-@testable import Netfilter
 
 @Suite struct StateRows {
   @Test(arguments: [
@@ -29,25 +28,6 @@ import Testing
     },
   ])
   func packets(_ row: PacketRow) throws { try row.check() }
-
-  /// Translation, which only the other spelling can ask for.
-  @Test func translation() {
-    var facts = ConnectionFacts()
-    #expect(facts.isIn(Negatable([.new, .snat])) == .depends(on: "the connection's state"))
-    #expect(facts.isIn(Negatable(.dnat)) == .depends(on: "the connection's status"))
-    facts.statuses = [.confirmed, .sourceNAT]
-    #expect(facts.isIn(Negatable([.new, .snat])) == .yes)
-    #expect(facts.isIn(Negatable(.dnat)) == .no)
-    #expect(facts.isIn(Negatable(.dnat, inverted: true)) == .yes)
-    facts.state = .established
-    #expect(facts.isIn(Negatable([.new, .dnat])) == .no)
-    facts.state = .untracked
-    #expect(facts.isIn(Negatable(.snat)) == .no)
-    facts.statuses = nil
-    #expect(facts.isIn(Negatable([.untracked, .snat])) == .yes)
-    facts.state = .new
-    #expect(facts.isIn(Negatable([.untracked, .snat])) == .depends(on: "the connection's status"))
-  }
 
   @Test(arguments: [
     Row(.ipv4, "-m state --state SNAT", refused: "--state: 'SNAT' is not one of its values"),
