@@ -114,6 +114,7 @@ struct Listing: Sendable, ExpressibleByStringLiteral {
   /// Names for numbers that are the same wherever the tests run.
   private static let names: Names = {
     var names = Names.wellKnown
+    names.numberName = { number, _ in number == 42 ? "example" : nil }
     names.reverse = ReverseNames(
       service: { port, _ in [22: "ssh", 53: "domain", 80: "http"][port] },
       host: { "\($0)" == "192.0.2.1" || "\($0)" == "2001:db8::1" ? "host.example" : nil },

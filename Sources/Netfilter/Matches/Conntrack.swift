@@ -372,7 +372,7 @@ extension Conntrack {
 extension RuleWriter {
   /// The address under its mask, without a blank before it; where names are shown `anywhere` for no address, whatever
   /// the mask.
-  fileprivate mutating func listAddress(_ address: ConntrackAddress) {
+  package mutating func listAddress(_ address: ConntrackAddress) {
     guard !isNumeric else { return text.write(address) }
     guard address.address.bits != 0 else { return text.write("anywhere") }
     guard let name = names.reverse.host(address.address) else { return text.write(address) }

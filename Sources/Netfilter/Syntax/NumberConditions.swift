@@ -92,10 +92,13 @@ extension RuleWriter {
     if number.mask == .max, let name = names.numberName(number.value, file), Self.isReadable(name) {
       return word(name)
     }
-    hex(number.value)
-    guard number.mask != .max else { return }
-    text.write("/0x")
-    text.write(hex: number.mask)
+    mark(number.value, mask: number.mask)
+  }
+
+  /// The same in a listing, which shows any name unless it is numeric.
+  package mutating func listNamedMark(_ number: NumberUnderMask, _ file: NumberFile) {
+    if !isNumeric, number.mask == .max, let name = names.numberName(number.value, file) { return word(name) }
+    mark(number.value, mask: number.mask)
   }
 
   private static func isReadable(_ name: String) -> Bool {

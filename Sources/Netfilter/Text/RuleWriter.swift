@@ -25,6 +25,12 @@ public struct RuleWriter: Sendable {
     text.write(word)
   }
 
+  /// A word without its first bytes: an option as listings have it, without dashes.
+  package mutating func word(_ word: StaticString, dropping count: Int) {
+    text.write(byte: UInt8(ascii: " "))
+    text.write(UnsafeBufferPointer(start: word.utf8Start + count, count: word.utf8CodeUnitCount - count))
+  }
+
   package mutating func number(_ value: some FixedWidthInteger) {
     text.write(byte: UInt8(ascii: " "))
     text.write(value)
