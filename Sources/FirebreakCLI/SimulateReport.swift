@@ -39,7 +39,7 @@ struct SimulationReport {
       return "\(verdict) by rule \(place.rule + 1) of chain \(simulator.table.chains[place.chain].name)"
     case .policy(let chain): return "\(verdict) by the policy of chain \(simulator.table.chains[chain].name)"
     case .connection: return "\(verdict): table nat is asked about the first packet of a connection only"
-    case .header: return "\(verdict): the kernel cannot find the fragment's protocol"
+    case .header: return "\(verdict): a rule asks for a header that is missing or cut short"
     case nil: return verdict
     }
   }
@@ -164,7 +164,7 @@ struct DecisionWriter {
     case .rule(let place): out.write(" \(simulator.name(place))")
     case .policy(let chain): out.write(" \(simulator.table.chains[chain].name) policy")
     case .connection: out.write(" (not the first packet of its connection)")
-    case .header: out.write(" (its protocol cannot be found)")
+    case .header: out.write(" (a header is missing or cut short)")
     case nil:
       let last = decision.depends.last?.place
       let reasons = decision.depends.filter { $0.place == last }

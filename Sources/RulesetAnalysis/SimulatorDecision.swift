@@ -16,7 +16,7 @@ public struct Decision: Equatable, Sendable {
     case policy(chain: Int)
     /// The packet saw no rule: the `nat` table is asked about the first packet of a connection only.
     case connection
-    /// The kernel looked for the packet's protocol behind the IPv6 headers, could not find it, and gave up.
+    /// A rule looked for a header that the kernel did not find or that is cut short; it gave up on the packet.
     case header
   }
 

@@ -57,10 +57,10 @@ struct RuleIndex: Sendable {
         guard !packet.hidesProtocol else { continue }
         interval = place(of: UInt32(packet.proto.rawValue), dimension)
       case .sourcePort:
-        guard let port = packet.sourcePort, !packet.isLaterFragment else { continue }
+        guard let port = packet.sourcePort, packet.hasWholeHeader else { continue }
         interval = place(of: UInt32(port), dimension)
       case .destinationPort:
-        guard let port = packet.destinationPort, !packet.isLaterFragment else { continue }
+        guard let port = packet.destinationPort, packet.hasWholeHeader else { continue }
         interval = place(of: UInt32(port), dimension)
       }
       result[count] = Int32(truncatingIfNeeded: dimension.firstRow + interval * groupCount)
@@ -86,6 +86,11 @@ struct RuleIndex: Sendable {
     }
     return bits
   }
+}
+
+extension Packet {
+  /// Whether ports alone exclude a rule. Where there are bytes to look into, a match before may find them cut short.
+  fileprivate var hasWholeHeader: Bool { !isLaterFragment && bytes == nil }
 }
 
 /// How many of the sorted values in `range` are not above `value`.

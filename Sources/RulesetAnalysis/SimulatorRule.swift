@@ -22,6 +22,8 @@ struct SimulatorRule: Sendable {
     case differs
     /// No condition fails, and one at least cannot be answered.
     case undecided
+    /// The same, and if it held the kernel would drop the packet at the next.
+    case undecidedOrDrops
     /// The packet is dropped on the spot (`hotdrop`).
     case drops
   }
@@ -55,11 +57,19 @@ struct SimulatorRule: Sendable {
       switch match.matches(packet) {
       case .yes: break
       case .no: return .differs
-      case .depends: answer = .undecided
+      case .depends(let on):
+        if isBroken(on) { return answer == .matches ? .drops : .undecidedOrDrops }
+        answer = .undecided
       }
     }
     return answer
   }
+
+  private static let broken: StaticString =
+    if case .depends(let on) = Netfilter.Answer.broken { on } else { "" }
+
+  /// Whether the match cannot look into the packet (``Netfilter/Answer/broken``).
+  private func isBroken(_ on: StaticString) -> Bool { on.utf8Start == Self.broken.utf8Start }
 }
 
 /// The conditions that stand in a rule's head, as the kernel compares them (`ip_packet_match`,

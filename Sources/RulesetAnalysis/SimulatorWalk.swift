@@ -32,6 +32,9 @@ struct SimulatorWalk: ~Copyable {
       case .undecided:
         guard passOver(place, &decision) else { return decision.decide(.unknown, by: nil) }
         continue
+      case .undecidedOrDrops:
+        _ = passOver(place, &decision)
+        return decision.decide(.unknown, by: nil)
       case .matches: decision.trace.append(place)
       }
       switch chains[cursor.chain].rules[index].action {

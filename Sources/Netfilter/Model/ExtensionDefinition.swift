@@ -16,7 +16,7 @@ public final class ExtensionDefinition: Sendable {
   public let tables: Set<TableName>?
   /// Hooks from which a packet may reach it.
   public let hooks: HookSet
-  /// Whether options make ``Extension/hooks`` of a value fewer than ``hooks``.
+  /// Whether options make ``Extension/hooks`` of a value fewer than ``hooks``, or ``Extension/tables`` than ``tables``.
   public let narrowsHooks: Bool
   /// Whether ``Extension/objection(to:)`` of a value is asked about its rule.
   public let checksRule: Bool

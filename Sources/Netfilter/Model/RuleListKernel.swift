@@ -132,7 +132,12 @@ extension RuleList {
 
   /// Whether the rule jumps by name, or holds an extension whose name begins with one of `keys` (see ``nameKey(_:)``).
   /// A look at the bytes, which saves decoding the rules of which neither is true.
-  func jumpsOrHolds(_ keys: [UInt64], at index: Int) -> Bool {
+  func jumpsOrHolds(_ keys: [UInt64], at index: Int) -> Bool { holds(keys, orJumps: true, at: index) }
+
+  /// The second of these alone.
+  func holds(_ keys: [UInt64], at index: Int) -> Bool { holds(keys, orJumps: false, at: index) }
+
+  private func holds(_ keys: [UInt64], orJumps: Bool, at index: Int) -> Bool {
     let start = Int(starts[index])
     let layout = RuleCodec.Layout.of(family)
     return bytes.withUnsafeBytes { all in
@@ -141,7 +146,7 @@ extension RuleList {
       while offset <= target {
         let size = Int(all.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
         if keys.contains(all.loadUnaligned(fromByteOffset: offset + 2, as: UInt64.self)) { return true }
-        if offset == target, size == RuleCodec.standardTargetSize {
+        if orJumps, offset == target, size == RuleCodec.standardTargetSize {
           return all.loadUnaligned(fromByteOffset: offset + RuleCodec.extensionHeaderSize, as: UInt32.self)
             == RuleCodec.jumpMarker
         }

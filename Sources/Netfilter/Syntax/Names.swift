@@ -16,6 +16,8 @@ public struct Names: Sendable {
   public var number: @Sendable (_ name: String, _ file: NumberFile) -> UInt32?
   /// The name that a file gives to a number, which iptables-save prints instead of it.
   public var numberName: @Sendable (_ number: UInt32, _ file: NumberFile) -> String?
+  /// The numbers of sets, by which the kernel's rules name them.
+  public var sets: IPSetDirectory
   /// The names that a listing shows in place of numbers, where it is not numeric.
   public var reverse: ReverseNames
   /// Told of each host name that was resolved, with what it stood for.
@@ -32,7 +34,7 @@ public struct Names: Sendable {
     group: @escaping @Sendable (String) -> UInt32? = { $0 == "root" ? 0 : nil },
     number: @escaping @Sendable (String, NumberFile) -> UInt32? = { _, _ in nil },
     numberName: @escaping @Sendable (UInt32, NumberFile) -> String? = { _, _ in nil },
-    reverse: ReverseNames = ReverseNames()
+    sets: IPSetDirectory = .imagined, reverse: ReverseNames = ReverseNames()
   ) {
     self.service = service
     self.protocolNumber = protocolNumber
@@ -42,10 +44,11 @@ public struct Names: Sendable {
     self.group = group
     self.number = number
     self.numberName = numberName
+    self.sets = sets
     self.reverse = reverse
   }
 
-  /// The names that are the same everywhere; no host resolves.
+  /// The names that are the same everywhere; no host resolves, and rules that name sets can only be read.
   public static let wellKnown = Names(
     service: { name, _ in WellKnownNames.port(of: name) },
     protocolNumber: { name in WellKnownNames.protocolNumber(of: name) },

@@ -69,6 +69,12 @@ public struct RuleWriter: Sendable {
     text.write(UnsafeBufferPointer(start: name.utf8Start + 2, count: name.utf8CodeUnitCount - 2))
   }
 
+  /// A word as it is, where iptables-save does not quote; one that could then not be read again is quoted.
+  package mutating func bare(_ value: String) {
+    let isPlain = value.utf8.allSatisfy { $0 > 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
+    if isPlain { word(value) } else { quoted(value) }
+  }
+
   /// Text as iptables-save quotes it: bare where every byte is a letter, a digit, `-` or `_`, otherwise between double
   /// quotes with `"`, `\` and `'` escaped by a backslash.
   package mutating func quoted(_ value: String) { quoted(value.utf8) }

@@ -13,6 +13,10 @@ import Testing
     Row(
       .ipv4, "-m bpf --bytecode \"1,06 00 0   010\"", prints: "-m bpf --bytecode \"1,6 0 0 10\"",
       wire: [0, 0, 1] + zeros(5) + [6, 0, 0, 0, 10] + zeros(515)),
+    Row(
+      .ipv4, "-m bpf --object-pinned /sys/fs/bpf/x.y",
+      wire: [1] + zeros(7) + Array("/sys/fs/bpf/x.y".utf8) + zeros(505),
+      lists: Listing(bare: "match bpf pinned /sys/fs/bpf/x.y")),
   ])
   func accepted(_ row: Row) throws { try row.check() }
 
@@ -25,6 +29,7 @@ import Testing
     },
     PacketRow(.ipv4, "-m bpf --bytecode \"4,48 0 0 9,21 0 1 6,6 0 0 1,6 0 0 0\"", .depends(on: "the packet's bytes")),
     PacketRow(.ipv4, "-m bpf --bytecode \"1,6 0 0 1\"", .yes),
+    PacketRow(.ipv4, "-m bpf --object-pinned /sys/fs/bpf/x", .depends(on: "the program in a file")),
     PacketRow(.ipv6, "-m bpf --bytecode \"1,6 0 0 0\"", .no),
   ])
   func packets(_ row: PacketRow) throws { try row.check() }
@@ -105,11 +110,30 @@ import Testing
     Row(
       .ipv4, "-m bpf --bytecode \"65,6 0 0 1\"",
       refused: "--bytecode: '65' is not a number of instructions from 1 to 64"),
+    Row(.ipv4, "-m bpf --object-pinned \"\"", refused: "--object-pinned: a path has 1 to 511 bytes"),
     Row(
-      .ipv4, "-m bpf --object-pinned /sys/fs/bpf/x",
-      refused:
-        "--object-pinned: programs pinned in a file are not supported: the rule needs a descriptor of the open file"),
-    Row(.ipv4, "-m bpf", refused: "bpf needs --bytecode PROGRAM"),
+      .ipv4, "-m bpf --object-pinned /\(String(repeating: "x", count: 511))",
+      refused: "--object-pinned: a path has 1 to 511 bytes"),
+    Row(.ipv4, "-m bpf", refused: "bpf needs --bytecode PROGRAM or --object-pinned FILE"),
   ])
   func refused(_ row: Row) throws { try row.check() }
+
+  /// iptables leaves the number of a descriptor that it has closed since.
+  @Test func theDescriptorOfAPinnedProgramIsKept() throws {
+    func wire(_ descriptor: UInt8, mode: UInt8 = 1, _ rest: [UInt8] = zeros(508)) -> [UInt8] {
+      [mode, 0, 0, 0, descriptor, 0, 0, 0] + Array("/a/b".utf8) + rest + zeros(8)
+    }
+    func decode(_ bytes: [UInt8]) -> any Match {
+      Registry.standard.decodeMatch(kernelName: "bpf", revision: 1, family: .ipv4, payload: bytes.span.bytes)
+    }
+    let match = try #require(decode(wire(4)) as? BPF)
+    #expect(match.pinned?.path == "/a/b")
+    var out = ByteWriter()
+    match.encode(to: &out, family: .ipv4)
+    #expect(out.bytes == wire(4))
+    #expect(decode(wire(4, mode: 2)) is OpaqueMatch)
+    #expect(decode(wire(4, [0, 1] + zeros(506))) is OpaqueMatch)
+    #expect(decode(wire(4, [0xff] + zeros(507))) is OpaqueMatch)
+    #expect(decode(wire(4, ones(508))) is OpaqueMatch)
+  }
 }
