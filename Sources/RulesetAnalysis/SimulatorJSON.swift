@@ -48,7 +48,7 @@ struct JSONReader: ~Copyable {
     switch peek() ?? 0 {
     case UInt8(ascii: "\""): return try string()
     case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return try number()
-    case UInt8(ascii: "t"), UInt8(ascii: "f"), UInt8(ascii: "n"): return try literal()
+    case UInt8(ascii: "a")...UInt8(ascii: "z"): return try literal()
     default: throw unexpected("a string, a number, true, false or null")
     }
   }

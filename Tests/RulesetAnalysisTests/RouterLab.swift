@@ -62,6 +62,7 @@ final class RouterLab {
         }
       }
     }
+    script += "ip6tables-legacy -t raw -A OUTPUT \(Self.quiet)\n"
     if isTracked {
       for (tool, address) in zip(["iptables", "ip6tables"], Self.addresses(.left, Self.untrackedHost)) {
         for option in ["-s", "-d"] {
@@ -86,6 +87,9 @@ final class RouterLab {
     close(raw.ipv6)
   }
 
+  /// The router's own reports on multicast groups, which it sends when it likes, are no packets of a test.
+  private static let quiet = "-p ipv6-icmp -m icmp6 --icmpv6-type 143 -j DROP"
+
   static func addresses(_ side: Side, _ host: Int) -> [String] {
     ["10.\(side.rawValue).0.\(host + 2)", "2001:db8:\(side.rawValue)::0:\(String(host + 2, radix: 16))"]
   }
@@ -94,10 +98,17 @@ final class RouterLab {
 
   /// Puts a table in and empties the one that was in before.
   func load(_ text: String, _ table: TableName, _ family: Family) throws {
-    var whole = text
+    var whole = ""
     if let before = used[family], before != table {
       let policies = before.hooks.hooks.map { ":\($0.chainName) ACCEPT [0:0]\n" }.joined()
-      whole = "*\(before)\n\(policies)COMMIT\n" + whole
+      whole = "*\(before)\n\(policies)COMMIT\n"
+    }
+    whole += text
+    if family == .ipv6 {
+      whole = whole.replacing("*raw\n", with: "*raw\n:OUTPUT ACCEPT [0:0]\n")
+      whole = whole.split(separator: "COMMIT\n").map { part in
+        String(part) + (part.contains("*raw\n") ? "-A OUTPUT \(Self.quiet)\n" : "") + "COMMIT\n"
+      }.joined()
     }
     try router.require(["\(family.toolName)-legacy-restore"], input: whole)
     used[family] = table
