@@ -60,6 +60,9 @@ let package = Package(
     .testTarget(
       name: "CommandTests", dependencies: ["FirebreakCLI", "Firebreak", "KernelTestSupport"], swiftSettings: strict),
     .testTarget(name: "NetfilterTests", dependencies: ["Netfilter", "CIPTables"], swiftSettings: codec),
+    .testTarget(
+      name: "RulesetAnalysisTests", dependencies: ["RulesetAnalysis", "Netfilter", "KernelTestSupport", "PacketLab"],
+      swiftSettings: strict),
     .target(name: "PacketLab", dependencies: ["CLinux"], path: "Tests/PacketLab", swiftSettings: strict),
     .executableTarget(
       name: "PacketProbe", dependencies: ["PacketLab"], path: "Tests/PacketProbe", swiftSettings: strict),

@@ -69,7 +69,7 @@ struct FirebreakCommand: ParsableCommand {
     version: "firebreak \(firebreakVersion)",
     subcommands: [
       Apply.self, Check.self, Completion.self, CompleteWords.self, Diff.self, List.self, Recover.self, Rollback.self,
-      Save.self,
+      Save.self, Simulate.self,
     ])
 
   /// The names of the commands that the help shows.

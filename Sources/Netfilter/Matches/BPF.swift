@@ -185,7 +185,7 @@ extension BPF {
   }
 
   public func encode(to out: inout ByteWriter, family: Family, earlier revision: UInt8) -> Bool {
-    guard revision == 0 else { return false }
+    guard revision == 0, pinned == nil else { return false }
     out.write(UInt16(program.count))
     out.zeros(2)
     encodeProgram(to: &out)

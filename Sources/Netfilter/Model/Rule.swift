@@ -72,6 +72,9 @@ package struct HeaderResidue: Hashable, Sendable {
   /// The head names protocol 0 although its flag says that a protocol is given, or the reverse (IPv6).
   package var protocolFlagDiffers = false
   package init() {}
+
+  /// The flag that inverts a condition on fragments stands without that condition: IPv4 finds no packet for it.
+  package var invertsAbsentFragment: Bool { invertFlags & RuleCodec.Invert.fragment != 0 }
 }
 
 // MARK: Equality
