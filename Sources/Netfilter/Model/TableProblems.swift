@@ -108,7 +108,7 @@ private struct JumpGraph {
     enum Colour { case white, grey, black }
     var colour = [Colour](repeating: .white, count: jumps.count)
     var found: [TableProblem] = []
-    for start in jumps.indices where colour[start] == .white {
+    for start in jumps.indices where table.chains[start].hook != nil && colour[start] == .white {
       var stack = [(chain: start, next: 0)]
       colour[start] = .grey
       while let (chain, next) = stack.last {
