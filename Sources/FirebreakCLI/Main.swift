@@ -49,6 +49,7 @@ struct FirebreakCommand: ParsableCommand {
         firebreak apply -m 'open port 80' rules.v4 rules.v6
         firebreak diff rules.v4                  does the kernel hold what the file says?
         firebreak rollback                       take the last apply back
+        firebreak simulate rules.v4 --chain INPUT --src 192.0.2.1 --dst 192.0.2.2 --proto icmp
 
       MATCHES AND TARGETS
         firebreak help matches                   lists them; help targets too
@@ -56,7 +57,7 @@ struct FirebreakCommand: ParsableCommand {
 
       EXIT STATUS
         0   done, or nothing to do
-        1   failed, the kernel is as before (diff: they differ)
+        1   failed, the kernel is as before (diff: they differ; simulate: not as expected)
         64  usage         65  bad input            66  no such input
         69  the kernel lacks it                    70  a bug in firebreak
         75  busy or changed under us, try again    77  not root

@@ -84,7 +84,7 @@ extension Table {
 }
 
 /// A chain whose rules are ready for the walk.
-struct SimulatorChain: Sendable {
+final class SimulatorChain: Sendable {
   let rules: [SimulatorRule]
   let policy: Policy?
   /// Which rules a packet may match; empty where all have to be asked.

@@ -5,7 +5,7 @@ import Netfilter
 /// In each dimension (source, destination, interfaces, protocol, ports) the limits of all rules cut the values into
 /// intervals, and for each interval a row of bits says which rules take its values. The rules that a packet may match are
 /// those whose bits are set in all its rows. A bit that is not set is a definite no; one that is set says nothing.
-struct RuleIndex: Sendable {
+final class RuleIndex: Sendable {
   enum Part: UInt8, Sendable, CaseIterable {
     case source
     case destination
@@ -39,6 +39,19 @@ struct RuleIndex: Sendable {
   let rows: [Group]
   /// The bits of rules that exist in the last group.
   let lastGroup: Group
+
+  init(
+    firstRule: Int, groupCount: Int, dimensions: [Dimension], narrow: [UInt32], wide: [UInt128], rows: [Group],
+    lastGroup: Group
+  ) {
+    self.firstRule = firstRule
+    self.groupCount = groupCount
+    self.dimensions = dimensions
+    self.narrow = narrow
+    self.wide = wide
+    self.rows = rows
+    self.lastGroup = lastGroup
+  }
 
   /// Where the packet's rows begin, one for each dimension; no row for a part that is not known.
   typealias Rows = SIMD8<Int32>

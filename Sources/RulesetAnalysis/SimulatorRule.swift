@@ -1,7 +1,7 @@
 import Netfilter
 
-/// A rule as the walk looks at it.
-struct SimulatorRule: Sendable {
+/// A rule as the walk looks at it: an object, as are chain and index, so that a look at one copies nothing.
+final class SimulatorRule: Sendable {
   let head: RuleHead
   let matches: [any Match]
   let action: Action

@@ -40,7 +40,24 @@ struct CraftedPacket {
         + Self.big(UInt16(body.count)) + [next, packet.hopLimit ?? 64] + Self.address(packet.source)
         + Self.address(packet.destination) + body
     }
+    if packet.proto == .tcp, !packet.isLaterFragment {
+      packet.maximumSegmentSize = packet.tcpOptions?.contains(2) == true ? 1460 : 0
+    }
+    packet.bytes = bytes
     self.packet = packet
+  }
+
+  /// The bytes behind a router.
+  static func afterOneHop(_ bytes: [UInt8], _ family: Family) -> [UInt8] {
+    var bytes = bytes
+    switch family {
+    case .ipv4:
+      bytes[8] -= 1
+      (bytes[10], bytes[11]) = (0, 0)
+      bytes.replaceSubrange(10..<12, with: big(checksum(Array(bytes[..<20]))))
+    case .ipv6: bytes[7] -= 1
+    }
+    return bytes
   }
 
   private static func ipv4(_ packet: Packet, _ number: UInt64, _ isFirstFragment: Bool) -> [UInt8] {

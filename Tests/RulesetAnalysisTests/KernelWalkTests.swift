@@ -65,7 +65,8 @@ private struct KernelWalk {
     dice = Dice(seed &+ (isTracked ? 1 << 40 : 0) &+ UInt64(family.rawValue) << 48)
     let (table, hook) = dice.pick(Self.places.filter { !isTracked || ($0.0 != .raw && $0.1 != .output) })
     let made = RandomTable(
-      family: family, table: table, hook: hook, isTracked: isTracked, isVague: dice.isLucky(oneIn: 4))
+      family: family, table: table, hook: hook, isTracked: isTracked, isDeep: seed % 3 == 0,
+      isVague: dice.isLucky(oneIn: 4))
     let text = made.text(&dice)
     try lab.load(text, table, family)
     let reading = RulesText.read(text, family: family)
@@ -175,7 +176,9 @@ private struct KernelWalk {
   /// Sends a packet and compares; whether it came through.
   private mutating func send(_ crafted: CraftedPacket, from side: RouterLab.Side, _ round: inout Round) throws -> Bool {
     let (table, hook) = (round.made.table, round.made.hook)
-    let packet = crafted.packet.seen(at: hook, from: side)
+    var packet = crafted.packet.seen(at: hook, from: side)
+    // Where no rule looks into bytes, ports are looked up in an index.
+    if !round.made.isDeep { packet.bytes = nil }
     let decision = round.simulator.decide(packet, at: hook)
     if hook == .output { try lab.sendFromRouter(crafted) } else { try lab.send(crafted, from: side) }
     let after = try lab.counts(table, family)
@@ -249,7 +252,11 @@ extension Packet {
     packet.kind = .unicast
     if hook == .forward || hook == .postrouting { packet.outInterface = InterfaceName(far)! }
     if hook == .output { packet.outInterface = InterfaceName("eth1")! }
-    if hook == .forward || hook == .postrouting { packet.hopLimit = hopLimit.map { $0 - 1 } }
+    if hook == .forward || hook == .postrouting {
+      packet.hopLimit = hopLimit.map { $0 - 1 }
+      packet.bytes = bytes.map { CraftedPacket.afterOneHop($0, family) }
+    }
+    packet.sourceMAC = hook == .output ? nil : MACAddress("02:00:00:00:0\(side.rawValue):02")
     return packet
   }
 }

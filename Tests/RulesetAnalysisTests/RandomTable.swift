@@ -11,6 +11,8 @@ struct RandomTable {
   var chains: ClosedRange<Int> = 0...4
   /// With rules on connections.
   var isTracked = false
+  /// With rules that look into the packet's bytes.
+  var isDeep = false
   /// With rules that no simulator can decide.
   var isVague = false
   var stock = Stock.small
@@ -53,6 +55,7 @@ struct RandomTable {
     var proto = ""
     if dice.below(3) > 0 { text += protocolMatch(&dice, &proto) }
     if dice.isLucky(oneIn: 4) { text += match(&dice) }
+    if isDeep, dice.isLucky(oneIn: 4) { text += deepMatch(&dice) }
     if isVague, dice.isLucky(oneIn: 6) { text += " -m limit --limit 1000/sec --limit-burst 5000" }
     return text + target(&dice, below, proto)
   }
@@ -109,6 +112,8 @@ struct RandomTable {
     default:
       proto = "tcp"
       var text = " -p tcp -m tcp"
+      var mss = ""
+      if isDeep, dice.isLucky(oneIn: 5) { mss = " -m tcpmss \(dice.not(oneIn: 3))--mss \(dice.pick("1460", "0:1400"))" }
       if dice.isLucky(oneIn: 3) { text += ports("--sport", &dice) }
       if dice.isLucky(oneIn: 2) { text += ports("--dport", &dice) }
       switch dice.below(4) {
@@ -119,7 +124,7 @@ struct RandomTable {
       case 2: if dice.isLucky(oneIn: 3) { text += " \(dice.not(oneIn: 3))--tcp-option \(dice.pick("2", "4"))" }
       default: break
       }
-      return text
+      return text + mss
     }
   }
 
@@ -152,6 +157,31 @@ struct RandomTable {
     case 6 where hook != .output && hook != .postrouting:
       return " -m pkttype \(dice.not(oneIn: 3))--pkt-type \(dice.pick("unicast", "multicast"))"
     case 7: return " -m comment --comment \"number \(dice.below(100))\""
+    default: return ""
+    }
+  }
+
+  private func deepMatch(_ dice: inout Dice) -> String {
+    let not = dice.not(oneIn: 3)
+    switch dice.below(family == .ipv4 ? 4 : 8) {
+    case 0:
+      let tests =
+        family == .ipv4
+        ? ["6&0xFF=0x6,0x11", "2&0xFFFF=0x20:0x40", "0>>22&0x3C@0>>16=22,80,1024", "4&0x1FFF=0 && 9&0xFF=1:10"]
+        : ["4>>8&0xFF=0x6,0x11", "4>>16&0xFFFF=8:32", "4&0xFF=10:63", "40>>16=22,80,1024"]
+      return " -m u32 \(not)--u32 \"\(dice.pick(tests))\""
+    case 1:
+      let hex = dice.pick("0050", "01bb", "0000000000", "020405b4", "04020101")
+      return " -m string --algo \(dice.pick("bm", "kmp")) \(not)--hex-string \"|\(hex)|\""
+    case 2: return " -m ecn \(not)--ecn-ip-ect \(dice.below(4))"
+    case 3 where hook != .output && hook != .postrouting:
+      return " -m mac \(not)--mac-source 02:00:00:00:0\(1 + dice.below(2)):02"
+    case 4:
+      return
+        " -m ipv6header \(not)--header \(dice.pick("hop", "dst", "hop,dst", "frag", "hop,dst,prot"))\(dice.pick("", " --soft"))"
+    case 5: return " -m frag --frag\(dice.pick("more", "last", "first", "res"))"
+    case 6: return " -m hbh"
+    case 7: return " -m dst \(dice.pick("", "--dst-len 8", "! --dst-len 16"))"
     default: return ""
     }
   }

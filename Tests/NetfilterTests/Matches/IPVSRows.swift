@@ -74,7 +74,6 @@ import Testing
     Row(.ipv4, "-m ipvs ! --vdir REPLY", refused: "'!' cannot stand before --vdir"),
     Row(.ipv4, "-m ipvs --vdir BACK", refused: "--vdir: 'BACK' is not one of its values"),
     Row(.ipv4, "-m ipvs --vmethod NAT", refused: "--vmethod: 'NAT' is not one of its values"),
-    Row(.ipv4, "-m ipvs --vport 65536", refused: "--vport: 65536 is not a port"),
     Row(.ipv4, "-m ipvs --vaddr ::1", refused: "'::1' is an IPv6 address in IPv4 rules"),
     Row(.ipv4, "-m ipvs --vproto nothing", refused: "unknown protocol 'nothing'"),
   ])
