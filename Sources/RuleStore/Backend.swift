@@ -15,6 +15,11 @@ public protocol Backend: Sendable {
   /// - Parameter selection: the tables to read; the others are only listed as existing or not.
   func snapshot(of selection: TableSelection) throws(BackendError) -> Snapshot
 
+  /// The same plan in the forms that this kernel takes. Asked before anything is tried or written down.
+  /// - Throws: ``BackendError`` of kind `unsupported`, naming the rule, when the kernel has an extension only in a revision
+  ///   that cannot say what the rule says.
+  func fitted(_ plan: Plan) throws(BackendError) -> Plan
+
   /// Tries what ``apply(_:expecting:)`` will do, without touching anything live.
   /// - Returns: why nothing could be tried, where this machine does not allow it; nil when all went well.
   /// - Throws: ``BackendError`` of kind `refused`, naming the rule, when the kernel would refuse it.
@@ -26,6 +31,10 @@ public protocol Backend: Sendable {
   ///   kernel takes something not; in both cases nothing has changed. `putBackFailed` alone means that the kernel holds
   ///   a mixture.
   func apply(_ plan: Plan, expecting stamp: Snapshot.Stamp) throws(BackendError)
+}
+
+extension Backend {
+  public func fitted(_ plan: Plan) throws(BackendError) -> Plan { plan }
 }
 
 /// How much of a plan to rehearse.

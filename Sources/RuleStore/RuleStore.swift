@@ -47,9 +47,10 @@ public struct RuleStore: Sendable {
     let selection = TableSelection.only(Set(wanted.tables.map(\.id)).union(options.emptying))
     for attempt in 1... {
       let before = try backend.snapshot(of: selection)
-      let plan = Plan(
-        from: before, to: wanted, emptying: options.emptying, counters: options.counters,
-        interrupted: options.interrupted)
+      let plan = try backend.fitted(
+        Plan(
+          from: before, to: wanted, emptying: options.emptying, counters: options.counters,
+          interrupted: options.interrupted))
       guard !plan.isEmpty else { return Outcome(plan: plan, before: before, rehearsalNote: nil) }
       let note = options.rehearses ? try backend.rehearse(plan, .needed) : nil
       try beforeWriting(before, plan)
@@ -75,7 +76,8 @@ public struct RuleStore: Sendable {
   public func check(_ wanted: Ruleset, _ options: CommitOptions = CommitOptions()) throws(BackendError) -> Outcome {
     let selection = TableSelection.only(Set(wanted.tables.map(\.id)).union(options.emptying))
     let before = try backend.snapshot(of: selection)
-    let plan = Plan(from: before, to: wanted, emptying: options.emptying, counters: options.counters)
+    let plan = try backend.fitted(
+      Plan(from: before, to: wanted, emptying: options.emptying, counters: options.counters))
     let note = options.rehearses && !plan.isEmpty ? try backend.rehearse(plan, .full) : nil
     return Outcome(plan: plan, before: before, rehearsalNote: note)
   }

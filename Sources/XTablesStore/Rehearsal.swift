@@ -117,7 +117,9 @@ extension Table {
     var left = count
     for index in chains.indices {
       let rules = chains[index].rules
-      result.setRules(of: index, RuleList(rules.prefix(left), family: family))
+      var kept = RuleList(family: family)
+      for place in rules.indices.prefix(left) { kept.copy(place, from: rules) }
+      result.setRules(of: index, kept)
       left -= Swift.min(left, rules.count)
     }
     return result

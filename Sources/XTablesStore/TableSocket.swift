@@ -26,6 +26,9 @@ struct TableSocket: ~Copyable {
     static let getEntries: Int32 = 65
     static let replace: Int32 = 64
     static let addCounters: Int32 = 65
+    static func getRevision(_ family: Family, isTarget: Bool) -> Int32 {
+      (family == .ipv4 ? 66 : 68) + (isTarget ? 1 : 0)
+    }
   }
 
   init(_ id: TableID) throws(Failure) {
@@ -55,6 +58,23 @@ struct TableSocket: ~Copyable {
     }
     guard result == 0 else { throw Failure(operation: .open, code: errno) }
     return bytes.withUnsafeBytes { TableInfo($0) }
+  }
+
+  /// Whether the kernel has this revision of an extension (`struct xt_get_revision`); its module is loaded for it. nil when
+  /// the kernel has no such extension at all, or does not say.
+  static func has(_ revision: UInt8, of name: String, isTarget: Bool, _ family: Family) -> Bool? {
+    guard let socket = try? TableSocket(TableID(.filter, family)) else { return nil }
+    var question = ByteWriter(capacity: RuleCodec.extensionNameSize + 1)
+    question.write(text: name, size: RuleCodec.extensionNameSize)
+    question.write(revision)
+    var bytes = question.bytes
+    var length = socklen_t(bytes.count)
+    let result = bytes.withUnsafeMutableBytes {
+      getsockopt(
+        socket.descriptor, socket.level, Option.getRevision(family, isTarget: isTarget), $0.baseAddress, &length)
+    }
+    if result == 0 { return true }
+    return errno == EPROTONOSUPPORT ? false : nil
   }
 
   /// The table as the kernel lays it out: `info.size` bytes of entries. EAGAIN when it has changed since `info`.

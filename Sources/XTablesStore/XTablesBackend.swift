@@ -18,6 +18,7 @@ public final class XTablesBackend: Backend {
   let names: Names
   /// Counts the locks taken, 0 while none is held: a snapshot read under a lock that is still held cannot be stale.
   private let lockState = Mutex(LockState())
+  private let revisions: KernelRevisions
 
   private struct LockState {
     var taken: UInt64 = 0
@@ -31,8 +32,13 @@ public final class XTablesBackend: Backend {
     self.init(lockPath: lockPath, names: names, bulkThreshold: BulkTable.threshold)
   }
 
-  /// - Parameter bulkThreshold: 0 never uses libiptc, `Int.max` always does; both have to give the same.
-  package init(lockPath: String? = nil, names: Names = .wellKnown, bulkThreshold: Int) {
+  /// - Parameters:
+  ///   - bulkThreshold: 0 never uses libiptc, `Int.max` always does; both have to give the same.
+  ///   - hasRevision: what is asked about revisions of extensions; nil asks the kernel.
+  package init(
+    lockPath: String? = nil, names: Names = .wellKnown, bulkThreshold: Int, hasRevision: RevisionAnswer? = nil
+  ) {
+    revisions = KernelRevisions(hasRevision ?? TableSocket.has)
     self.bulkThreshold = bulkThreshold
     self.lockPath = lockPath ?? getenv("XTABLES_LOCKFILE").map { String(cString: $0) } ?? "/run/xtables.lock"
     self.names = names
@@ -84,6 +90,9 @@ public final class XTablesBackend: Backend {
     Snapshot.Stamp(lockState.withLock { $0.isHeld ? $0.taken : 0 })
   }
 
+  /// One table, which the kernel makes if it does not exist yet.
+  package func table(_ id: TableID) throws(BackendError) -> Table { try read(id) }
+
   private func read(_ id: TableID) throws(BackendError) -> Table {
     if let count = try? BulkTable.entryCount(id), count > bulkThreshold {
       return try bulk(id) { () throws(BulkTable.Problem) in try self.readBulk(id) }
@@ -101,6 +110,8 @@ public final class XTablesBackend: Backend {
   }
 
   // MARK: Writing
+
+  public func fitted(_ plan: Plan) throws(BackendError) -> Plan { try revisions.fitted(plan, names: names) }
 
   public func apply(_ plan: Plan, expecting stamp: Snapshot.Stamp) throws(BackendError) {
     let isOurs = lockState.withLock { $0.isHeld && stamp.value == $0.taken }

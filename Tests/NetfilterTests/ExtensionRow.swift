@@ -128,11 +128,14 @@ extension Names {
   static let ofRows: Names = {
     var names = Names.wellKnown
     names.numberName = { number, _ in number == 42 ? "example" : nil }
+    names.number = { name, _ in name == "example" ? 42 : nil }
     names.reverse = ReverseNames(
       service: { port, _ in [22: "ssh", 53: "domain", 80: "http"][port] },
       host: { "\($0)" == "192.0.2.1" || "\($0)" == "2001:db8::1" ? "host.example" : nil },
       user: { $0 == 0 ? "root" : nil }, group: { $0 == 0 ? "root" : nil })
-    let sets: [(name: String, family: Family?)] = [("foo", .ipv4), ("foo6", .ipv6), ("both", nil), ("a b", nil)]
+    let sets: [(name: String, family: Family?)] = [
+      ("foo", .ipv4), ("foo6", .ipv6), ("both", nil), ("a b", nil), ("blocklist", .ipv4),
+    ]
     names.sets = IPSetDirectory(
       find: { name in
         guard let place = sets.firstIndex(where: { $0.name == name }) else { return .missing }
@@ -171,7 +174,8 @@ struct PacketRow: Sendable, CustomTestStringConvertible {
   var testDescription: String { "\(family): \(text)" }
 
   func check(sourceLocation: SourceLocation = #_sourceLocation) throws {
-    let reading = RulesText.read("*\(table)\n-A \(chain) \(text) -j ACCEPT\nCOMMIT\n", family: family, names: .ofRows)
+    let reading = RulesText.read(
+      "*\(table)\n-A \(chain) \(text) -j ACCEPT\nCOMMIT\n", family: family, names: .ofRows)
     try #require(!reading.hasErrors, "\(reading.diagnostics)", sourceLocation: sourceLocation)
     let rule = try #require(reading.ruleset[table, family]?[chain]?.rules.first, sourceLocation: sourceLocation)
     let match = try #require(rule.matches.last, sourceLocation: sourceLocation)

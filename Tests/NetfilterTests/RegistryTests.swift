@@ -41,6 +41,19 @@ import Testing
     }
   }
 
+  /// The registry's own lines say of an extension what its definition says.
+  @Test func linesAgreeWithDefinitions() {
+    let lines =
+      Registry.standard.knownMatches.map { ($0.names, $0.type().definition) }
+      + Registry.standard.knownTargets.map { ($0.names, $0.type().definition) }
+    for (names, definition) in lines {
+      #expect("\(names.name)" == definition.name)
+      #expect("\(names.kernelName)" == definition.kernelName, "\(names.name)")
+      #expect(names.aliases.map { "\($0)" } == definition.aliases, "\(names.name)")
+      #expect(names.family.map { [$0] } ?? [.ipv4, .ipv6] == definition.families, "\(names.name)")
+    }
+  }
+
   /// A name in text means one type in each family.
   @Test func namesAreUnique() {
     for family in Family.allCases {

@@ -25,7 +25,7 @@ public struct AccountName: Hashable, Sendable {
 
 extension Accounting {
   public static let definition = ExtensionDefinition(
-    "nfacct", summary: "count under a name", revisions: [1],
+    "nfacct", summary: "count under a name", revisions: [0, 1],
     options: [
       OptionSpec("--nfacct-name", .string(maxBytes: AccountName.maxBytes), required: true, "name of the counter")
     ])
@@ -56,6 +56,13 @@ extension Accounting {
   public func encode(to out: inout ByteWriter, family: Family) {
     out.write(text: account.text, size: AccountName.maxBytes + 1)
     out.zeros(8)  // the kernel's pointer
+  }
+
+  /// Revision 0 differs from 1 on 32-bit machines only.
+  public func encode(to out: inout ByteWriter, family: Family, earlier revision: UInt8) -> Bool {
+    guard revision == 0 else { return false }
+    encode(to: &out, family: family)
+    return true
   }
 
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {

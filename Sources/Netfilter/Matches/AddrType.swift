@@ -71,7 +71,7 @@ public struct AddressTypes: OptionSet, Hashable, Sendable {
 
 extension AddrType {
   public static let definition = ExtensionDefinition(
-    "addrtype", summary: "kind of address, by the routing table", revisions: [1], narrowsHooks: true,
+    "addrtype", summary: "kind of address, by the routing table", revisions: [0, 1], narrowsHooks: true,
     options: [
       OptionSpec("--src-type", .list(words), negatable: true, "source address is of one of these kinds"),
       OptionSpec("--dst-type", .list(words), negatable: true, "destination address is of one of these kinds"),
@@ -161,10 +161,25 @@ extension AddrType {
     out.write(flags)
   }
 
+  /// Revision 0 is for IPv4 and asks about no interface.
+  public func encode(to out: inout ByteWriter, family: Family, earlier revision: UInt8) -> Bool {
+    guard revision == 0, family == .ipv4, interface == nil else { return false }
+    out.write(source?.value.rawValue ?? 0)
+    out.write(destination?.value.rawValue ?? 0)
+    out.write(UInt32(source?.isInverted == true ? 1 : 0))
+    out.write(UInt32(destination?.isInverted == true ? 1 : 0))
+    return true
+  }
+
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
     let source = AddressTypes(rawValue: try bytes.uint16("source"))
     let destination = AddressTypes(rawValue: try bytes.uint16("dest"))
-    let flags = try bytes.uint32("flags")
+    var flags = try bytes.uint32("flags")
+    if revision == 0 {
+      let inverted = (source: flags, destination: try bytes.uint32("invert_dest"))
+      guard max(inverted.source, inverted.destination) <= 1 else { throw bytes.invalid("invert_dest") }
+      flags = inverted.source * Flag.invertSource | inverted.destination * Flag.invertDestination
+    }
     let interfaces = flags & (Flag.incoming | Flag.outgoing)
     guard flags <= 0xf, interfaces != Flag.incoming | Flag.outgoing else { throw bytes.invalid("flags") }
     guard !source.isEmpty || flags & Flag.invertSource == 0 else { throw bytes.invalid("flags") }

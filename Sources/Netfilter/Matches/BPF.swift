@@ -57,7 +57,7 @@ public struct BPF: Match {
 
 extension BPF {
   public static let definition = ExtensionDefinition(
-    "bpf", summary: "filter program", revisions: [1],
+    "bpf", summary: "filter program", revisions: [0, 1],
     options: [
       OptionSpec(
         "--bytecode", .custom("COUNT,CODE JT JF K[,CODE JT JF K]…"), excludes: ["--object-pinned"],
@@ -181,6 +181,19 @@ extension BPF {
     out.zeros(2)  // the program stands here
     out.write(UInt16(program.count))
     out.zeros(4)  // no descriptor
+    encodeProgram(to: &out)
+  }
+
+  public func encode(to out: inout ByteWriter, family: Family, earlier revision: UInt8) -> Bool {
+    guard revision == 0, pinned == nil else { return false }
+    out.write(UInt16(program.count))
+    out.zeros(2)
+    encodeProgram(to: &out)
+    out.zeros(4)
+    return true
+  }
+
+  private func encodeProgram(to out: inout ByteWriter) {
     for instruction in program {
       out.write(instruction.code)
       out.write(instruction.jumpTrue)
@@ -191,15 +204,18 @@ extension BPF {
     out.zeros(8)  // the kernel's pointer
   }
 
+  /// Revision 0 has the program alone.
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
-    let mode = try bytes.uint16("mode")
-    guard mode <= Self.isPinned else { throw bytes.invalid("mode") }
-    guard mode != Self.isPinned else {
-      self = try Self.pinned(&bytes)
-      return
+    if revision > 0 {
+      let mode = try bytes.uint16("mode")
+      guard mode <= Self.isPinned else { throw bytes.invalid("mode") }
+      guard mode != Self.isPinned else {
+        self = try Self.pinned(&bytes)
+        return
+      }
     }
     let count = Int(try bytes.uint16("bpf_program_num_elem"))
-    try bytes.zeros("fd", 4)
+    try bytes.zeros("fd", revision > 0 ? 4 : 2)
     guard count <= Self.maxInstructions else { throw bytes.invalid("bpf_program_num_elem") }
     var program: [Instruction] = []
     for _ in 0..<count {
@@ -208,7 +224,7 @@ extension BPF {
           try bytes.uint16("code"), try bytes.uint8("jt"), try bytes.uint8("jf"), try bytes.uint32("k")))
     }
     try bytes.zeros("bpf_program", 8 * (Self.maxInstructions - count))
-    try bytes.zeros("filter", 8)
+    try bytes.zeros("filter", revision > 0 ? 8 : 12)
     guard let value = BPF(program) else { throw bytes.invalid("bpf_program_num_elem") }
     self = value
   }

@@ -35,7 +35,9 @@ extension ConnectionLabel {
     guard let bit = UInt16(exactly: number),
       let value = ConnectionLabel(
         Negatable(bit, inverted: options.isInverted("--label")), setsLabel: options.has("--set"))
-    else { throw options.error("--label", "the label \(number) is greater than the kernel's last, \(Self.maxLabel)") }
+    else {
+      throw options.error("--label", "the label \(number) is greater than the kernel's last, \(Self.maxLabel)").byKernel
+    }
     self = value
   }
 

@@ -240,7 +240,7 @@ public struct ConntrackAddress: Hashable, Sendable {
 
 extension Conntrack {
   public static let definition = ExtensionDefinition(
-    "conntrack", summary: "what connection tracking knows of the connection", revisions: [3],
+    "conntrack", summary: "what connection tracking knows of the connection", revisions: [1, 2, 3],
     options: [
       OptionSpec("--ctstate", .list(stateWords), negatable: true, "the connection is in one of these states"),
       OptionSpec("--ctproto", .custom("PROTOCOL"), negatable: true, "the connection's protocol, by number or name"),
@@ -447,14 +447,7 @@ extension Conntrack {
   }
 
   public func encode(to out: inout ByteWriter, family: Family) {
-    for end in End.allCases {
-      let address = self[address: end]?.value
-      out.write(unionAddress: address?.address.bits ?? 0, family)
-      out.write(big: address?.unionMask ?? 0)
-    }
-    out.write(expiry?.value.first ?? 0)
-    out.write(expiry?.value.last ?? 0)
-    out.write(UInt16(proto?.value.rawValue ?? 0))
+    encodeBeforePorts(to: &out, family: family)
     for end in End.allCases { out.write(self[ports: end]?.value.first ?? 0) }
     let flags = flags
     out.write(flags.match)
@@ -463,6 +456,39 @@ extension Conntrack {
     out.write(statuses?.value.rawValue ?? 0)
     for end in End.allCases { out.write(self[ports: end]?.value.last ?? 0) }
     out.zeros(2)
+  }
+
+  /// Revisions 1 and 2 have single ports, in network order, and revision 1 has masks of 8 bits.
+  public func encode(to out: inout ByteWriter, family: Family, earlier revision: UInt8) -> Bool {
+    let ports = End.allCases.map { self[ports: $0]?.value ?? Bounds(0) }
+    let masks = (states: states?.value.rawValue ?? 0, statuses: statuses?.value.rawValue ?? 0)
+    guard revision == 1 || revision == 2, ports.allSatisfy({ $0.first == $0.last }) else { return false }
+    guard revision == 2 || max(masks.states, masks.statuses) <= UInt8.max else { return false }
+    encodeBeforePorts(to: &out, family: family)
+    for port in ports { out.write(big: port.first) }
+    let flags = flags
+    out.write(flags.match)
+    out.write(flags.invert)
+    if revision == 1 {
+      out.write(UInt8(masks.states))
+      out.write(UInt8(masks.statuses))
+    } else {
+      out.write(masks.states)
+      out.write(masks.statuses)
+      out.zeros(2)
+    }
+    return true
+  }
+
+  private func encodeBeforePorts(to out: inout ByteWriter, family: Family) {
+    for end in End.allCases {
+      let address = self[address: end]?.value
+      out.write(unionAddress: address?.address.bits ?? 0, family)
+      out.write(big: address?.unionMask ?? 0)
+    }
+    out.write(expiry?.value.first ?? 0)
+    out.write(expiry?.value.last ?? 0)
+    out.write(UInt16(proto?.value.rawValue ?? 0))
   }
 
   /// - Throws: ``WireError`` too when the alias flag is set, when a flag is not known, or when a field holds something
@@ -477,16 +503,19 @@ extension Conntrack {
     let number = try bytes.uint16("l4proto")
     guard number <= 255 else { throw bytes.invalid("l4proto") }
     var low: [UInt16] = []
-    for _ in End.allCases { low.append(try bytes.uint16("port")) }
+    for _ in End.allCases { low.append(revision == 3 ? try bytes.uint16("port") : try bytes.bigUInt16("port")) }
     let match = try bytes.uint16("match_flags")
     let invert = try bytes.uint16("invert_flags")
     guard match & ~Flag.known == 0, invert & ~match == 0 else { throw bytes.invalid("match_flags") }
-    let stateMask = ConnectionStates(rawValue: try bytes.uint16("state_mask"))
-    let statusMask = ConnectionStatuses(rawValue: try bytes.uint16("status_mask"))
+    func mask(_ field: StaticString) throws(WireError) -> UInt16 {
+      revision == 1 ? UInt16(try bytes.uint8(field)) : try bytes.uint16(field)
+    }
+    let stateMask = ConnectionStates(rawValue: try mask("state_mask"))
+    let statusMask = ConnectionStatuses(rawValue: try mask("status_mask"))
     guard stateMask.isSubset(of: .all), statusMask.isSubset(of: .all) else { throw bytes.invalid("state_mask") }
     var ports: [Bounds<UInt16>] = []
-    for first in low { ports.append(Bounds(first, try bytes.uint16("port_high"))) }
-    try bytes.zeros("padding", 2)
+    for first in low { ports.append(revision == 3 ? Bounds(first, try bytes.uint16("port_high")) : Bounds(first)) }
+    if revision > 1 { try bytes.zeros("padding", 2) }
 
     /// nil where the flag is not set; the field then holds `empty`.
     func field<Value: Hashable & Sendable>(_ flag: UInt16, _ value: Value, empty: Value) throws(WireError)

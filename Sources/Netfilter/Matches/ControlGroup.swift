@@ -37,7 +37,7 @@ public struct ControlGroupPath: Hashable, Sendable {
 
 extension ControlGroup {
   public static let definition = ExtensionDefinition(
-    "cgroup", summary: "control group of the process", revisions: [1, 2], hooks: [.input, .output, .postrouting],
+    "cgroup", summary: "control group of the process", revisions: [0, 1, 2], hooks: [.input, .output, .postrouting],
     options: [
       OptionSpec(
         "--path", .string(maxBytes: ControlGroupPath.maxBytes), negatable: true, excludes: ["--cgroup"],
@@ -53,7 +53,7 @@ extension ControlGroup {
     } else if let number = try options.condition("--cgroup") {
       group = Negatable(.classID(number.value), inverted: number.isInverted)
     } else {
-      throw SyntaxError("cgroup needs --path or --cgroup")
+      throw SyntaxError("cgroup needs --path or --cgroup").byKernel
     }
   }
 
@@ -87,7 +87,21 @@ extension ControlGroup {
 
   public func revision(for family: Family) -> UInt8 { isRevision1 ? 1 : 2 }
 
-  public func encode(to out: inout ByteWriter, family: Family) {
+  public func encode(to out: inout ByteWriter, family: Family) { encode(to: &out, isRevision1: isRevision1) }
+
+  /// Revision 0 has nothing but classes.
+  public func encode(to out: inout ByteWriter, family: Family, earlier revision: UInt8) -> Bool {
+    if revision == 1 {
+      encode(to: &out, isRevision1: true)
+      return true
+    }
+    guard revision == 0, case .classID(let number) = group.value else { return false }
+    out.write(number)
+    out.write(UInt32(group.isInverted ? 1 : 0))
+    return true
+  }
+
+  private func encode(to out: inout ByteWriter, isRevision1: Bool) {
     var path: String?
     var classID: UInt32?
     switch group.value {
@@ -112,6 +126,14 @@ extension ControlGroup {
   }
 
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
+    if revision == 0 {
+      let number = try bytes.uint32("id")
+      let inverted = try bytes.uint32("invert")
+      guard inverted <= 1 else { throw bytes.invalid("invert") }
+      group = Negatable(.classID(number), inverted: inverted == 1)
+      isRevision1 = false
+      return
+    }
     let hasPath = try bytes.flag("has_path")
     let hasClassID = try bytes.flag("has_classid")
     let invertsPath = try bytes.flag("invert_path")

@@ -40,7 +40,7 @@ extension ECNMatch {
   public init(parsing options: OptionValues) throws(SyntaxError) {
     let flags: [StaticString] = ["--ecn-tcp-ece", "--ecn-tcp-cwr"]
     for name in flags where options.has(name) && options.proto != Negatable(.tcp) {
-      throw options.error(name, "needs -p tcp")
+      throw options.error(name, "needs -p tcp").byKernel
     }
     func flag(_ name: StaticString) -> Negatable<Bit>? {
       options.has(name) ? Negatable(.set, inverted: options.isInverted(name)) : nil

@@ -167,7 +167,7 @@ public struct HashLimitTable: Hashable, Sendable {
 
 extension HashLimit {
   public static let definition = ExtensionDefinition(
-    "hashlimit", summary: "a rate for each host or port by itself", revisions: [3],
+    "hashlimit", summary: "a rate for each host or port by itself", revisions: [1, 2, 3],
     options: [
       OptionSpec(
         "--hashlimit-upto", aliases: ["--hashlimit"], .custom(ratePlaceholder), negatable: true,
@@ -497,48 +497,122 @@ extension HashLimit {
     static let measured: UInt32 = 0x40
   }
   private static let nameSize = 255
+  /// The same in revision 1.
+  private static let shortNameSize = 16
+  /// Microseconds in the unit in which revision 1 counts time between packets.
+  private static let coarseUnit: UInt64 = 100
+  /// `XT_HASHLIMIT_BURST_MAX_v1` of the kernel's tools.
+  private static let coarseBurst: UInt32 = 10_000
   /// `hinfo`, where the kernel keeps its table.
   private static let privateSize = 8
 
   public func encode(to out: inout ByteWriter, family: Family) {
-    var mode = keys.rawValue | (matchesAbove ? Flag.above : 0) | (measuringInterval != nil ? Flag.measured : 0)
-    out.write(text: table.name, size: Self.nameSize)
-    out.zeros(1)
-    switch rate {
-    case .packets(let rate):
-      out.write(rate.interval)
-      out.write(UInt64(rate.burst))
-    case .bytes(let rate):
-      mode |= Flag.bytes
-      out.write(UInt64(rate.cost))
-      out.write(UInt64(rate.burstSeconds ?? 0))
-    }
-    out.write(mode)
-    out.write(table.buckets ?? 0)
-    out.write(table.entries ?? 0)
-    out.write(table.sweepInterval)
-    out.write(table.expiry)
+    encodeRateFirst(to: &out)
+    encodeTable(to: &out)
     out.write(measuringInterval ?? 0)
-    out.write(sourcePrefixLength ?? UInt8(family.addressBits))
-    out.write(destinationPrefixLength ?? UInt8(family.addressBits))
+    encodePrefixLengths(to: &out, family)
     out.zeros(6)
     out.zeros(Self.privateSize)
   }
 
+  /// Revisions 1 and 2 measure nothing. Revision 1 has shorter names, coarser time and smaller bursts.
+  public func encode(to out: inout ByteWriter, family: Family, earlier revision: UInt8) -> Bool {
+    guard measuringInterval == nil else { return false }
+    if revision == 2 {
+      encodeRateFirst(to: &out)
+      encodeTable(to: &out)
+      encodePrefixLengths(to: &out, family)
+      out.zeros(2)
+      out.zeros(Self.privateSize)
+      return true
+    }
+    guard revision == 1, table.name.utf8.count < Self.shortNameSize else { return false }
+    let numbers = numbers
+    let isPackets = mode & Flag.bytes == 0
+    let average = isPackets ? numbers.average / Self.coarseUnit : numbers.average
+    guard average > 0, let average = UInt32(exactly: average), !isPackets || numbers.burst <= Self.coarseBurst else {
+      return false
+    }
+    out.write(text: table.name, size: Self.shortNameSize)
+    out.write(mode)
+    out.write(average)
+    out.write(numbers.burst)
+    out.write(table.buckets ?? 0)
+    out.write(table.entries ?? 0)
+    out.write(table.sweepInterval)
+    out.write(table.expiry)
+    encodePrefixLengths(to: &out, family)
+    out.zeros(2)
+    out.zeros(Self.privateSize)
+    return true
+  }
+
+  private var mode: UInt32 {
+    var mode = keys.rawValue | (matchesAbove ? Flag.above : 0) | (measuringInterval != nil ? Flag.measured : 0)
+    if case .bytes = rate { mode |= Flag.bytes }
+    return mode
+  }
+
+  /// `avg` and `burst`.
+  private var numbers: (average: UInt64, burst: UInt32) {
+    switch rate {
+    case .packets(let rate): (rate.interval, rate.burst)
+    case .bytes(let rate): (UInt64(rate.cost), rate.burstSeconds ?? 0)
+    }
+  }
+
+  /// The time between packets that stands for the rate which a time of revision 1 stands for.
+  private static func fine(_ coarse: UInt64) -> UInt64 {
+    guard coarse > 0 else { return 0 }
+    let unit = Limit.Unit.shown(interval: coarse, scale: 1)
+    let count = UInt64(unit.ticks) / coarse
+    return count > 0 ? microseconds(unit) / count : coarse * coarseUnit
+  }
+
+  private func encodeRateFirst(to out: inout ByteWriter) {
+    out.write(text: table.name, size: Self.nameSize)
+    out.zeros(1)
+    out.write(numbers.average)
+    out.write(UInt64(numbers.burst))
+    out.write(mode)
+  }
+
+  private func encodeTable(to out: inout ByteWriter) {
+    out.write(table.buckets ?? 0)
+    out.write(table.entries ?? 0)
+    out.write(table.sweepInterval)
+    out.write(table.expiry)
+  }
+
+  private func encodePrefixLengths(to out: inout ByteWriter, _ family: Family) {
+    out.write(sourcePrefixLength ?? UInt8(family.addressBits))
+    out.write(destinationPrefixLength ?? UInt8(family.addressBits))
+  }
+
   /// - Throws: ``WireError`` too for an interval that nothing is measured over.
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
-    let field = try bytes.raw("name", count: Self.nameSize)
+    let field = try bytes.raw("name", count: revision == 1 ? Self.shortNameSize : Self.nameSize)
     let text = field.prefix { $0 != 0 }
     guard field.dropFirst(text.count).allSatisfy({ $0 == 0 }), let name = String(validating: text, as: UTF8.self) else {
       throw bytes.invalid("name")
     }
-    try bytes.zeros("padding", 1)
-    let average = try bytes.uint64("avg")
-    guard let burst = UInt32(exactly: try bytes.uint64("burst")) else { throw bytes.invalid("burst") }
-    let mode = try bytes.uint32("mode")
-    guard mode & ~(Keys.all.rawValue | Flag.above | Flag.bytes | Flag.measured) == 0 else {
-      throw bytes.invalid("mode")
+    let mode: UInt32
+    let average: UInt64
+    let burst: UInt32
+    if revision == 1 {
+      mode = try bytes.uint32("mode")
+      let coarse = UInt64(try bytes.uint32("avg"))
+      average = mode & Flag.bytes == 0 ? Self.fine(coarse) : coarse
+      burst = try bytes.uint32("burst")
+    } else {
+      try bytes.zeros("padding", 1)
+      average = try bytes.uint64("avg")
+      guard let number = UInt32(exactly: try bytes.uint64("burst")) else { throw bytes.invalid("burst") }
+      burst = number
+      mode = try bytes.uint32("mode")
     }
+    let known = Keys.all.rawValue | Flag.above | Flag.bytes | (revision == 3 ? Flag.measured : 0)
+    guard mode & ~known == 0 else { throw bytes.invalid("mode") }
     let buckets = try bytes.uint32("size")
     let entries = try bytes.uint32("max")
     let sweepInterval = try bytes.uint32("gc_interval")
@@ -546,12 +620,12 @@ extension HashLimit {
       name, expiry: try bytes.uint32("expire"), buckets: buckets == 0 ? nil : buckets,
       entries: entries == 0 ? nil : entries, sweepInterval: sweepInterval)
     guard let table else { throw bytes.invalid("expire") }
-    let interval = try bytes.uint32("interval")
+    let interval = revision == 3 ? try bytes.uint32("interval") : 0
     guard interval == 0 || mode & Flag.measured != 0 else { throw bytes.invalid("interval") }
     let lengths = (source: try bytes.uint8("srcmask"), destination: try bytes.uint8("dstmask"))
     let whole = UInt8(family.addressBits)
     guard max(lengths.source, lengths.destination) <= whole else { throw bytes.invalid("dstmask") }
-    try bytes.zeros("padding", 6)
+    try bytes.zeros("padding", revision == 3 ? 6 : 2)
     try bytes.skip("hinfo", Self.privateSize)
     let rate: Rate?
     if mode & Flag.bytes != 0 {

@@ -26,6 +26,7 @@ public struct ICMPMessage: Hashable, Sendable {
 extension ICMP {
   public static let definition = ExtensionDefinition(
     "icmp", summary: "ICMP message type and code", families: [.ipv4], protocols: [.icmp],
+    details: { "Valid ICMP Types:\n" + ICMPMessage.list(names) },
     options: [
       OptionSpec(
         "--icmp-type", .custom("TYPE[/CODE[:CODE]]|NAME"), negatable: true, required: true,
@@ -170,6 +171,22 @@ extension RuleWriter {
     guard codes.count > 1 else { return }
     text.write("-")
     text.write(codes.upperBound)
+  }
+}
+
+extension ICMPMessage {
+  /// The names of message types, codes set off below their type, other names of the same in parentheses.
+  package static func list(_ names: [(name: StaticString, message: ICMPMessage)]) -> String {
+    var text = ""
+    for (place, known) in names.enumerated() {
+      let before = place > 0 ? names[place - 1].message : nil
+      if known.message == before {
+        text += " (\(known.name))"
+      } else {
+        text += (place > 0 ? "\n" : "") + (known.message.type == before?.type ? "   " : "") + "\(known.name)"
+      }
+    }
+    return text
   }
 }
 

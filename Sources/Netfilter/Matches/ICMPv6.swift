@@ -11,6 +11,7 @@ extension ICMPv6 {
   public static let definition = ExtensionDefinition(
     "icmp6", summary: "ICMPv6 message type and code", families: [.ipv6], protocols: [.icmpv6],
     aliases: ["icmpv6", "ipv6-icmp"],
+    details: { "Valid ICMPv6 Types:\n" + ICMPMessage.list(names) },
     options: [
       OptionSpec(
         "--icmpv6-type", .custom("TYPE[/CODE[:CODE]]|NAME"), negatable: true, required: true,

@@ -104,7 +104,7 @@ public struct RecentListName: Hashable, Sendable {
 
 extension Recent {
   public static let definition = ExtensionDefinition(
-    "recent", summary: "addresses seen lately", revisions: [1],
+    "recent", summary: "addresses seen lately", revisions: [0, 1],
     options: [
       OptionSpec("--set", negatable: true, excludes: operations, "put the address into the list"),
       OptionSpec("--rcheck", negatable: true, excludes: operations, "the address is in the list"),
@@ -249,6 +249,24 @@ extension Recent {
   }
 
   public func encode(to out: inout ByteWriter, family: Family) {
+    encodeBeforeMask(to: &out)
+    out.zeros(1)
+    out.write(big: unionMask)
+  }
+
+  /// Revision 0 has no mask.
+  public func encode(to out: inout ByteWriter, family: Family, earlier revision: UInt8) -> Bool {
+    guard revision == 0, Recent.isWhole(mask(family)) else { return false }
+    encodeBeforeMask(to: &out)
+    out.zeros(1)
+    return true
+  }
+
+  private static func isWhole(_ mask: IPAddress) -> Bool {
+    mask.family == .ipv4 ? mask.bits == UInt128(UInt32.max) : mask.bits == .max
+  }
+
+  private func encodeBeforeMask(to out: inout ByteWriter) {
     var flags: UInt8
     var conditions = Conditions.none
     switch operation.value {
@@ -265,8 +283,6 @@ extension Recent {
     out.write(UInt8(operation.isInverted ? 1 : 0))
     out.write(list.field(keepsRestOfDefault: keepsRestOfDefault))
     out.write(side.rawValue)
-    out.zeros(1)
-    out.write(big: unionMask)
   }
 
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
@@ -279,7 +295,7 @@ extension Recent {
     guard let side = Side(rawValue: try bytes.uint8("side")) else { throw bytes.invalid("side") }
     self.side = side
     try bytes.zeros("padding", 1)
-    unionMask = try bytes.uint128("mask")
+    unionMask = revision == 0 ? .max : try bytes.uint128("mask")
     let conditions = Conditions(
       seconds: seconds == 0 ? nil : seconds, hitCount: hitCount == 0 ? nil : hitCount,
       forgetsOlder: flags & Flag.reap != 0, comparesTTL: flags & Flag.ttl != 0)

@@ -65,7 +65,7 @@ extension SegmentRoutingHeader {
   }
 
   public static let definition = ExtensionDefinition(
-    "srh", summary: "IPv6 segment routing header", families: [.ipv6], revisions: [1],
+    "srh", summary: "IPv6 segment routing header", families: [.ipv6], revisions: [0, 1],
     options: [
       OptionSpec("--srh-next-hdr", .number(0...255), negatable: true, "number of the next header"),
       OptionSpec("--srh-hdr-len-eq", .number(0...255), negatable: true, "length in units of 8 bytes"),
@@ -195,6 +195,7 @@ extension SegmentRoutingHeader {
     static let nextSegment: UInt16 = 0x1000
     static let lastSegment: UInt16 = 0x2000
     static let all: UInt16 = 0x3fff
+    static let allOfRevision0: UInt16 = 0x07ff
   }
 
   private var flags: (match: UInt16, invert: UInt16) {
@@ -217,12 +218,26 @@ extension SegmentRoutingHeader {
     return flags
   }
 
-  public func encode(to out: inout ByteWriter, family: Family) {
+  private func encodeNumbers(to out: inout ByteWriter) {
     out.write(nextHeader?.value ?? 0)
     out.write(length?.value ?? 0)
     out.write(segmentsLeft?.value ?? 0)
     out.write(lastEntry?.value ?? 0)
     out.write(tag?.value ?? 0)
+  }
+
+  /// Revision 0 has no segments.
+  public func encode(to out: inout ByteWriter, family: Family, earlier revision: UInt8) -> Bool {
+    let flags = flags
+    guard revision == 0, flags.match & ~Flag.allOfRevision0 == 0 else { return false }
+    encodeNumbers(to: &out)
+    out.write(flags.match)
+    out.write(flags.invert)
+    return true
+  }
+
+  public func encode(to out: inout ByteWriter, family: Family) {
+    encodeNumbers(to: &out)
     out.zeros(2)
     let segments = [previousSegment, nextSegment, lastSegment]
     for segment in segments { out.write(big: segment?.value.address.bits ?? 0) }
@@ -236,13 +251,17 @@ extension SegmentRoutingHeader {
     let nextHeader = try bytes.uint8("next_hdr")
     let fields = [try bytes.uint8("hdr_len"), try bytes.uint8("segs_left"), try bytes.uint8("last_entry")]
     let tag = try bytes.uint16("tag")
-    try bytes.zeros("padding", 2)
-    var segments: [(address: UInt128, mask: UInt128)] = []
-    for _ in 0..<3 { segments.append((try bytes.uint128("sid_addr"), 0)) }
-    for index in 0..<3 { segments[index].mask = try bytes.uint128("sid_msk") }
+    var segments: [(address: UInt128, mask: UInt128)] = Array(repeating: (0, 0), count: 3)
+    if revision > 0 {
+      try bytes.zeros("padding", 2)
+      for index in 0..<3 { segments[index].address = try bytes.uint128("sid_addr") }
+      for index in 0..<3 { segments[index].mask = try bytes.uint128("sid_msk") }
+    }
     let flags = try bytes.uint16("mt_flags")
     let inverted = try bytes.uint16("mt_invflags")
-    guard flags & ~Flag.all == 0, inverted & ~flags == 0 else { throw bytes.invalid("mt_flags") }
+    guard flags & ~(revision > 0 ? Flag.all : Flag.allOfRevision0) == 0, inverted & ~flags == 0 else {
+      throw bytes.invalid("mt_flags")
+    }
 
     func condition<Value>(_ value: Value, _ flag: UInt16) -> Negatable<Value>? {
       flags & flag == 0 ? nil : Negatable(value, inverted: inverted & flag != 0)

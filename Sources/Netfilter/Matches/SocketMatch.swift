@@ -26,7 +26,7 @@ public struct SocketMatch: Match {
 
 extension SocketMatch {
   public static let definition = ExtensionDefinition(
-    "socket", summary: "the packet belongs to a socket", revisions: [3], hooks: [.prerouting, .input],
+    "socket", summary: "the packet belongs to a socket", revisions: [0, 1, 2, 3], hooks: [.prerouting, .input],
     options: [
       OptionSpec("--transparent", .none, "only transparent sockets count"),
       OptionSpec("--nowildcard", .none, "sockets that listen on every address count too"),
@@ -52,9 +52,25 @@ extension SocketMatch {
 extension SocketMatch {
   public func encode(to out: inout ByteWriter, family: Family) { out.write(options.rawValue) }
 
+  /// What each revision has; revision 0, of IPv4 alone, has no bytes.
+  private static func options(of revision: UInt8) -> Options {
+    switch revision {
+    case 0: []
+    case 1: .transparent
+    case 2: [.transparent, .noWildcard]
+    default: .all
+    }
+  }
+
+  public func encode(to out: inout ByteWriter, family: Family, earlier revision: UInt8) -> Bool {
+    guard options.isSubset(of: Self.options(of: revision)), revision > 0 || family == .ipv4 else { return false }
+    if revision > 0 { out.write(options.rawValue) }
+    return true
+  }
+
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
-    options = Options(rawValue: try bytes.uint8("flags"))
-    guard options.isSubset(of: .all) else { throw bytes.invalid("flags") }
+    options = revision == 0 ? [] : Options(rawValue: try bytes.uint8("flags"))
+    guard options.isSubset(of: Self.options(of: revision)) else { throw bytes.invalid("flags") }
   }
 }
 

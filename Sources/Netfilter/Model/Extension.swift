@@ -39,7 +39,11 @@ public protocol Extension: Hashable, Sendable {
   /// Writes the kernel structure, without the header that names it and without alignment padding after it.
   func encode(to out: inout ByteWriter, family: Family)
 
-  /// Reads the kernel structure.
+  /// Writes the structure of an earlier revision, for a kernel that does not have the one of ``revision(for:)``.
+  /// - Returns: false, and nothing is written, where the value cannot be said in that revision.
+  func encode(to out: inout ByteWriter, family: Family, earlier revision: UInt8) -> Bool
+
+  /// Reads the kernel structure. What an earlier revision said is read as the value that means the same now.
   /// - Throws: ``WireError`` when a field ends early or holds what it cannot hold; the caller then keeps the
   ///   bytes as they came.
   init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError)
@@ -47,6 +51,8 @@ public protocol Extension: Hashable, Sendable {
 
 extension Extension {
   public func revision(for family: Family) -> UInt8 { Self.definition.revisions.last! }
+
+  public func encode(to out: inout ByteWriter, family: Family, earlier revision: UInt8) -> Bool { false }
 
   public func objection(to rule: Rule) -> (message: String, hint: String?)? { nil }
 
@@ -78,17 +84,4 @@ public protocol AlternativeSpelling: Match {
 public protocol AlternativeTargetSpelling: Target {
   /// The other spelling.
   var canonical: any Target { get }
-}
-
-// Until every extension has these facets.
-extension Extension {
-  public func list(to out: inout RuleWriter) { print(to: &out) }
-}
-
-extension Match {
-  public func matches(_ packet: Packet) -> Answer { .depends(on: "a facet that is not written") }
-}
-
-extension Target {
-  public func act(on packet: inout Packet) -> TargetOutcome { .depends(on: "a facet that is not written") }
 }

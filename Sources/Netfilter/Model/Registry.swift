@@ -1,153 +1,167 @@
 /// Every extension that this version knows. Adding one is its file and one line here.
+///
+/// A line repeats the names of a definition, so that finding one extension does not make the definitions, with all their
+/// options, of all others, nor what the compiler puts off until a type is first used; a test compares both.
 public struct Registry: Sendable {
-  public let matches: [any Match.Type]
-  public let targets: [any Target.Type]
-
   public static let standard = Registry(
     matches: [
-      Accounting.self,
-      AddrType.self,
-      AH.self,
-      AHv6.self,
-      BPF.self,
-      Cluster.self,
-      Comment.self,
-      ConnBytes.self,
-      ConnectionLabel.self,
-      ConnLimit.self,
-      ConnMarkMatch.self,
-      Conntrack.self,
-      ControlGroup.self,
-      CPU.self,
-      DCCP.self,
-      DestinationOptions.self,
-      DeviceGroup.self,
-      DSCPMatch.self,
-      ECNMatch.self,
-      ESP.self,
-      EUI64.self,
-      HashLimit.self,
-      Helper.self,
-      HopByHopOptions.self,
-      HopLimitMatch.self,
-      ICMP.self,
-      ICMPv6.self,
-      IPComp.self,
-      IPRange.self,
-      IPSetMatch.self,
-      IPsecPolicy.self,
-      IPv6Fragment.self,
-      IPv6Headers.self,
-      IPVS.self,
-      Length.self,
-      Limit.self,
-      MAC.self,
-      MarkMatch.self,
-      MobilityHeader.self,
-      Multiport.self,
-      OSFingerprint.self,
-      Owner.self,
-      PhysDev.self,
-      PktType.self,
-      Quota.self,
-      RateEstimateMatch.self,
-      Realm.self,
-      Recent.self,
-      RoutingHeader.self,
-      RPFilter.self,
-      SCTP.self,
-      SegmentRoutingHeader.self,
-      SocketMatch.self,
-      State.self,
-      Statistic.self,
-      StringMatch.self,
-      TCP.self,
-      TCPMSSMatch.self,
-      TimeMatch.self,
-      TOSMatch.self,
-      TTLMatch.self,
-      U32.self,
-      UDP.self,
+      .init("nfacct", Accounting.self),
+      .init("addrtype", AddrType.self),
+      .init("ah", AH.self, only: .ipv4),
+      .init("ah", AHv6.self, only: .ipv6),
+      .init("bpf", BPF.self),
+      .init("cluster", Cluster.self),
+      .init("comment", Comment.self),
+      .init("connbytes", ConnBytes.self),
+      .init("connlabel", ConnectionLabel.self),
+      .init("connlimit", ConnLimit.self),
+      .init("connmark", ConnMarkMatch.self),
+      .init("conntrack", Conntrack.self),
+      .init("cgroup", ControlGroup.self),
+      .init("cpu", CPU.self),
+      .init("dccp", DCCP.self),
+      .init("dst", DestinationOptions.self, only: .ipv6),
+      .init("devgroup", DeviceGroup.self),
+      .init("dscp", DSCPMatch.self),
+      .init("ecn", ECNMatch.self),
+      .init("esp", ESP.self),
+      .init("eui64", EUI64.self, only: .ipv6),
+      .init("hashlimit", HashLimit.self),
+      .init("helper", Helper.self),
+      .init("hbh", HopByHopOptions.self, only: .ipv6),
+      .init("hl", HopLimitMatch.self, only: .ipv6),
+      .init("icmp", ICMP.self, only: .ipv4),
+      .init("icmp6", aliases: ["icmpv6", "ipv6-icmp"], ICMPv6.self, only: .ipv6),
+      .init("ipcomp", IPComp.self),
+      .init("iprange", IPRange.self),
+      .init("set", IPSetMatch.self),
+      .init("policy", IPsecPolicy.self),
+      .init("frag", IPv6Fragment.self, only: .ipv6),
+      .init("ipv6header", IPv6Headers.self, only: .ipv6),
+      .init("ipvs", IPVS.self),
+      .init("length", Length.self),
+      .init("limit", Limit.self),
+      .init("mac", MAC.self),
+      .init("mark", MarkMatch.self),
+      .init("mh", MobilityHeader.self, only: .ipv6),
+      .init("multiport", Multiport.self),
+      .init("osf", OSFingerprint.self, only: .ipv4),
+      .init("owner", Owner.self),
+      .init("physdev", PhysDev.self),
+      .init("pkttype", PktType.self),
+      .init("quota", Quota.self),
+      .init("rateest", RateEstimateMatch.self),
+      .init("realm", Realm.self, only: .ipv4),
+      .init("recent", Recent.self),
+      .init("rt", RoutingHeader.self, only: .ipv6),
+      .init("rpfilter", RPFilter.self),
+      .init("sctp", SCTP.self),
+      .init("srh", SegmentRoutingHeader.self, only: .ipv6),
+      .init("socket", SocketMatch.self),
+      .init("state", kernelName: "conntrack", State.self, formerly: "state"),
+      .init("statistic", Statistic.self),
+      .init("string", StringMatch.self),
+      .init("tcp", TCP.self),
+      .init("tcpmss", TCPMSSMatch.self),
+      .init("time", TimeMatch.self),
+      .init("tos", TOSMatch.self),
+      .init("ttl", TTLMatch.self, only: .ipv4),
+      .init("u32", U32.self),
+      .init("udp", UDP.self),
     ],
     targets: [
-      Audit.self,
-      Checksum.self,
-      Classify.self,
-      ConnmarkTarget.self,
-      ConnSecMark.self,
-      CT.self,
-      DestinationNAT.self,
-      DNPT.self,
-      DSCPTarget.self,
-      ECNTarget.self,
-      HLTarget.self,
-      HMark.self,
-      IdleTimer.self,
-      IPSetTarget.self,
-      LEDTarget.self,
-      Log.self,
-      MarkTarget.self,
-      Masquerade.self,
-      NetMap.self,
-      NFLog.self,
-      NFQueue.self,
-      NoTrack.self,
-      RateEstTarget.self,
-      Redirect.self,
-      Reject.self,
-      SecMark.self,
-      SNPT.self,
-      SourceNAT.self,
-      SynProxy.self,
-      TCPMSS.self,
-      TCPOptionStrip.self,
-      Tee.self,
-      TOSTarget.self,
-      TProxy.self,
-      Trace.self,
-      TTLTarget.self,
+      .init("AUDIT", Audit.self),
+      .init("CHECKSUM", Checksum.self),
+      .init("CLASSIFY", Classify.self),
+      .init("CONNMARK", ConnmarkTarget.self),
+      .init("CONNSECMARK", ConnSecMark.self),
+      .init("CT", CT.self),
+      .init("DNAT", DestinationNAT.self),
+      .init("DNPT", DNPT.self, only: .ipv6),
+      .init("DSCP", DSCPTarget.self),
+      .init("ECN", ECNTarget.self, only: .ipv4),
+      .init("HL", HLTarget.self, only: .ipv6),
+      .init("HMARK", HMark.self),
+      .init("IDLETIMER", IdleTimer.self),
+      .init("SET", IPSetTarget.self),
+      .init("LED", LEDTarget.self),
+      .init("LOG", Log.self),
+      .init("MARK", MarkTarget.self),
+      .init("MASQUERADE", Masquerade.self),
+      .init("NETMAP", NetMap.self),
+      .init("NFLOG", NFLog.self),
+      .init("NFQUEUE", NFQueue.self),
+      .init("NOTRACK", kernelName: "CT", NoTrack.self, formerly: "NOTRACK"),
+      .init("RATEEST", RateEstTarget.self),
+      .init("REDIRECT", Redirect.self),
+      .init("REJECT", Reject.self),
+      .init("SECMARK", SecMark.self),
+      .init("SNPT", SNPT.self, only: .ipv6),
+      .init("SNAT", SourceNAT.self),
+      .init("SYNPROXY", SynProxy.self),
+      .init("TCPMSS", TCPMSS.self),
+      .init("TCPOPTSTRIP", TCPOptionStrip.self),
+      .init("TEE", Tee.self),
+      .init("TOS", TOSTarget.self),
+      .init("TPROXY", TProxy.self),
+      .init("TRACE", Trace.self),
+      .init("TTL", TTLTarget.self, only: .ipv4),
     ])
 
-  private let matchesByName: NameTable<any Match.Type>
-  private let targetsByName: NameTable<any Target.Type>
-  private let matchesByKernelName: KernelNameTable<any Match.Type>
-  private let targetsByKernelName: KernelNameTable<any Target.Type>
+  package let knownMatches: [MatchLine]
+  package let knownTargets: [TargetLine]
 
-  public init(matches: [any Match.Type], targets: [any Target.Type]) {
-    self.matches = matches
-    self.targets = targets
-    matchesByName = NameTable(matches.map { ($0, $0.definition) })
-    targetsByName = NameTable(targets.map { ($0, $0.definition) })
-    matchesByKernelName = KernelNameTable(matches.map { ($0, $0.definition) })
-    targetsByKernelName = KernelNameTable(targets.map { ($0, $0.definition) })
+  package init(matches: [MatchLine], targets: [TargetLine]) {
+    knownMatches = matches
+    knownTargets = targets
   }
+
+  public var matches: [any Match.Type] { knownMatches.map { $0.type() } }
+  public var targets: [any Target.Type] { knownTargets.map { $0.type() } }
 
   /// The match of this name in text.
   public func match(named name: String, family: Family) -> (any Match.Type)? {
-    matchesByName.find(NameKey(name.utf8), family)
+    knownMatches.place(of: NameKey(name.utf8), family).map { knownMatches[$0].type() }
   }
 
   public func target(named name: String, family: Family) -> (any Target.Type)? {
-    targetsByName.find(NameKey(name.utf8), family)
+    knownTargets.place(of: NameKey(name.utf8), family).map { knownTargets[$0].type() }
   }
 
   func match(named word: Token, family: Family) -> (any Match.Type)? {
-    matchesByName.find(NameKey(word.bytes), family)
+    knownMatches.place(of: NameKey(word.bytes), family).map { knownMatches[$0].type() }
   }
 
   func target(named word: Token, family: Family) -> (any Target.Type)? {
-    targetsByName.find(NameKey(word.bytes), family)
+    knownTargets.place(of: NameKey(word.bytes), family).map { knownTargets[$0].type() }
   }
 
   /// The matches that the kernel knows by this name in this revision; two spellings of one structure give two.
   func matches(kernelName: String, revision: UInt8, family: Family) -> [any Match.Type] {
     guard let key = NameKey(kernelName.utf8) else { return [] }
-    return matchesByKernelName.entries.filter { $0.isMeant(key, revision, family) }.map(\.type)
+    return knownMatches.filter { $0.names.isMeant(key, revision, family) }.map { $0.type() }
+      .filter { $0.definition.revisions.contains(revision) }
   }
 
   func targets(kernelName: String, revision: UInt8, family: Family) -> [any Target.Type] {
     guard let key = NameKey(kernelName.utf8) else { return [] }
-    return targetsByKernelName.entries.filter { $0.isMeant(key, revision, family) }.map(\.type)
+    return knownTargets.filter { $0.names.isMeant(key, revision, family) }.map { $0.type() }
+      .filter { $0.definition.revisions.contains(revision) }
+  }
+
+  /// Whether the kernel has, or had, this extension in several revisions that are known here.
+  package func hasEarlierRevisions(kernelName: String, isTarget: Bool) -> Bool {
+    let definitions =
+      isTarget
+      ? knownTargets.filter { $0.names.kernelName.isEqual(kernelName) }.map { $0.type().definition }
+      : knownMatches.filter { $0.names.kernelName.isEqual(kernelName) }.map { $0.type().definition }
+    return definitions.contains { $0.revisions.count > 1 }
+  }
+
+  /// The definitions of the extensions whose kernel name begins with these eight bytes (``RuleList/nameKey(_:)``).
+  func definitions(beginning key: UInt64) -> [ExtensionDefinition] {
+    knownMatches.filter { $0.names.beginning == key }.map { $0.type().definition }
+      + knownTargets.filter { $0.names.beginning == key }.map { $0.type().definition }
   }
 }
 
@@ -182,9 +196,8 @@ extension Registry {
     any Match
   )? {
     guard let key else { return nil }
-    let entries = matchesByKernelName.entries
-    for index in 0..<entries.count where entries[index].isMeant(key, revision, family) {
-      if let match = Self.decode(entries[index].type, revision, family, payload) { return match }
+    for index in 0..<knownMatches.count where knownMatches[index].names.isMeant(key, revision, family) {
+      if let match = Self.decode(knownMatches[index].type(), revision, family, payload) { return match }
     }
     return nil
   }
@@ -193,17 +206,17 @@ extension Registry {
     any Target
   )? {
     guard let key else { return nil }
-    let entries = targetsByKernelName.entries
-    for index in 0..<entries.count where entries[index].isMeant(key, revision, family) {
-      if let target = Self.decode(entries[index].type, revision, family, payload) { return target }
+    for index in 0..<knownTargets.count where knownTargets[index].names.isMeant(key, revision, family) {
+      if let target = Self.decode(knownTargets[index].type(), revision, family, payload) { return target }
     }
     return nil
   }
 
-  /// nil when the type cannot read the bytes to their end.
+  /// nil when the type does not know the revision or cannot read the bytes to their end.
   private static func decode<T: Extension>(
     _ type: T.Type, _ revision: UInt8, _ family: Family, _ payload: RawSpan
   ) -> T? {
+    guard T.definition.revisions.contains(revision) else { return nil }
     do throws(WireError) {
       var reader = ByteReader(payload)
       let value = try type.init(decoding: &reader, revision: revision, family: family)
@@ -230,6 +243,13 @@ struct NameKey: Hashable, Sendable {
     self.bits = bits
   }
 
+  init(_ name: StaticString) {
+    guard let key = NameKey(UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)) else {
+      preconditionFailure("'\(name)' is longer than an extension's name")
+    }
+    self = key
+  }
+
   /// From a field whose first bytes, up to a zero, are the name; nil when no zero is among them.
   init?(padded field: UInt128) {
     var bits = field
@@ -243,53 +263,92 @@ struct NameKey: Hashable, Sendable {
   }
 }
 
-/// Types by the names they answer to in text.
-private struct NameTable<Type: Sendable>: Sendable {
-  private let entries: [(key: NameKey, isIPv4: Bool, isIPv6: Bool, type: Type)]
-
-  init(_ types: [(Type, ExtensionDefinition)]) {
-    entries = types.flatMap { type, definition in
-      ([definition.name] + definition.aliases).map { name in
-        guard let key = NameKey(name.utf8) else { preconditionFailure("'\(name)' is longer than an extension's name") }
-        return (key, definition.families.contains(.ipv4), definition.families.contains(.ipv6), type)
-      }
-    }
-  }
-
-  func find(_ key: NameKey?, _ family: Family) -> Type? {
-    guard let key else { return nil }
-    for index in 0..<entries.count where entries[index].key == key {
-      if family == .ipv4 ? entries[index].isIPv4 : entries[index].isIPv6 { return entries[index].type }
-    }
-    return nil
+extension StaticString {
+  fileprivate func isEqual(_ text: String) -> Bool {
+    text.utf8.elementsEqual(UnsafeBufferPointer(start: utf8Start, count: utf8CodeUnitCount))
   }
 }
 
-/// Types by the names and revisions of their kernel structures.
-private struct KernelNameTable<Type: Sendable>: Sendable {
-  struct Entry: Sendable {
-    let key: NameKey
-    /// A bit for each revision.
-    let revisions: UInt64
-    let isIPv4: Bool
-    let isIPv6: Bool
-    let type: Type
+/// The names that an extension answers to, in text and in the kernel.
+package struct ExtensionNames: Sendable {
+  package let name: StaticString
+  package let kernelName: StaticString
+  package let aliases: [StaticString]
+  /// The only family that has it; nil for both.
+  package let family: Family?
+  fileprivate let key: NameKey
+  fileprivate let kernelKey: NameKey
+  /// The kernel's name of a structure of its own that only older programs write; it is read as revision 0.
+  fileprivate let formerKey: NameKey?
 
-    func isMeant(_ key: NameKey, _ revision: UInt8, _ family: Family) -> Bool {
-      key == self.key && revision < 64 && revisions >> UInt64(revision) & 1 == 1 && (family == .ipv4 ? isIPv4 : isIPv6)
-    }
+  fileprivate init(
+    _ name: StaticString, _ kernelName: StaticString?, _ aliases: [StaticString], _ family: Family?,
+    _ formerName: StaticString?
+  ) {
+    self.name = name
+    self.kernelName = kernelName ?? name
+    self.aliases = aliases
+    self.family = family
+    key = NameKey(name)
+    kernelKey = kernelName.map { NameKey($0) } ?? key
+    formerKey = formerName.map { NameKey($0) }
   }
 
-  let entries: [Entry]
+  /// The kernel name's first bytes, as ``RuleList/nameKey(_:)`` makes them.
+  fileprivate var beginning: UInt64 { RuleList.nameKey(kernelName) }
 
-  init(_ types: [(Type, ExtensionDefinition)]) {
-    entries = types.map { type, definition in
-      guard let key = NameKey(definition.kernelName.utf8) else {
-        preconditionFailure("'\(definition.kernelName)' is longer than an extension's name")
-      }
-      return Entry(
-        key: key, revisions: definition.revisions.reduce(0) { $0 | 1 << UInt64($1) },
-        isIPv4: definition.families.contains(.ipv4), isIPv6: definition.families.contains(.ipv6), type: type)
+  fileprivate func isFor(_ family: Family) -> Bool { self.family == nil || self.family == family }
+
+  /// Whether a structure of this name and revision may be one of this extension.
+  fileprivate func isMeant(_ key: NameKey, _ revision: UInt8, _ family: Family) -> Bool {
+    guard isFor(family) else { return false }
+    guard let formerKey else { return key == kernelKey }
+    return revision == 0 ? key == formerKey : key == kernelKey
+  }
+}
+
+/// One match: its names, and its type, which is made when it is asked for.
+package struct MatchLine: Sendable, NamedLine {
+  package let names: ExtensionNames
+  package let type: @Sendable () -> any Match.Type
+
+  package init(
+    _ name: StaticString, kernelName: StaticString? = nil, aliases: [StaticString] = [],
+    _ type: @autoclosure @escaping @Sendable () -> any Match.Type, only family: Family? = nil,
+    formerly formerName: StaticString? = nil
+  ) {
+    names = ExtensionNames(name, kernelName, aliases, family, formerName)
+    self.type = type
+  }
+}
+
+/// See ``MatchLine``.
+package struct TargetLine: Sendable, NamedLine {
+  package let names: ExtensionNames
+  package let type: @Sendable () -> any Target.Type
+
+  package init(
+    _ name: StaticString, kernelName: StaticString? = nil, aliases: [StaticString] = [],
+    _ type: @autoclosure @escaping @Sendable () -> any Target.Type, only family: Family? = nil,
+    formerly formerName: StaticString? = nil
+  ) {
+    names = ExtensionNames(name, kernelName, aliases, family, formerName)
+    self.type = type
+  }
+}
+
+private protocol NamedLine {
+  var names: ExtensionNames { get }
+}
+
+extension Array where Element: NamedLine {
+  /// Where the extension of this name in text stands.
+  fileprivate func place(of key: NameKey?, _ family: Family) -> Int? {
+    guard let key else { return nil }
+    for index in 0..<count where self[index].names.key == key && self[index].names.isFor(family) { return index }
+    for index in 0..<count where !self[index].names.aliases.isEmpty && self[index].names.isFor(family) {
+      if self[index].names.aliases.contains(where: { NameKey($0) == key }) { return index }
     }
+    return nil
   }
 }

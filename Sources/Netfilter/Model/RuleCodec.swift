@@ -70,13 +70,34 @@ extension RuleCodec {
       append(match, family, to: &out)
     }
     out.patch(UInt16(out.count - start), at: start + layout.targetOffset)
-    switch rule.target {
-    case .none: appendStandard("", to: &out)
-    case .verdict(let verdict): appendStandard("\(verdict.label)", to: &out)
-    case .jump(let chain), .goto(let chain): appendStandard(chain.text, verdict: jumpMarker, to: &out)
-    case .extension(let target): append(target, family, to: &out)
+    if case .extension(let target) = rule.target {
+      append(target, family, to: &out)
+    } else {
+      appendStandard(rule.target, to: &out)
     }
     out.patch(UInt16(truncatingIfNeeded: out.count - start), at: start + layout.nextOffset)
+  }
+
+  /// Appends a rule for a kernel that lacks the revisions which ``encode(_:family:to:)`` writes.
+  /// - Parameter revision: the one to write of each extension.
+  /// - Returns: the extension that cannot be said in it; the rule is then not whole. nil when all is well.
+  package static func encode(
+    _ rule: Rule, family: Family, to out: inout ByteWriter, revision: (any Extension) -> UInt8
+  ) -> (any Extension)? {
+    let layout = Layout.of(family)
+    let start = out.count
+    encodeHead(rule, family, to: &out)
+    for match in rule.matches {
+      guard append(match, family, earlier: revision(match), to: &out) else { return match }
+    }
+    out.patch(UInt16(out.count - start), at: start + layout.targetOffset)
+    if case .extension(let target) = rule.target {
+      guard append(target, family, earlier: revision(target), to: &out) else { return target }
+    } else {
+      appendStandard(rule.target, to: &out)
+    }
+    out.patch(UInt16(truncatingIfNeeded: out.count - start), at: start + layout.nextOffset)
+    return nil
   }
 
   private static func encodeHead(_ rule: Rule, _ family: Family, to out: inout ByteWriter) {
@@ -132,6 +153,34 @@ extension RuleCodec {
     part.encode(to: &out, family: family)
     out.align(alignment, from: start)
     out.patch(UInt16(truncatingIfNeeded: out.count - start), at: start)
+  }
+
+  /// - Returns: false when the extension cannot be said in this revision.
+  private static func append(
+    _ part: some Extension, _ family: Family, earlier revision: UInt8, to out: inout ByteWriter
+  )
+    -> Bool
+  {
+    guard revision != part.revision(for: family) else {
+      append(part, family, to: &out)
+      return true
+    }
+    let start = out.count
+    out.write(UInt16(0))
+    out.write(text: part.kernelName, size: extensionNameSize)
+    out.write(revision)
+    guard part.encode(to: &out, family: family, earlier: revision) else { return false }
+    out.align(alignment, from: start)
+    out.patch(UInt16(truncatingIfNeeded: out.count - start), at: start)
+    return true
+  }
+
+  private static func appendStandard(_ target: RuleTarget, to out: inout ByteWriter) {
+    switch target {
+    case .verdict(let verdict): appendStandard("\(verdict.label)", to: &out)
+    case .jump(let chain), .goto(let chain): appendStandard(chain.text, verdict: jumpMarker, to: &out)
+    case .none, .extension: appendStandard("", to: &out)
+    }
   }
 
   /// A verdict by its label, a jump by its chain, or nothing where the label is empty.

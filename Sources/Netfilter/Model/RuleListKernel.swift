@@ -130,14 +130,14 @@ extension RuleList {
 
   private static let verdictKeys = Verdict.allCases.map { (nameKey("\($0.label)"), $0) }
 
-  /// Whether the rule jumps by name, or holds an extension whose name begins with one of `keys` (see ``nameKey(_:)``).
-  /// A look at the bytes, which saves decoding the rules of which neither is true.
-  func jumpsOrHolds(_ keys: [UInt64], at index: Int) -> Bool { holds(keys, orJumps: true, at: index) }
+  /// Whether the rule jumps by name, or holds an extension of which `isSought` is true by the beginning of its name (see
+  /// ``nameKey(_:)``). A look at the bytes, which saves decoding the rules of which neither is true.
+  func jumpsOrHolds(at index: Int, _ isSought: (UInt64) -> Bool) -> Bool { holds(orJumps: true, at: index, isSought) }
 
-  /// The second of these alone.
-  func holds(_ keys: [UInt64], at index: Int) -> Bool { holds(keys, orJumps: false, at: index) }
+  /// Whether the rule holds an extension of which `isSought` is true by the beginning of its name.
+  func holds(at index: Int, _ isSought: (UInt64) -> Bool) -> Bool { holds(orJumps: false, at: index, isSought) }
 
-  private func holds(_ keys: [UInt64], orJumps: Bool, at index: Int) -> Bool {
+  private func holds(orJumps: Bool, at index: Int, _ isSought: (UInt64) -> Bool) -> Bool {
     let start = Int(starts[index])
     let layout = RuleCodec.Layout.of(family)
     return bytes.withUnsafeBytes { all in
@@ -145,21 +145,89 @@ extension RuleList {
       var offset = start + layout.size
       while offset <= target {
         let size = Int(all.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
-        if keys.contains(all.loadUnaligned(fromByteOffset: offset + 2, as: UInt64.self)) { return true }
-        if orJumps, offset == target, size == RuleCodec.standardTargetSize {
-          return all.loadUnaligned(fromByteOffset: offset + RuleCodec.extensionHeaderSize, as: UInt32.self)
+        if orJumps, offset == target, size == RuleCodec.standardTargetSize,
+          all.loadUnaligned(fromByteOffset: offset + RuleCodec.extensionHeaderSize, as: UInt32.self)
             == RuleCodec.jumpMarker
+        {
+          return true
         }
+        if isSought(all.loadUnaligned(fromByteOffset: offset + 2, as: UInt64.self)) { return true }
         offset += size
       }
       return false
     }
   }
 
+  /// Calls `body` with every extension that has a revision above 0: its rule, its name's field and revision as two
+  /// overlapping numbers, its revision, and whether it is the target.
+  package func forEachRevised(_ body: (Int, _ key: RevisedName) -> Void) {
+    let layout = RuleCodec.Layout.of(family)
+    bytes.withUnsafeBytes { all in
+      for index in indices {
+        let start = Int(starts[index])
+        let target = start + Int(all.loadUnaligned(fromByteOffset: start + layout.targetOffset, as: UInt16.self))
+        var offset = start + layout.size
+        while offset <= target {
+          if all[offset + RuleCodec.extensionHeaderSize - 1] > 0 {
+            body(
+              index,
+              RevisedName(
+                first: all.loadUnaligned(fromByteOffset: offset + 2, as: UInt128.self),
+                last: all.loadUnaligned(fromByteOffset: offset + RuleCodec.extensionHeaderSize - 16, as: UInt128.self),
+                isTarget: offset == target))
+          }
+          offset += Int(all.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
+        }
+      }
+    }
+  }
+
+  /// The name and revision of an extension, cheap to compare.
+  package struct RevisedName: Equatable {
+    fileprivate let first: UInt128
+    fileprivate let last: UInt128
+    package let isTarget: Bool
+
+    package var revision: UInt8 { UInt8(truncatingIfNeeded: last.bigEndian) }
+
+    /// nil for a name that no known extension has, since it is too long.
+    package var name: String? {
+      let bytes = (0..<16).map { UInt8(truncatingIfNeeded: first.bigEndian >> UInt128(120 - 8 * $0)) }
+      guard let end = bytes.firstIndex(of: 0) else { return nil }
+      return String(decoding: bytes[..<end], as: UTF8.self)
+    }
+  }
+
+  /// The same list where some rules are replaced, each by the one that `other` holds at the index given for it. Positions
+  /// and counters stay.
+  package func replacing(_ sources: [Int: Int], from other: RuleList) -> RuleList {
+    var result = RuleList(family: family)
+    result.reserve(rules: count, bytes: bytes.count)
+    for index in indices {
+      guard let source = sources[index] else {
+        result.copy(index, from: self)
+        continue
+      }
+      result.note(position(of: index)?.packed ?? 0)
+      result.starts.append(UInt32(result.bytes.count))
+      result.bytes.append(contentsOf: other.bytes[other.range(of: source)])
+      result.setCounters(counters(of: index), of: index)
+    }
+    return result
+  }
+
   /// The first eight bytes of a kernel name, zero-padded.
   static func nameKey(_ name: String) -> UInt64 {
     var key: UInt64 = 0
     withUnsafeMutableBytes(of: &key) { for (place, byte) in name.utf8.prefix(8).enumerated() { $0[place] = byte } }
+    return key
+  }
+
+  static func nameKey(_ name: StaticString) -> UInt64 {
+    var key: UInt64 = 0
+    withUnsafeMutableBytes(of: &key) {
+      for place in 0..<Swift.min(8, name.utf8CodeUnitCount) { $0[place] = name.utf8Start[place] }
+    }
     return key
   }
 

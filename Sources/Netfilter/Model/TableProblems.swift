@@ -75,12 +75,11 @@ private struct JumpGraph {
 
   init(_ table: Table, _ registry: Registry) {
     self.table = table
-    let definitions = registry.matches.map { $0.definition } + registry.targets.map { $0.definition }
-    let restrictedNames = definitions.filter { $0.isRestricted }.map { RuleList.nameKey($0.kernelName) }
+    var restrictions = Restrictions(registry: registry)
     jumps = Array(repeating: [], count: table.chains.count)
     restricted = Array(repeating: [], count: table.chains.count)
     for (index, chain) in table.chains.enumerated() {
-      for place in chain.rules.indices where chain.rules.jumpsOrHolds(restrictedNames, at: place) {
+      for place in chain.rules.indices where chain.rules.jumpsOrHolds(at: place, { restrictions.contain($0) }) {
         note(chain.rules.rule(at: place, registry: registry), chain, index, place)
       }
     }
@@ -109,7 +108,7 @@ private struct JumpGraph {
     enum Colour { case white, grey, black }
     var colour = [Colour](repeating: .white, count: jumps.count)
     var found: [TableProblem] = []
-    for start in jumps.indices where colour[start] == .white {
+    for start in jumps.indices where table.chains[start].hook != nil && colour[start] == .white {
       var stack = [(chain: start, next: 0)]
       colour[start] = .grey
       while let (chain, next) = stack.last {
@@ -149,6 +148,22 @@ private struct JumpGraph {
       }
     }
     return reached
+  }
+}
+
+/// Which extensions are restricted, asked by the beginning of their kernel names. The answers are kept: a table holds few
+/// extensions, and the definitions of all others are not made.
+private struct Restrictions {
+  let registry: Registry
+  private var answers: [(key: UInt64, isRestricted: Bool)] = []
+
+  init(registry: Registry) { self.registry = registry }
+
+  mutating func contain(_ key: UInt64) -> Bool {
+    for index in 0..<answers.count where answers[index].key == key { return answers[index].isRestricted }
+    let isRestricted = registry.definitions(beginning: key).contains { $0.isRestricted }
+    answers.append((key, isRestricted))
+    return isRestricted
   }
 }
 

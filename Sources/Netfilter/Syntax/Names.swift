@@ -95,12 +95,19 @@ extension Names {
   ///
   /// - Parameters:
   ///   - proto: the protocol whose service it has to be; nil for any.
-  ///   - decimal: take decimal numbers only, as iptables does where it asks getaddrinfo(3); elsewhere `0x16` is one too.
+  ///   - decimal: read the number as getaddrinfo(3) does, which iptables asks in some places: decimal digits, of whose
+  ///     value 16 bits are kept. Elsewhere `0x16` is a number too.
   package func port(_ token: Token, _ proto: IPProtocol?, option: StaticString, decimal: Bool = false)
     throws(SyntaxError) -> UInt16
   {
     if let number = decimal ? token.decimal : token.number {
       guard number <= 65535 else {
+        if decimal {
+          let port = UInt16(truncatingIfNeeded: number)
+          warned?(
+            SyntaxError(at: token, "\(option): \(number) is not a port; it is taken for \(port), as iptables does"))
+          return port
+        }
         throw SyntaxError(at: token, "\(option): \(number) is not a port", hint: "ports go from 0 to 65535")
       }
       return UInt16(number)

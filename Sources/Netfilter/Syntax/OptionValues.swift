@@ -206,7 +206,7 @@ extension OptionValues {
 
   package func portRange(_ name: StaticString, _ proto: IPProtocol?) throws(SyntaxError) -> PortRange? {
     guard let token = token(name) else { return nil }
-    return try names.portRange(token, proto, option: name, decimal: true)
+    return try names.portRange(token, proto, option: name)
   }
 
   /// See ``Names/portBounds(_:_:option:)``.

@@ -86,7 +86,7 @@ public struct ConnectionEvents: OptionSet, Hashable, Sendable {
 
 extension CT {
   public static let definition = ExtensionDefinition(
-    "CT", summary: "what connection tracking does with the connection", revisions: [2], tables: [.raw],
+    "CT", summary: "what connection tracking does with the connection", revisions: [0, 1, 2], tables: [.raw],
     options: [
       OptionSpec("--notrack", .none, "keep the packet out of connection tracking"),
       OptionSpec("--helper", .string(maxBytes: 15), "the helper that watches the connection, such as ftp"),
@@ -228,10 +228,32 @@ extension CT {
     out.zeros(Self.privateSize)
   }
 
+  /// Revisions 0 and 1 have one zone for both directions, and revision 0 no timeout.
+  public func encode(to out: inout ByteWriter, family: Family, earlier revision: UInt8) -> Bool {
+    guard revision == 1 || revision == 0 && timeout == nil, zone == nil || zone?.direction == .both else {
+      return false
+    }
+    var id: UInt16 = 0
+    switch zone?.number {
+    case nil: break
+    case .id(let number): id = number
+    case .mark: return false
+    }
+    out.write(isUntracked ? Flag.untracked : 0)
+    out.write(id)
+    out.write(events.rawValue)
+    out.write(UInt32(tellsNewExpectations ? 1 : 0))
+    out.write(helper)
+    if revision == 1 { out.write(timeout) }
+    out.zeros(revision == 1 ? Self.privateSize : 12)
+    return true
+  }
+
   /// - Throws: ``WireError`` for what text cannot say, and for ``NoTrack``.
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
     let flags = try bytes.uint16("flags")
-    guard flags & ~(Flag.known & ~Flag.alias) == 0 else { throw bytes.invalid("flags") }
+    let known = revision == 2 ? Flag.known & ~Flag.alias : Flag.untracked
+    guard flags & ~known == 0 else { throw bytes.invalid("flags") }
     let id = try bytes.uint16("zone")
     let events = ConnectionEvents(rawValue: try bytes.uint32("ct_events"))
     guard events.isSubset(of: .all) else { throw bytes.invalid("ct_events") }
@@ -239,7 +261,8 @@ extension CT {
     guard expectationEvents <= 1 else { throw bytes.invalid("exp_events") }
     self.init(
       isUntracked: flags & Flag.untracked != 0, helper: try bytes.bareName("helper"),
-      timeout: try bytes.bareName("timeout"), events: events, tellsNewExpectations: expectationEvents == 1)
+      timeout: revision == 0 ? nil : try bytes.bareName("timeout"), events: events,
+      tellsNewExpectations: expectationEvents == 1)
     try bytes.zeros("ct", Self.privateSize)
     let isMark = flags & Flag.zoneIsMark != 0
     guard !isMark || id == 0 else { throw bytes.invalid("zone") }

@@ -43,7 +43,7 @@ extension ConnmarkTarget {
   private static let operations = sets + ["--save-mark", "--restore-mark"]
 
   public static let definition = ExtensionDefinition(
-    "CONNMARK", summary: "set the connection's mark", revisions: [2],
+    "CONNMARK", summary: "set the connection's mark", revisions: [1, 2],
     options: [
       OptionSpec("--set-xmark", .mark, excludes: operations, "clear the bits of MASK and flip those of VALUE"),
       OptionSpec("--set-mark", .mark, excludes: operations, "clear the bits of MASK and set those of VALUE"),
@@ -176,6 +176,23 @@ extension ConnmarkTarget {
   }
 
   public func encode(to out: inout ByteWriter, family: Family) {
+    let mode = encodeMarks(to: &out)
+    out.write(UInt8(shift?.isRight == true ? 1 : 0))
+    out.write(shift?.bits ?? 0)
+    out.write(mode)
+    out.zeros(1)
+  }
+
+  /// Revision 1 does not move bits.
+  public func encode(to out: inout ByteWriter, family: Family, earlier revision: UInt8) -> Bool {
+    guard revision == 1, shift == nil else { return false }
+    out.write(encodeMarks(to: &out))
+    out.zeros(3)
+    return true
+  }
+
+  /// Writes the three numbers and returns the mode.
+  private func encodeMarks(to out: inout ByteWriter) -> UInt8 {
     let mode: UInt8
     switch operation {
     case .set(let value, let mask):
@@ -190,10 +207,7 @@ extension ConnmarkTarget {
       mode = Mode.restore
       Self.encode(packetMask, connectionMask, to: &out)
     }
-    out.write(UInt8(shift?.isRight == true ? 1 : 0))
-    out.write(shift?.bits ?? 0)
-    out.write(mode)
-    out.zeros(1)
+    return mode
   }
 
   private static func encode(_ packetMask: UInt32, _ connectionMask: UInt32, to out: inout ByteWriter) {
@@ -206,10 +220,10 @@ extension ConnmarkTarget {
     let value = try bytes.uint32("ctmark")
     let connectionMask = try bytes.uint32("ctmask")
     let packetMask = try bytes.uint32("nfmask")
-    let direction = try bytes.uint8("shift_dir")
-    let bits = try bytes.uint8("shift_bits")
+    let direction = revision == 1 ? 0 : try bytes.uint8("shift_dir")
+    let bits = revision == 1 ? 0 : try bytes.uint8("shift_bits")
     let mode = try bytes.uint8("mode")
-    try bytes.zeros("padding", 1)
+    try bytes.zeros("padding", revision == 1 ? 3 : 1)
     shift = MarkShift(bits, right: direction == 1)
     guard direction <= 1, shift != nil || bits == 0 && direction == 0 else { throw bytes.invalid("shift_bits") }
     switch mode {

@@ -58,7 +58,7 @@ extension OptionValues {
   private func prefix(_ name: StaticString) throws(SyntaxError) -> AddressMask {
     guard let host = try hostAndLength(name), host.length <= 64,
       let network = AddressMask(host.address, prefixLength: host.length)
-    else { throw error(name, "a prefix has at most 64 bits", hint: "for example: \(name) 2001:db8::/48") }
+    else { throw error(name, "a prefix has at most 64 bits", hint: "for example: \(name) 2001:db8::/48").byKernel }
     guard network.address == host.address else {
       throw error(name, "the address has bits behind its prefix", hint: "write \(name) \(network)")
     }

@@ -46,24 +46,24 @@ extension DestinationNAT {
 extension DestinationNAT {
   public func revision(for family: Family) -> UInt8 { kernelRevision }
 
-  private static func structure(_ revision: UInt8, _ family: Family) -> NATRange.Structure? {
-    switch (revision, family) {
-    case (0, .ipv4): .multiRange
-    case (1, .ipv6): .range
-    case (2, _): .range2
-    default: nil
-    }
-  }
-
   public func encode(to out: inout ByteWriter, family: Family) {
-    guard let structure = Self.structure(kernelRevision, family) else {
+    guard let structure = NATRange.Structure(kernelRevision, family) else {
       preconditionFailure("DNAT has no revision \(kernelRevision) for \(family)")
     }
     range.encode(as: structure, to: &out, family: family)
   }
 
+  /// Revisions 0, of IPv4, and 1, of IPv6, do not shift ports.
+  public func encode(to out: inout ByteWriter, family: Family, earlier revision: UInt8) -> Bool {
+    guard let structure = NATRange.Structure(revision, family), revision < 2, range.ports?.base == nil else {
+      return false
+    }
+    range.encode(as: structure, to: &out, family: family)
+    return true
+  }
+
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
-    guard let structure = Self.structure(revision, family) else { throw bytes.invalid("revision") }
+    guard let structure = NATRange.Structure(revision, family) else { throw bytes.invalid("revision") }
     let range = try NATRange(decoding: &bytes, as: structure, family: family, options: [.random, .persistent])
     guard let target = DestinationNAT(range, revision: revision) else { throw bytes.invalid("flags") }
     self = target

@@ -28,7 +28,7 @@ public struct IdleTimer: Target {
 
 extension IdleTimer {
   public static let definition = ExtensionDefinition(
-    "IDLETIMER", summary: "tell when no packet has come for a while", revisions: [1],
+    "IDLETIMER", summary: "tell when no packet has come for a while", revisions: [0, 1],
     options: [
       OptionSpec(
         "--timeout", .number(UInt64(timeouts.lowerBound)...UInt64(timeouts.upperBound)), required: true,
@@ -75,15 +75,24 @@ extension IdleTimer {
     out.zeros(Self.privateSize)
   }
 
+  /// Revision 0 wakes no machine.
+  public func encode(to out: inout ByteWriter, family: Family, earlier revision: UInt8) -> Bool {
+    guard revision == 0, !isAlarm else { return false }
+    out.write(timeout)
+    out.write(label)
+    out.zeros(8)
+    return true
+  }
+
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
     let timeout = try bytes.uint32("timeout")
     guard let label: BareName<27> = try bytes.bareName("label") else { throw bytes.invalid("label") }
-    try bytes.zeros("send_nl_msg", 1)
-    let type = try bytes.uint8("timer_type")
+    if revision > 0 { try bytes.zeros("send_nl_msg", 1) }
+    let type = revision > 0 ? try bytes.uint8("timer_type") : 0
     guard type <= 1, let target = IdleTimer(timeout: timeout, label: label, isAlarm: type == 1) else {
       throw bytes.invalid("timer_type")
     }
-    try bytes.zeros("timer", Self.privateSize)
+    try bytes.zeros("timer", revision > 0 ? Self.privateSize : 8)
     self = target
   }
 }

@@ -280,6 +280,16 @@ extension NATRange {
     case range
     /// `struct nf_nat_range2`: `nf_nat_range` and a base port.
     case range2
+
+    /// The structure of this revision of SNAT and DNAT; nil where the family has none.
+    init?(_ revision: UInt8, _ family: Family) {
+      switch (revision, family) {
+      case (0, .ipv4): self = .multiRange
+      case (1, .ipv6): self = .range
+      case (2, _): self = .range2
+      default: return nil
+      }
+    }
   }
 
   private enum Flag {

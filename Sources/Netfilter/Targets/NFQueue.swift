@@ -35,7 +35,7 @@ public struct QueueRange: Hashable, Sendable {
 
 extension NFQueue {
   public static let definition = ExtensionDefinition(
-    "NFQUEUE", summary: "let a program decide about the packet", revisions: [3],
+    "NFQUEUE", summary: "let a program decide about the packet", revisions: [0, 1, 2, 3],
     options: [
       OptionSpec("--queue-num", .number(0...65535), excludes: ["--queue-balance"], "the queue; 0 if not given"),
       OptionSpec(
@@ -115,11 +115,29 @@ extension NFQueue {
     out.write(flags)
   }
 
+  /// Revision 0 has one queue, revision 1 several, revision 2 the bypass too.
+  public func encode(to out: inout ByteWriter, family: Family, earlier revision: UInt8) -> Bool {
+    guard revision < 3, !isBypassed || revision == 2 else { return false }
+    switch queues {
+    case .one(let number):
+      out.write(number)
+      if revision > 0 { out.write(UInt16(1)) }
+    case .several(let range):
+      guard revision > 0, !range.isByProcessor else { return false }
+      out.write(range.first)
+      out.write(range.last - range.first + 1)
+    }
+    if revision == 2 { out.write(isBypassed ? Flag.bypass : 0) }
+    return true
+  }
+
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
     let first = try bytes.uint16("queuenum")
-    let count = try bytes.uint16("queues_total")
-    let flags = try bytes.uint16("flags")
-    guard flags <= 0x3, count > 0, UInt32(first) + UInt32(count) - 1 <= 65535 else { throw bytes.invalid("flags") }
+    let count = revision > 0 ? try bytes.uint16("queues_total") : 1
+    let flags = revision > 1 ? try bytes.uint16("flags") : 0
+    guard flags <= (revision == 3 ? 0x3 : 0x1), count > 0, UInt32(first) + UInt32(count) - 1 <= 65535 else {
+      throw bytes.invalid("flags")
+    }
     isBypassed = flags & Flag.bypass != 0
     let isByProcessor = flags & Flag.byProcessor != 0
     if let range = QueueRange(first, through: first + (count - 1), isByProcessor: isByProcessor) {

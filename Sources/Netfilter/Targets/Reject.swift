@@ -103,6 +103,7 @@ extension Reject {
     guard reply == .tcpReset(options.family) else { return }
     guard let proto = options.proto, proto == Negatable(.tcp) else {
       throw options.error("--reject-with", "only TCP connections can be reset", hint: "the rule has to say -p tcp")
+        .byKernel
     }
   }
 

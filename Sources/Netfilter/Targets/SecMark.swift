@@ -10,7 +10,7 @@ public struct SecMark: Target {
 
 extension SecMark {
   public static let definition = ExtensionDefinition(
-    "SECMARK", summary: "give the packet a security context", revisions: [1], tables: [.mangle, .security],
+    "SECMARK", summary: "give the packet a security context", revisions: [0, 1], tables: [.mangle, .security],
     options: [OptionSpec("--selctx", .string(maxBytes: 255), required: true, "an SELinux context")])
 
   public init(parsing options: OptionValues) throws(SyntaxError) {
@@ -44,10 +44,20 @@ extension SecMark {
     out.zeros(Self.privateSize)
   }
 
+  /// In revision 0 the kernel's number stands before the context.
+  public func encode(to out: inout ByteWriter, family: Family, earlier revision: UInt8) -> Bool {
+    guard revision == 0 else { return false }
+    out.write(Self.selinux)
+    out.zeros(Self.privateSize)
+    out.write(context)
+    return true
+  }
+
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
     guard try bytes.uint8("mode") == Self.selinux else { throw bytes.invalid("mode") }
+    if revision == 0 { try bytes.skip("secid", Self.privateSize) }  // the kernel shows its number
     guard let context: BareName<255> = try bytes.bareName("secctx") else { throw bytes.invalid("secctx") }
-    try bytes.zeros("secid", Self.privateSize)
+    if revision == 1 { try bytes.zeros("secid", Self.privateSize) }
     self.context = context
   }
 }

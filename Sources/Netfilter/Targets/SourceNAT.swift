@@ -15,7 +15,7 @@ public struct SourceNAT: Target {
 
 extension SourceNAT {
   public static let definition = ExtensionDefinition(
-    "SNAT", summary: "map the source address and port", revisions: [0, 1], tables: [.nat],
+    "SNAT", summary: "map the source address and port", revisions: [0, 1, 2], tables: [.nat],
     hooks: [.postrouting, .input],
     options: [
       OptionSpec(
@@ -46,10 +46,9 @@ extension SourceNAT {
   }
 
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
-    guard revision == (family == .ipv4 ? 0 : 1) else { throw bytes.invalid("revision") }
+    guard let structure = NATRange.Structure(revision, family) else { throw bytes.invalid("revision") }
     let range = try NATRange(
-      decoding: &bytes, as: family == .ipv4 ? .multiRange : .range, family: family,
-      options: [.random, .randomFully, .persistent])
+      decoding: &bytes, as: structure, family: family, options: [.random, .randomFully, .persistent])
     guard let target = SourceNAT(range) else { throw bytes.invalid("flags") }
     self = target
   }

@@ -21,7 +21,7 @@ public struct TProxy: Target {
 
 extension TProxy {
   public static let definition = ExtensionDefinition(
-    "TPROXY", summary: "hand the packet to a local socket", revisions: [1], protocols: [.tcp, .udp],
+    "TPROXY", summary: "hand the packet to a local socket", revisions: [0, 1], protocols: [.tcp, .udp],
     tables: [.mangle], hooks: .prerouting,
     options: [
       OptionSpec("--on-port", .port, required: true, "the socket's port; 0 for the packet's"),
@@ -85,10 +85,22 @@ extension TProxy {
     out.zeros(2)
   }
 
+  /// Revision 0 is for IPv4 alone.
+  public func encode(to out: inout ByteWriter, family: Family, earlier revision: UInt8) -> Bool {
+    guard revision == 0, family == .ipv4 else { return false }
+    out.write(markMask)
+    out.write(markValue)
+    out.write(address: address?.bits ?? 0, .ipv4)
+    out.write(big: port)
+    out.zeros(2)
+    return true
+  }
+
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
+    guard revision == 1 || family == .ipv4 else { throw bytes.invalid("revision") }
     let mask = try bytes.uint32("mark_mask")
     let value = try bytes.uint32("mark_value")
-    let address = try bytes.unionAddress("laddr", family)
+    let address = revision == 0 ? try bytes.address("laddr", .ipv4) : try bytes.unionAddress("laddr", family)
     self.init(port: try bytes.bigUInt16("lport"), address: address, markValue: value, markMask: mask)
     try bytes.zeros("padding", 2)
   }

@@ -46,6 +46,7 @@ enum BaseOption: CaseIterable {
   }
 
   var longNames: [StaticString] { spelling.names }
+  var letter: Character? { spelling.letter }
 
   private static let byLetter: [BaseOption?] = {
     var table = [BaseOption?](repeating: nil, count: 128)
@@ -77,6 +78,14 @@ enum BaseOption: CaseIterable {
       .inInterface, .outInterface, .jump, .goto, .match, .table, .counters, .modprobe:
       true
     default: false
+    }
+  }
+
+  /// Whether a value may follow, in the option's own word (`-w5`, `--list=INPUT`) or as the next one.
+  var mayTakeValue: Bool {
+    switch self {
+    case .flush, .list, .listRules, .deleteChain, .zero, .wait, .waitInterval, .help: true
+    default: takesValue
     }
   }
 

@@ -47,7 +47,7 @@ extension RuleList {
   private static let setKeys = [nameKey(IPSetMatch.definition.kernelName), nameKey(IPSetTarget.definition.kernelName)]
 
   /// Where rules stand that look into sets.
-  private var setUsers: [Int] { indices.filter { holds(Self.setKeys, at: $0) } }
+  private var setUsers: [Int] { indices.filter { holds(at: $0) { Self.setKeys.contains($0) } } }
 
   /// The numbers of the sets that the rules look into.
   package var setIndices: Set<UInt16> {

@@ -7,7 +7,7 @@ import Testing
       .ipv4, "-m realm --realm 0x1/0x2a", wire: [1, 0, 0, 0, 42] + zeros(7),
       lists: "realm 0x1/0x2a"),
     Row(
-      .ipv4, "-m realm ! --realm 42", prints: "-m realm ! --realm 0x2a",
+      .ipv4, "-m realm ! --realm 42", prints: "-m realm ! --realm example",
       wire: [42, 0, 0, 0, 255, 255, 255, 255, 1, 0, 0, 0],
       lists: Listing("! realm 0x2a", named: "! realm example")),
     Row(
