@@ -175,6 +175,9 @@ struct WalkRow: Sendable, CustomTestStringConvertible {
     var table = Table(.filter, family: .ipv4)
     try table.addChain("u")
     try table.append(Rule(target: .jump("u")), to: "u")
+    // A loop that no packet can get into the kernel takes.
+    #expect(try Simulator(table).decide(WalkRow("").packet, at: .input).verdict == .accept)
+    try table.append(Rule(target: .jump("u")), to: .input)
     #expect(throws: TableProblem.self) { try Simulator(table) }
     var missing = Table(.filter, family: .ipv4)
     try missing.append(Rule(target: .jump("nowhere")), to: .input)

@@ -53,7 +53,8 @@ extension NFQueue {
       guard let range else {
         throw options.error(
           "--queue-balance", "a range goes from one queue to a greater one and has at most 65535 of them",
-          hint: "for example: --queue-balance 0:3")
+          hint: "for example: --queue-balance 0:3"
+        ).byKernel
       }
       queues = .several(range)
     } else {

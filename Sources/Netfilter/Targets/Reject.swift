@@ -163,34 +163,6 @@ extension Reject {
 // MARK: Meaning
 
 extension Reject {
-  /// Dropped in any case; the sender is told unless the kernel keeps silent to packets of this kind.
-  public func act(on packet: inout Packet) -> TargetOutcome { isTold(of: packet) ? .reject : .drop }
-
-  /// Later fragments, resets and packets to many hosts are not answered, nor errors with errors.
-  private func isTold(of packet: Packet) -> Bool {
-    guard !packet.isLaterFragment, !packet.destination.isForMany else { return false }
-    guard reply == .tcpReset(reply.family) else { return !packet.isICMPError }
-    return packet.tcpFlags?.contains(.rst) != true
-  }
-}
-
-extension IPAddress {
-  /// Multicast, or the broadcast address of every IPv4 network.
-  fileprivate var isForMany: Bool {
-    switch family {
-    case .ipv4: bits >> 28 == 0xe || bits == 0xffff_ffff
-    case .ipv6: bits >> 120 == 0xff
-    }
-  }
-}
-
-extension Packet {
-  fileprivate var isICMPError: Bool {
-    guard let icmpType else { return false }
-    switch proto {
-    case .icmp: return [3, 4, 5, 11, 12].contains(icmpType)
-    case .icmpv6: return icmpType < 128
-    default: return false
-    }
-  }
+  /// Dropped in any case. The kernel keeps silent to later fragments, resets, errors and packets to many hosts.
+  public func act(on packet: inout Packet) -> TargetOutcome { .reject }
 }
