@@ -20,7 +20,12 @@ struct Batch: ~Copyable {
   private var lastStart = 0
   private let firstSequence: UInt32
   /// Where libnftnl builds its messages: the longest name and the longest comment fit many times.
-  private let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 16 << 10, alignment: 8)
+  private let scratch = Scratch()
+
+  private struct Scratch: ~Copyable {
+    let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 16 << 10, alignment: 8)
+    deinit { bytes.deallocate() }
+  }
 
   /// - Parameters:
   ///   - generation: the kernel refuses the batch when it is no longer this one.
@@ -30,8 +35,6 @@ struct Batch: ~Copyable {
     out = ByteWriter(capacity: capacity + 4096)
     frame(NFNL_MSG_BATCH_BEGIN) { $0.put(NFNL_BATCH_GENID, big: generation) }
   }
-
-  deinit { scratch.deallocate() }
 
   /// How many messages there are, but for the first.
   var count: Int { subjects.count - 1 }
@@ -73,10 +76,10 @@ struct Batch: ~Copyable {
     _ build: (UnsafeMutablePointer<nlmsghdr>) -> Void
   ) {
     let header = nftnl_nlmsg_build_hdr(
-      scratch.baseAddress!.assumingMemoryBound(to: CChar.self), UInt16(message.rawValue), UInt16(family.rawValue), 0, 0)!
+      scratch.bytes.baseAddress!.assumingMemoryBound(to: CChar.self), UInt16(message.rawValue), UInt16(family.rawValue), 0, 0)!
     build(header)
     let attributes = UnsafeRawBufferPointer(
-      rebasing: UnsafeRawBufferPointer(scratch)[Self.headerSize..<Int(header.pointee.nlmsg_len)])
+      rebasing: UnsafeRawBufferPointer(scratch.bytes)[Self.headerSize..<Int(header.pointee.nlmsg_len)])
     self.message(Self.type(message), flags: flags, family: family.rawValue, subject) { $0.write(attributes) }
   }
 
@@ -179,7 +182,7 @@ struct Batch: ~Copyable {
     out.patch(old | flags, at: lastStart + 6)
     let last = firstSequence &+ UInt32(truncatingIfNeeded: subjects.count - 1)
     if !isTrial { frame(NFNL_MSG_BATCH_END) { _ in } }
-    return SealedBatch(bytes: out.bytes, subjects: subjects, first: firstSequence, last: last)
+    return SealedBatch(out: out, subjects: subjects, first: firstSequence, last: last)
   }
 }
 
@@ -193,15 +196,15 @@ extension NFTExpression {
 }
 
 /// A batch that is ready to be sent.
-struct SealedBatch {
-  private let bytes: [UInt8]
+struct SealedBatch: ~Copyable {
+  private let out: ByteWriter
   private let subjects: [Batch.Subject]
   private let first: UInt32
   /// The message that the kernel acknowledges.
   private let last: UInt32
 
-  init(bytes: [UInt8], subjects: [Batch.Subject], first: UInt32, last: UInt32) {
-    self.bytes = bytes
+  init(out: consuming ByteWriter, subjects: [Batch.Subject], first: UInt32, last: UInt32) {
+    self.out = out
     self.subjects = subjects
     self.first = first
     self.last = last
@@ -223,7 +226,7 @@ struct SealedBatch {
   func send(through socket: borrowing NetlinkSocket) throws(Problem) {
     var refusals: [UInt32: Refusal] = [:]
     do throws(NetlinkFailure) {
-      try bytes.span.withUnsafeBytes { all throws(NetlinkFailure) in try socket.send(all) }
+      try socket.send(out.written)
       try socket.receive { message throws(NetlinkFailure) in
         let place = message.sequence &- first
         guard message.type == NLMSG_ERROR, Int(place) < subjects.count else { return true }

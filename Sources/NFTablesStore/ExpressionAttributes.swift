@@ -6,6 +6,8 @@ internal import Netfilter
 enum ExpressionAttributes {
   /// `NFT_REG_VERDICT`: what an `immediate` loads there becomes of the packet.
   private static let verdictRegister: UInt32 = 0
+  /// `NFT_BITWISE_BOOL`, which later headers call `NFT_BITWISE_MASK_XOR`.
+  private static let bitwiseBoolean: UInt32 = 0
 
   // MARK: Writing
 
@@ -16,6 +18,16 @@ enum ExpressionAttributes {
         describe("meta", &out) { out in
           out.put(NFTA_META_KEY, big: key.rawValue)
           out.put(NFTA_META_DREG, big: register.rawValue)
+        }
+      case .setMeta(let key, let register):
+        describe("meta", &out) { out in
+          out.put(NFTA_META_KEY, big: key.rawValue)
+          out.put(NFTA_META_SREG, big: register.rawValue)
+        }
+      case .immediate(let data, let register):
+        describe("immediate", &out) { out in
+          out.put(NFTA_IMMEDIATE_DREG, big: register.rawValue)
+          out.nest(NFTA_IMMEDIATE_DATA) { $0.put(NFTA_DATA_VALUE, data) }
         }
       case .payload(let base, let offset, let length, let register):
         describe("payload", &out) { out in
@@ -129,7 +141,11 @@ enum ExpressionAttributes {
     switch name {
     case "meta":
       guard let key = NFTMetaKey(rawValue: try fields.big(NFTA_META_KEY)) else { return nil }
-      expression = .meta(key, into: NFTRegister(rawValue: try fields.big(NFTA_META_DREG)))
+      if let register: UInt32 = try fields.bigIfPresent(NFTA_META_SREG) {
+        expression = .setMeta(key, from: NFTRegister(rawValue: register))
+      } else {
+        expression = .meta(key, into: NFTRegister(rawValue: try fields.big(NFTA_META_DREG)))
+      }
     case "payload":
       guard let base = NFTPayloadBase(rawValue: try fields.big(NFTA_PAYLOAD_BASE)) else { return nil }
       expression = .payload(
@@ -138,7 +154,7 @@ enum ExpressionAttributes {
         into: NFTRegister(rawValue: try fields.big(NFTA_PAYLOAD_DREG)))
     case "bitwise":
       let operation: UInt32? = try fields.bigIfPresent(NFTA_BITWISE_OP)
-      guard operation == nil || operation == NFT_BITWISE_BOOL.rawValue else { return nil }
+      guard operation == nil || operation == bitwiseBoolean else { return nil }
       let source = NFTRegister(rawValue: try fields.big(NFTA_BITWISE_SREG))
       let register = NFTRegister(rawValue: try fields.big(NFTA_BITWISE_DREG))
       let mask = try fields.constant(NFTA_BITWISE_MASK)
@@ -159,8 +175,13 @@ enum ExpressionAttributes {
       expression = .counter(Counters(packets: try fields.big(NFTA_COUNTER_PACKETS), bytes: bytes))
       _ = fields.take(NFTA_COUNTER_PAD)
     case "immediate":
-      guard let verdict = try verdict(&fields) else { return nil }
-      expression = .verdict(verdict)
+      let register: UInt32 = try fields.big(NFTA_IMMEDIATE_DREG)
+      if register == verdictRegister {
+        guard let verdict = try verdict(&fields) else { return nil }
+        expression = .verdict(verdict)
+      } else {
+        expression = .immediate(try fields.constant(NFTA_IMMEDIATE_DATA), into: NFTRegister(rawValue: register))
+      }
     case "limit":
       guard let limit = try limit(&fields) else { return nil }
       expression = .limit(limit)
@@ -181,7 +202,6 @@ enum ExpressionAttributes {
   }
 
   private static func verdict(_ fields: inout AttributeReader) throws(WireError) -> NFTVerdict? {
-    guard try fields.big(NFTA_IMMEDIATE_DREG) == verdictRegister else { return nil }
     var data = try fields.nest(NFTA_IMMEDIATE_DATA)
     var verdict = try data.nest(NFTA_DATA_VERDICT)
     try data.finish()

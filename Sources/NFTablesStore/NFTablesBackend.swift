@@ -146,6 +146,6 @@ public final class NFTablesBackend: Backend {
 }
 
 extension Plan {
-  /// About what its rules need in a batch.
-  fileprivate var estimatedBytes: Int { changes.added * 512 }
+  /// About what the rules of new tables need in a batch.
+  fileprivate var estimatedBytes: Int { steps.reduce(0) { $0 + ($1.before == nil ? $1.after.ruleCount * 512 : 0) } }
 }
