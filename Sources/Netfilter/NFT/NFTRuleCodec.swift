@@ -69,14 +69,10 @@ let nftNoInterface: [UInt8] = Array("INVAL/D".utf8) + [0]
 let nftQueueVerdict = NFTExpression.target(name: "NFQUEUE", revision: 0, bytes: [UInt8](repeating: 0, count: 8))
 
 extension NFTLimit {
-  /// The same rate in the largest unit in which iptables shows it; nil where no whole number in a unit says it.
+  /// The same rate in the unit in which iptables shows it; nil where it would come back as another.
   init?(_ limit: Limit) {
     let interval = limit.interval
-    var chosen = Limit.Unit.day
-    for unit in Limit.Unit.allCases.dropFirst() {
-      if interval > unit.ticks || unit.ticks / interval < unit.ticks % interval { break }
-      chosen = unit
-    }
+    let chosen = Limit.Unit.shown(interval: UInt64(interval))
     let rate = chosen.ticks / interval
     guard rate > 0, chosen.ticks / rate == interval else { return nil }
     self.init(rate: UInt64(rate), unit: UInt64(chosen.ticks / Limit.Unit.second.ticks), burst: limit.burst)
