@@ -6,11 +6,12 @@
 ///
 /// What iptables-nft writes wrongly is written otherwise: it loses `! --dport 0:65535` and TCP flags under an empty mask,
 /// which stay structures of xtables here; it takes `! --sport 1 ! --dport 2` for "not both", which are two comparisons
-/// here; the kernel refuses its `! -s 0.0.0.0/0`, which is a comparison under an empty mask here, as it refuses its
-/// `-j QUEUE`, which is the verdict here.
+/// here; the kernel refuses its `! -s 0.0.0.0/0`, which is a comparison under an empty mask here, and its `-j QUEUE`,
+/// which is NFQUEUE in its first revision here; a rate that would come back as another is a structure of xtables here.
 ///
-/// Three rules come back as others that mean the same: an address of every network says nothing, `--nflog-range` has no
-/// effect and is left out, and two `tcp` or `udp` matches side by side that one could say are one.
+/// Some rules come back as others that mean the same: `-p all`, which ip6tables keeps, and every network or port, which
+/// only a program can ask for, say nothing; `--nflog-range` has no effect and is left out; two `tcp` or `udp` matches
+/// side by side that one could say are one.
 public enum NFTRuleCodec {
   /// The expressions of a rule as iptables-nft writes them.
   /// - Throws: ``Unsupported`` for a rule with no nf_tables form.
@@ -63,15 +64,15 @@ let nftFragmentMask: [UInt8] = [0x1f, 0xff]
 /// No interface has this name, for a `/` cannot be in one; iptables-nft says `! -i +` by it.
 let nftNoInterface: [UInt8] = Array("INVAL/D".utf8) + [0]
 
+/// The verdict that sends a packet to queue 0 in the words of NFQUEUE (`struct xt_NFQ_info`): the kernel takes the verdict
+/// itself no more.
+let nftQueueVerdict = NFTExpression.target(name: "NFQUEUE", revision: 0, bytes: [UInt8](repeating: 0, count: 8))
+
 extension NFTLimit {
-  /// The same rate in the largest unit in which iptables shows it; nil where no whole number in a unit says it.
+  /// The same rate in the unit in which iptables shows it; nil where it would come back as another.
   init?(_ limit: Limit) {
     let interval = limit.interval
-    var chosen = Limit.Unit.day
-    for unit in Limit.Unit.allCases.dropFirst() {
-      if interval > unit.ticks || unit.ticks / interval < unit.ticks % interval { break }
-      chosen = unit
-    }
+    let chosen = Limit.Unit.shown(interval: UInt64(interval))
     let rate = chosen.ticks / interval
     guard rate > 0, chosen.ticks / rate == interval else { return nil }
     self.init(rate: UInt64(rate), unit: UInt64(chosen.ticks / Limit.Unit.second.ticks), burst: limit.burst)

@@ -7,7 +7,7 @@ struct NFTRuleDecoder {
   /// What the register holds that was loaded last.
   private var load: Load?
   private var stage = Stage.conditions
-  /// Whether a match stands in the rule that may not be asked before, or after, what comes next.
+  /// Whether a match stands in the rule whose answer, or what it counts, depends on which packets come to it.
   private var isOrderFixed = false
   /// The last condition of the match of `tcp` or `udp` at the end, as long as more can join it.
   private var openPart: TransportPart?
@@ -87,6 +87,7 @@ struct NFTRuleDecoder {
     case .log(let log):
       guard let target = NFLog(log) else { return false }
       return decide(.extension(target))
+    case nftQueueVerdict: return decide(.verdict(.queue))
     case .target(let name, let revision, let bytes):
       let payload = bytes.span.bytes
       return decide(
@@ -206,7 +207,7 @@ extension NFTRuleDecoder {
 // MARK: The head
 
 extension NFTRuleDecoder {
-  /// Sets a condition of the head. Asked after a match that counts, it would keep that match from counting packets.
+  /// Sets a condition of the head, which xtables asks before every match and only once.
   private mutating func set<Value>(
     _ field: WritableKeyPath<Rule, Negatable<Value>?>, _ value: Value, inverted: Bool
   ) -> Bool {
@@ -267,14 +268,8 @@ extension NFTRuleDecoder {
   }
 
   private mutating func addNetwork(_ offset: Int, _ data: [UInt8], _ mask: [UInt8]?, inverted: Bool) -> Bool {
-    let source = NFTOffset.source(family)
-    let destination = NFTOffset.destination(family)
-    if family == .ipv4, offset == source, data.count == 8, mask == nil, !inverted {
-      return setNetwork(\.source, Array(data[..<4]), nil, inverted: false)
-        && setNetwork(\.destination, Array(data[4...]), nil, inverted: false)
-    }
-    if offset == source { return setNetwork(\.source, data, mask, inverted: inverted) }
-    if offset == destination { return setNetwork(\.destination, data, mask, inverted: inverted) }
+    if offset == NFTOffset.source(family) { return setNetwork(\.source, data, mask, inverted: inverted) }
+    if offset == NFTOffset.destination(family) { return setNetwork(\.destination, data, mask, inverted: inverted) }
     guard family == .ipv4 else { return false }
     switch offset {
     case NFTOffset.proto4: return mask == nil && data.count == 1 && setProtocol(data[0], inverted: inverted)
@@ -297,7 +292,8 @@ extension NFTRuleDecoder {
     let address = bits(data)
     let compared = bits(mask ?? [UInt8](repeating: 0xff, count: data.count))
     guard address & ~compared == 0, compared != 0 || inverted else { return false }
-    return set(field, AddressMask(address: IPAddress(family: family, bits: address), mask: compared), inverted: inverted)
+    return set(
+      field, AddressMask(address: IPAddress(family: family, bits: address), mask: compared), inverted: inverted)
   }
 }
 

@@ -64,9 +64,11 @@ extension NFTRuleEncoder {
     }
   }
 
+  /// Protocol 0 is every protocol.
   private mutating func append(_ proto: Negatable<IPProtocol>) throws(Unsupported) {
     guard proto.value.rawValue != 0 else {
-      throw Unsupported("the rule asks for protocol 0, which only ip_tables has a meaning for")
+      guard proto.isInverted else { return }
+      throw Unsupported("the rule asks for another protocol than 0, which only ip_tables has a meaning for")
     }
     load(.transportProtocol)
     compare(proto.isInverted ? .notEqual : .equal, [proto.value.rawValue])
@@ -218,7 +220,7 @@ extension NFTRuleEncoder {
     case .none: break
     case .verdict(.accept): expressions.append(.verdict(.accept))
     case .verdict(.drop): expressions.append(.verdict(.drop))
-    case .verdict(.queue): expressions.append(.verdict(.queue))
+    case .verdict(.queue): expressions.append(nftQueueVerdict)
     case .verdict(.return): expressions.append(.verdict(.return))
     case .jump(let chain): expressions.append(.verdict(.jump(chain)))
     case .goto(let chain): expressions.append(.verdict(.goto(chain)))
