@@ -9,9 +9,9 @@ package struct ChainEdit {
   /// New rules, each with the old one before which it comes; nil for the end.
   package private(set) var insertions: [(rule: Int, before: Int?)] = []
 
-  /// The kernel looks for each rule that is named from the chain's beginning on. When all that together is longer than
-  /// this, writing the chain anew costs less.
-  package static let longestSearch = 20_000_000
+  /// The kernel looks for each rule that is named from the chain's beginning on. When it steps over more rules than so
+  /// many times those of the chain, taking them all out and putting all in costs less.
+  private static let longestSearch = 800
 
   /// - Parameter rewrites: put every rule in anew, with the counters of `new`.
   package init(from old: RuleList, to new: RuleList, rewrites: Bool) {
@@ -19,7 +19,7 @@ package struct ChainEdit {
       let sources = RulePairing(old, new).sources
       let kept = Self.longestIncreasing(sources)
       plan(old.count, new.count, sources, kept)
-      if search <= Self.longestSearch { return }
+      if search <= Self.longestSearch * (old.count + new.count) { return }
     }
     deletions = old.isEmpty ? [] : nil
     insertions = new.indices.map { ($0, nil) }
