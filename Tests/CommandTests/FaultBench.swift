@@ -107,11 +107,14 @@ final class FaultBench: Sendable {
   /// A state directory of its own for every attempt, so that a keeper that is late does not meet the next one.
   private func apply(_ prefix: [String], _ state: String) throws -> ProcessResult {
     try space.run(
-      prefix + [Built.firebreak, "apply", "-q", "--state-dir", "\(space.directory)/\(state)"] + inputs, timeout: 30)
+      prefix + [Built.firebreak, "apply", "-q", "--backend", "legacy", "--state-dir", "\(space.directory)/\(state)"]
+        + inputs, timeout: 30)
   }
 
   private func recover(_ state: String) throws -> ProcessResult {
-    try space.run([Built.firebreak, "recover", "-w", "30", "--state-dir", "\(space.directory)/\(state)"], timeout: 60)
+    try space.run(
+      [Built.firebreak, "recover", "-w", "30", "--backend", "legacy", "--state-dir", "\(space.directory)/\(state)"],
+      timeout: 60)
   }
 
   /// What became of one attempt.

@@ -223,11 +223,31 @@ struct RefusalTests {
     let result = try site.space.run(
       [
         "strace", "-qq", "-o", "/dev/null", "-e", "inject=getsockopt:error=ENOENT", Built.firebreak, "apply",
-        "--state-dir", site.space.stateDirectory, file,
+        "--backend", "legacy", "--state-dir", site.space.stateDirectory, file,
       ])
     #expect(result.status == 69, "\(result)")
     #expect(result.stderr.contains("IPv4 filter"))
     #expect(try site.kernel() == [])
+  }
+
+  /// A kernel without nfnetlink, and one without nf_tables behind it.
+  @Test(.requires(.tool("strace")), arguments: ["EPROTONOSUPPORT", "EAFNOSUPPORT"])
+  func aKernelWithoutNFTablesIs69(_ error: String) throws {
+    let site = try CommandSite()
+    let file = try site.space.file("a.v4", Sample.web)
+    func apply(_ backend: String) throws -> ProcessResult {
+      try site.space.run(
+        [
+          "strace", "-qq", "-f", "-o", "/dev/null", "-e", "inject=bind:error=\(error)", Built.firebreak, "apply", "-q",
+          "--backend", backend, "--state-dir", site.space.stateDirectory, file,
+        ])
+    }
+    let result = try apply("nft")
+    #expect(result.status == 69, "\(result)")
+    #expect(result.stderr.contains("no nf_tables"), "\(result)")
+    #expect(try site.kernel() == [])
+    #expect(try apply("auto").status == 0, "then it is the other one")
+    #expect(try site.kernel().contains { $0.hasPrefix(":INPUT DROP") })
   }
 
   @Test func aStateDirectoryOpenToOthersIsRefused() throws {

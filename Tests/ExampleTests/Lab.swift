@@ -23,6 +23,8 @@ final class Lab {
   let others: TestNamespace
   let files: [String]
   private var responders: [Responder] = []
+  /// Which kernel interface rules go to.
+  var backend = "legacy"
 
   /// Puts the machine up, without rules.
   /// - Parameter files: of the example, relative to `examples`.
@@ -61,7 +63,7 @@ final class Lab {
 
   @discardableResult
   func firebreak(_ command: String, _ options: [String] = [], files: Bool = false) throws -> ProcessResult {
-    let arguments = [command, "--backend", "legacy", "--netns", machine.name, "--state-dir", machine.stateDirectory]
+    let arguments = [command, "--backend", backend, "--netns", machine.name, "--state-dir", machine.stateDirectory]
     return try runProcess(
       [Built.firebreak] + arguments + options + (files ? self.files : []),
       environment: ["XTABLES_LOCKFILE": machine.lockPath])

@@ -38,11 +38,14 @@ extension Lab {
     try serve(.into, Self.services(rows) { $0 != .out })
     try serve(.out, Self.services(rows) { $0 == .out })
     for row in rows { try row.send(in: self, expecting: .answered, "before the rules") }
-    try apply()
-    for row in rows { try row.send(in: self, expecting: row.outcome, "with the rules") }
-    let back = try firebreak("rollback", ["-q"])
-    #expect(back.status == 0, "\(back)")
-    for row in rows { try row.send(in: self, expecting: .answered, "after the rollback") }
+    for backend in Need.nfTables.whatIsMissing == nil ? ["legacy", "nft"] : ["legacy"] {
+      self.backend = backend
+      try apply()
+      for row in rows { try row.send(in: self, expecting: row.outcome, "with the rules, \(backend)") }
+      let back = try firebreak("rollback", ["-q"])
+      #expect(back.status == 0, "\(back)")
+      for row in rows { try row.send(in: self, expecting: .answered, "after the rollback, \(backend)") }
+    }
   }
 
   private static func services(_ rows: [Row], _ belongs: (Direction) -> Bool) -> [Service] {

@@ -42,6 +42,14 @@ import Testing
     #expect(throws: Gone.self) { try copy.renumberingSets { _ throws(Gone) in throw Gone() } }
   }
 
+  @Test func theBackendComesBack() throws {
+    let plan = Plan(steps: [])
+    for name in ["legacy", "nft"] {
+      let record = CommitRecord(plan: plan, time: 0, message: "", backend: name)
+      #expect(try CommitRecord(decoding: record.encoded).backend == name)
+    }
+  }
+
   @Test func aRecordOfNothingComesBack() throws {
     let record = CommitRecord(plan: Plan(steps: []), time: 0, message: "")
     #expect(try CommitRecord(decoding: record.encoded) == record)
