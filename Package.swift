@@ -60,6 +60,11 @@ let package = Package(
     .testTarget(
       name: "CommandTests", dependencies: ["FirebreakCLI", "Firebreak", "KernelTestSupport"], swiftSettings: strict),
     .testTarget(name: "NetfilterTests", dependencies: ["Netfilter", "CIPTables"], swiftSettings: codec),
+    // What fuzzers call, by the tests and by scripts/fuzz.
+    .target(
+      name: "Fuzzing", dependencies: ["Netfilter", "RuleStore", "XTablesStore"], path: "Tests/Fuzzing",
+      swiftSettings: codec),
+    .testTarget(name: "FuzzTests", dependencies: ["Fuzzing", "KernelTestSupport"], swiftSettings: strict),
     .target(name: "PacketLab", dependencies: ["CLinux"], path: "Tests/PacketLab", swiftSettings: strict),
     .executableTarget(
       name: "PacketProbe", dependencies: ["PacketLab"], path: "Tests/PacketProbe", swiftSettings: strict),
