@@ -566,7 +566,8 @@ extension HashLimit {
     guard coarse > 0 else { return 0 }
     let unit = Limit.Unit.shown(interval: coarse, scale: 1)
     let count = UInt64(unit.ticks) / coarse
-    return count > 0 ? microseconds(unit) / count : coarse * coarseUnit
+    let fine = count > 0 ? microseconds(unit) / count : 0
+    return fine / coarseUnit == coarse ? fine : coarse * coarseUnit
   }
 
   private func encodeRateFirst(to out: inout ByteWriter) {

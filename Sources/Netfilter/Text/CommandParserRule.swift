@@ -1,13 +1,13 @@
 /// The rule that a command takes: its matches and its target, and one rule for each address.
 extension CommandParser {
   mutating func readMatch(_ token: Token) throws(SyntaxError) {
+    if isOpaqueNext {
+      return activate(.match(OpaqueMatch.self), opaqueDefinition(token.string), word: token, implicit: false)
+    }
     if let type = registry.match(named: token, family: family) {
       return activate(.match(type), type.definition, word: token, implicit: false)
     }
     let name = token.string
-    if isOpaqueNext {
-      return activate(.match(OpaqueMatch.self), opaqueDefinition(name), word: token, implicit: false)
-    }
     let other: Family = family == .ipv4 ? .ipv6 : .ipv4
     if registry.match(named: name, family: other) != nil {
       throw SyntaxError(at: token, "match '\(name)' is for \(other) only")
@@ -26,11 +26,11 @@ extension CommandParser {
         at: token, "target '\(token.string)' has \(token.count) bytes, names have \(ChainName.maxBytes) at most")
     }
     draft.jump = token
-    guard !draft.isGoto, Verdict(token: token) == nil else { return }
-    if let type = registry.target(named: token, family: family) {
-      activate(.target(type), type.definition, word: token, implicit: false)
-    } else if isOpaqueNext {
+    guard !draft.isGoto else { return }
+    if isOpaqueNext {
       activate(.target(OpaqueTarget.self), opaqueDefinition(token.string), word: token, implicit: false)
+    } else if Verdict(token: token) == nil, let type = registry.target(named: token, family: family) {
+      activate(.target(type), type.definition, word: token, implicit: false)
     }
   }
 
