@@ -364,7 +364,10 @@ extension HashLimit {
 
   private static func prefixLength(_ options: OptionValues, _ name: StaticString) throws(SyntaxError) -> UInt8? {
     guard let token = options.token(name) else { return nil }
-    let length = try options.prefixLength(token, of: name)
+    let mask = try options.names.addressMask(token, options.family)
+    guard let length = AddressMask(address: .any(options.family), mask: mask).prefixLength else {
+      throw options.error(name, "the mask has holes", hint: "write a prefix length").byKernel
+    }
     return length == options.family.addressBits ? nil : UInt8(length)
   }
 
