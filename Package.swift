@@ -60,6 +60,9 @@ let package = Package(
     .testTarget(
       name: "CommandTests", dependencies: ["FirebreakCLI", "Firebreak", "KernelTestSupport"], swiftSettings: strict),
     .testTarget(name: "NetfilterTests", dependencies: ["Netfilter", "CIPTables"], swiftSettings: codec),
+    .testTarget(
+      name: "RulesetAnalysisTests", dependencies: ["RulesetAnalysis", "Netfilter", "KernelTestSupport", "PacketLab"],
+      swiftSettings: strict),
     // What fuzzers call, by the tests and by scripts/fuzz.
     .target(
       name: "Fuzzing", dependencies: ["Netfilter", "RuleStore", "XTablesStore"], path: "Tests/Fuzzing",

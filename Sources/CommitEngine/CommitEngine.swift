@@ -9,11 +9,17 @@ public struct CommitEngine: Sendable {
   public let state: StateDirectory
   /// Run by a separate process when this one dies while the kernel holds a mixture; nil leaves that to the next use.
   public var recovery: RecoveryCommand?
+  /// Where the sets (ipset) that rules look into are found again by name when a commit is taken back, since one that was
+  /// made anew has another number. Without it rules come back with the numbers that they had.
+  public var sets: IPSetDirectory?
 
-  public init(store: RuleStore, state: StateDirectory, recovery: RecoveryCommand? = nil) {
+  public init(
+    store: RuleStore, state: StateDirectory, recovery: RecoveryCommand? = nil, sets: IPSetDirectory? = nil
+  ) {
     self.store = store
     self.state = state
     self.recovery = recovery
+    self.sets = sets
   }
 
   /// What a commit or a rollback did.
@@ -40,6 +46,8 @@ public struct CommitEngine: Sendable {
     case busy(path: String)
     /// There is no commit to take back.
     case nothingToRollBack
+    /// Rules that would come back look into a set (ipset) that is gone.
+    case missingSet(String)
     /// The record of a commit is damaged and was not used.
     case damagedRecord(path: String, reason: String)
   }
@@ -70,7 +78,7 @@ public struct CommitEngine: Sendable {
     let lock = try lockState(options)
     defer { withExtendedLifetime(lock) {} }
     let recovered = try recover(options)
-    guard let record = try read(Self.last) else { throw Failure.nothingToRollBack }
+    guard let record = try read(Self.last).map(withPresentSets) else { throw Failure.nothingToRollBack }
     var options = options
     options.emptying = record.before.absent
     options.counters = .wanted
@@ -92,7 +100,25 @@ public struct CommitEngine: Sendable {
   /// - Throws: ``Failure/nothingToRollBack`` when there is none.
   public func previous() throws -> Ruleset {
     guard let record = try read(Self.last) else { throw Failure.nothingToRollBack }
-    return Ruleset(record.entries.map { $0.before ?? Table($0.id.name, family: $0.id.family) })
+    let shown = record.renumberingSets { name in
+      (sets.flatMap { Self.index(name, $0) } ?? Self.index(name, .imagined)) ?? 0
+    }
+    return Ruleset(shown.entries.map { $0.before ?? Table($0.id.name, family: $0.id.family) })
+  }
+
+  /// The record with the numbers that its sets have now.
+  /// - Throws: ``Failure/missingSet(_:)``
+  private func withPresentSets(_ record: CommitRecord) throws -> CommitRecord {
+    guard let sets else { return record }
+    return try record.renumberingSets { name throws(Failure) in
+      guard let index = Self.index(name, sets) else { throw .missingSet(name) }
+      return index
+    }
+  }
+
+  private static func index(_ name: String, _ sets: IPSetDirectory) -> UInt16? {
+    guard case .found(let index, _) = sets.find(name) else { return nil }
+    return index
   }
 
   // MARK: Steps
@@ -113,7 +139,8 @@ public struct CommitEngine: Sendable {
     do {
       let outcome = try store.commit(wanted, options) { _, plan in
         guard !plan.steps.isEmpty else { return }
-        let record = CommitRecord(plan: plan, time: Int64(time(nil)), message: message)
+        let record = CommitRecord(
+          plan: plan, time: Int64(time(nil)), message: message, setName: { sets?.name($0) })
         try record.withEncoded { try state.write($0, to: Self.pending) }
         let writesOnce = store.backend.capabilities.isOneTransaction || plan.steps.count < 2
         if !writesOnce, keeper == nil, let recovery { keeper = try Keeper(recovery) }
@@ -131,11 +158,12 @@ public struct CommitEngine: Sendable {
   /// Looks at the record that an interrupted commit left. Tables that hold what the commit put there are its own and are
   /// put back, unless all do; the rules of any other table are not touched. Counters that were lost on the way return.
   private func recover(_ options: RuleStore.CommitOptions) throws -> Recovery? {
-    guard let record = try read(Self.pending) else { return nil }
-    guard record.boot == BootID.current else {
+    guard let written = try read(Self.pending) else { return nil }
+    guard written.boot == BootID.current else {
       try state.remove(Self.pending)  // with the machine's restart the kernel has forgotten all of it
       return nil
     }
+    let record = try withPresentSets(written)
     let ids = Set(record.entries.map(\.id))
     let live = try store.backend.snapshot(of: .only(ids)).ruleset
     let replaced = record.entries.filter { entry in
@@ -184,6 +212,8 @@ extension CommitEngine.Failure: CustomStringConvertible {
     switch self {
     case .busy(let path): "another firebreak is at work (it holds \(path))"
     case .nothingToRollBack: "there is no commit to take back"
+    case .missingSet(let name):
+      "the rules that would come back look into set '\(name)', which is gone; make it again: ipset create \(name) TYPE"
     case .damagedRecord(let path, let reason):
       "the record of an earlier commit is damaged (\(reason)); it was set aside as \(path)"
     }

@@ -18,19 +18,46 @@ package struct CommitRecord: Hashable, Sendable {
   package let message: String
   /// Which start of the machine it belongs to: after another one the kernel's tables are not those it speaks of.
   package let boot: String
+  /// The names of the sets (ipset) that the tables' rules looked into: rules hold numbers, and a set that is made again
+  /// may get another one.
+  package let sets: [UInt16: String]
 
-  package init(plan: Plan, time: Int64, message: String, boot: String = BootID.current) {
+  /// - Parameter setName: the name of the set with a number.
+  package init(
+    plan: Plan, time: Int64, message: String, boot: String = BootID.current,
+    setName: (UInt16) -> String? = { _ in nil }
+  ) {
     self.boot = boot
+    let used = plan.steps.reduce(into: Set<UInt16>()) { $0.formUnion($1.before?.setIndices ?? []) }
+    sets = used.reduce(into: [:]) { $0[$1] = setName($1) }
     entries = plan.steps.map { Entry(id: $0.id, before: $0.before, after: Self.digest(of: $0.after)) }
     self.time = time
     self.message = message
   }
 
-  private init(entries: [Entry], time: Int64, message: String, boot: String) {
+  private init(entries: [Entry], time: Int64, message: String, boot: String, sets: [UInt16: String]) {
     self.boot = boot
     self.entries = entries
     self.time = time
     self.message = message
+    self.sets = sets
+  }
+
+  /// The record with the numbers that its sets have now.
+  /// - Parameter index: the number of the set with a name.
+  package func renumberingSets<E: Error>(_ index: (String) throws(E) -> UInt16) throws(E) -> CommitRecord {
+    var moved: [UInt16: UInt16] = [:]
+    for (old, name) in sets {
+      let new = try index(name)
+      if new != old { moved[old] = new }
+    }
+    guard !moved.isEmpty else { return self }
+    var names: [UInt16: String] = [:]
+    for (old, name) in sets { names[moved[old] ?? old] = name }
+    let entries = entries.map { entry in
+      Entry(id: entry.id, before: entry.before?.renumberingSets { moved[$0] }, after: entry.after)
+    }
+    return CommitRecord(entries: entries, time: time, message: message, boot: boot, sets: names)
   }
 
   /// The tables as they were before, and those that were not there.
@@ -96,6 +123,13 @@ extension CommitRecord {
       out.write(UInt8(entry.before == nil ? 0 : 1))
       if let table = entry.before { out.write(table) }
     }
+    if !sets.isEmpty {
+      out.write(UInt32(sets.count))
+      for (index, name) in sets.sorted(by: { $0.key < $1.key }) {
+        out.write(index)
+        out.write(lengthAndText: name)
+      }
+    }
     out.patch(Checksum.of(UnsafeRawBufferPointer(rebasing: out.written[start...])), at: checksumPlace)
     return try body(out.written)
   }
@@ -133,7 +167,14 @@ extension CommitRecord {
       let table = existed ? try reader.table(name, family) : nil
       entries.append(Entry(id: TableID(name, family), before: table, after: after))
     }
-    return CommitRecord(entries: entries, time: time, message: message, boot: boot)
+    var sets: [UInt16: String] = [:]
+    if reader.remaining > 0 {  // records of rules without sets end here, as all did once
+      for _ in 0..<(try reader.uint32("sets")) {
+        let index = try reader.uint16("index")
+        sets[index] = try reader.lengthAndText("set")
+      }
+    }
+    return CommitRecord(entries: entries, time: time, message: message, boot: boot, sets: sets)
   }
 }
 

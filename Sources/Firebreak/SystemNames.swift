@@ -3,8 +3,9 @@ internal import Netfilter
 internal import Synchronization
 
 extension Names {
-  /// The names of this machine: /etc/services, /etc/protocols, the resolver, users and groups, each asked at most once and only when a
-  /// name is seen; the well-known names stand in for what the files do not have.
+  /// The names of this machine: /etc/services, /etc/protocols, the resolver, users and groups, each asked at most once and
+  /// only when a name is seen; the well-known names stand in for what the files do not have. The kernel is asked for
+  /// its sets each time one is seen.
   public static let system = Names(
     service: { name, proto in
       let file = ServiceFile.shared
@@ -15,7 +16,7 @@ extension Names {
     host: resolveHost, user: userNumber, group: groupNumber,
     number: { name, file in NumberNames.of(file).number(of: name) },
     numberName: { number, file in NumberNames.of(file).name(of: number) },
-    reverse: ReverseNames(service: serviceName, host: hostName, user: userName, group: groupName))
+    sets: .system, reverse: ReverseNames(service: serviceName, host: hostName, user: userName, group: groupName))
 }
 
 /// A file of names and numbers: `name value[/protocol] alias…  # comment`.

@@ -5,14 +5,17 @@ struct Check: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check", _superCommandName: FirebreakCommand.name,
     abstract: "Say what is wrong with rules, without touching any kernel.",
-    discussion: "Needs no root. `firebreak apply --check` asks the kernel as well.")
+    discussion: """
+      Needs no root, and says the same to everybody: whether the sets that rules name (ipset) exist is not looked at. \
+      `firebreak apply --check` asks the kernel as well.
+      """)
 
   @OptionGroup var site: SiteOptions
   @OptionGroup var input: InputArguments
 
   func run() throws {
     try site.run { console in
-      let reading = try site.readRules(input.inputs, console)
+      let reading = try site.readRules(input.inputs, console, names: .withoutKernel)
       let tables = reading.ruleset.tables
       if console.isJSON {
         console.print(

@@ -57,7 +57,7 @@ struct Diff: ParsableCommand {
 
   private func load(_ side: Side, _ console: Console) throws -> Ruleset {
     switch side {
-    case .file(let path): try site.readRules([path], console).ruleset
+    case .file(let path): try site.readRules([path], console, names: .forComparison).ruleset
     case .kernel: try site.store.backend.snapshot(of: .all).ruleset
     case .previous: try site.engine().previous()
     }

@@ -4,8 +4,8 @@ internal import Firebreak
 extension SiteOptions {
   /// Reads rules from files, telling warnings as they come.
   /// - Throws: ``CommandFailure`` with all located messages when there is an error.
-  func readRules(_ paths: [String], _ console: Console) throws -> RulesText.Reading {
-    let reading = try RulesInput.read(paths, family: family)
+  func readRules(_ paths: [String], _ console: Console, names: Names = .system) throws -> RulesText.Reading {
+    let reading = try RulesInput.read(paths, family: family, names: names)
     if reading.hasErrors { throw CommandFailure(badInput: reading.diagnostics) }
     for diagnostic in reading.diagnostics { console.warn(diagnostic) }
     return reading

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Firebreak
+internal import Glibc
 
 @main
 struct FirebreakCommand: ParsableCommand {
@@ -7,6 +8,7 @@ struct FirebreakCommand: ParsableCommand {
 
   /// The whole tree of commands is needed for help and completions only: a command that is named is parsed at once.
   static func main() {
+    if let status = runTool() { Glibc.exit(status) }
     let arguments = CommandLine.arguments.dropFirst()
     if arguments.first == "--version", arguments.count == 1 { return print(configuration.version) }
     if arguments.first == "help", let topic = arguments.dropFirst().first, ExtensionHelp.Topic(rawValue: topic) != nil {
@@ -17,6 +19,20 @@ struct FirebreakCommand: ParsableCommand {
       return main(nil)
     }
     command.main(Array(arguments.dropFirst()))
+  }
+
+  /// Stands in for iptables and its companions, when called by such a name or told so by the first word.
+  /// - Returns: the exit status; nil where something else is meant.
+  private static func runTool() -> Int32? {
+    let words = (0..<Int(CommandLine.argc)).compactMap { CommandLine.unsafeArgv[$0] }.map { word in
+      let bytes = UnsafeRawPointer(word).assumingMemoryBound(to: UInt8.self)
+      return Token(UnsafeBufferPointer(start: bytes, count: strlen(word)))
+    }
+    guard let called = words.first else { return nil }
+    if let tool = Tool(path: called.string) { return tool.run(words.dropFirst()) }
+    guard words.count > 1, words[1].firstIndex(of: UInt8(ascii: "/")) == nil, let tool = Tool(path: words[1].string)
+    else { return nil }
+    return tool.run(words.dropFirst(2))
   }
 
   static let configuration = CommandConfiguration(
@@ -33,14 +49,19 @@ struct FirebreakCommand: ParsableCommand {
         firebreak apply -m 'open port 80' rules.v4 rules.v6
         firebreak diff rules.v4                  does the kernel hold what the file says?
         firebreak rollback                       take the last apply back
+        firebreak simulate rules.v4 --chain INPUT --src 192.0.2.1 --dst 192.0.2.2 --proto icmp
 
       MATCHES AND TARGETS
         firebreak help matches                   lists them; help targets too
         firebreak help match conntrack           all options of one; help target SNAT
 
+      IN PLACE OF IPTABLES
+        firebreak iptables -L -n                 ip6tables, -save, -restore and iptables-xml too, and
+                                                 under these names when linked so; -h has the options
+
       EXIT STATUS
         0   done, or nothing to do
-        1   failed, the kernel is as before (diff: they differ)
+        1   failed, the kernel is as before (diff: they differ; simulate: not as expected)
         64  usage         65  bad input            66  no such input
         69  the kernel lacks it                    70  a bug in firebreak
         75  busy or changed under us, try again    77  not root
@@ -53,7 +74,7 @@ struct FirebreakCommand: ParsableCommand {
     version: "firebreak \(firebreakVersion)",
     subcommands: [
       Apply.self, Check.self, Completion.self, CompleteWords.self, Diff.self, List.self, Recover.self, Rollback.self,
-      Save.self,
+      Save.self, Simulate.self,
     ])
 
   /// The names of the commands that the help shows.

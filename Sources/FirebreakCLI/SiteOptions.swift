@@ -84,7 +84,8 @@ struct SiteOptions: ParsableArguments {
     var arguments = ["firebreak", "recover", "-q", "--backend", backend.rawValue, "--state-dir", stateDir]
     arguments += ["--lock-wait", "60"]
     return CommitEngine(
-      store: store, state: state, recovery: programPath.map { RecoveryCommand(program: $0, arguments: arguments) })
+      store: store, state: state, recovery: programPath.map { RecoveryCommand(program: $0, arguments: arguments) },
+      sets: .system)
   }
 
   /// This program's own file.

@@ -11,8 +11,9 @@ func inFreshNamespace<R>(_ body: @escaping () -> R) -> Result<R, NamespaceRefuse
   return .success(result)
 }
 
-/// The kernel did not allow a new network namespace.
+/// The kernel did not allow a new network namespace, or not what belongs into it.
 struct NamespaceRefused: Error {
+  var what: StaticString = "a network namespace cannot be made here"
   let code: Int32
 }
 

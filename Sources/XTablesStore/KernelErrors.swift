@@ -52,7 +52,8 @@ extension XTablesBackend {
     case (.edit(let chain), _):
       result = BackendError(.refused, "table \(id), chain \(chain): \(error.reason)")
     case (.commit, ENOENT):
-      result = BackendError(.refused, "the kernel refused table \(id): it lacks a match or target that a rule uses")
+      result = BackendError(
+        .refused, "the kernel refused table \(id): it lacks a match or target that a rule uses, or what a rule names")
     case (.commit, ELOOP):
       result = BackendError(.refused, "the kernel refused table \(id): its chains form a loop")
     case (.commit, EINVAL):

@@ -19,7 +19,7 @@ struct LegacyTable: ~Copyable {
   /// Reads the table from the kernel, which makes it if it does not exist yet.
   init(opening id: TableID) throws(LibraryError) {
     self.id = id
-    handle = try Self.check(.open) {
+    handle = try Self.check(.open, id.family) {
       switch id.family {
       case .ipv4: iptc_init(id.name.rawValue)
       case .ipv6: ip6tc_init(id.name.rawValue)
@@ -49,14 +49,16 @@ struct LegacyTable: ~Copyable {
   }
 
   /// The one place where errno is read, on the instruction after the call.
-  private static func check<T>(_ operation: Operation, _ call: () -> T?) throws(LibraryError) -> T {
+  private static func check<T>(_ operation: Operation, _ family: Family, _ call: () -> T?) throws(LibraryError) -> T {
     if let value = call() { return value }
     let code = errno
-    throw LibraryError(operation: operation, code: code, reason: String(cString: iptc_strerror(code)))
+    // Each half of libiptc remembers its own last function, on which the words depend.
+    let reason = family == .ipv4 ? iptc_strerror(code) : ip6tc_strerror(code)
+    throw LibraryError(operation: operation, code: code, reason: String(cString: reason!))
   }
 
   private func change(_ chain: ChainName, _ call: (UnsafePointer<CChar>) -> Int32) throws(LibraryError) {
-    try Self.check(.edit(chain)) { chain.text.withCString { call($0) } != 0 ? () : nil }
+    try Self.check(.edit(chain), id.family) { chain.text.withCString { call($0) } != 0 ? () : nil }
   }
 }
 
@@ -108,6 +110,42 @@ extension LegacyTable {
   }
 }
 
+// MARK: Looking
+
+extension LegacyTable {
+  func contains(_ chain: ChainName) -> Bool {
+    chain.text.withCString { id.family == .ipv4 ? iptc_is_chain($0, handle) : ip6tc_is_chain($0, handle) } != 0
+  }
+
+  func isBuiltIn(_ chain: ChainName) -> Bool {
+    chain.text.withCString { id.family == .ipv4 ? iptc_builtin($0, handle) : ip6tc_builtin($0, handle) } == 1
+  }
+
+  /// The chains in libiptc's order: built-in ones by hook, then the others by name.
+  func chainNames() -> [ChainName] {
+    var names: [ChainName] = []
+    var next = id.family == .ipv4 ? iptc_first_chain(handle) : ip6tc_first_chain(handle)
+    while let label = next {
+      names.append(ChainName(unchecked: String(cString: label)))
+      next = id.family == .ipv4 ? iptc_next_chain(handle) : ip6tc_next_chain(handle)
+    }
+    return names
+  }
+
+  /// Prints the table as libiptc keeps it to standard output, for people who look for faults.
+  func dump() {
+    if id.family == .ipv4 { dump_entries(handle) } else { dump_entries6(handle) }
+    fflush(nil)
+  }
+
+  /// The rules of one chain; none where there is no such chain.
+  func rules(of chain: ChainName) -> RuleList {
+    var rules = RuleList(family: id.family)
+    chain.text.withCString { readRules($0, into: &rules) }
+    return rules
+  }
+}
+
 // MARK: Editing
 
 extension LegacyTable {
@@ -126,6 +164,16 @@ extension LegacyTable {
       switch id.family {
       case .ipv4: iptc_insert_entry(label, entry.assumingMemoryBound(to: ipt_entry.self), UInt32(place), handle)
       case .ipv6: ip6tc_insert_entry(label, entry.assumingMemoryBound(to: ip6t_entry.self), UInt32(place), handle)
+      }
+    }
+  }
+
+  /// - Parameter place: from 0.
+  func replaceRule(at place: Int, of chain: ChainName, with entry: UnsafeRawPointer) throws(LibraryError) {
+    try change(chain) { label in
+      switch id.family {
+      case .ipv4: iptc_replace_entry(label, entry.assumingMemoryBound(to: ipt_entry.self), UInt32(place), handle)
+      case .ipv6: ip6tc_replace_entry(label, entry.assumingMemoryBound(to: ip6t_entry.self), UInt32(place), handle)
       }
     }
   }
@@ -150,19 +198,52 @@ extension LegacyTable {
     try change(chain) { id.family == .ipv4 ? iptc_delete_chain($0, handle) : ip6tc_delete_chain($0, handle) }
   }
 
-  func setPolicy(_ policy: Policy, of chain: ChainName, counters: Counters) throws(LibraryError) {
-    var counters = xt_counters(pcnt: counters.packets, bcnt: counters.bytes)
-    try change(chain) { label in
-      "\(policy.verdict.label)".withCString { policy in
-        id.family == .ipv4
-          ? iptc_set_policy(label, policy, &counters, handle) : ip6tc_set_policy(label, policy, &counters, handle)
+  func rename(_ chain: ChainName, to new: ChainName) throws(LibraryError) {
+    try change(chain) { old in
+      new.text.withCString { new in
+        id.family == .ipv4 ? iptc_rename_chain(old, new, handle) : ip6tc_rename_chain(old, new, handle)
       }
     }
   }
 
-  /// Gives the kernel the table as it was edited. The kernel takes all of it or nothing.
-  consuming func commit() throws(LibraryError) {
-    try Self.check(.commit) {
+  /// Sets the counters of all rules of a chain to zero.
+  func zero(_ chain: ChainName) throws(LibraryError) {
+    try change(chain) { id.family == .ipv4 ? iptc_zero_entries($0, handle) : ip6tc_zero_entries($0, handle) }
+  }
+
+  /// Sets the counters of one rule to zero.
+  /// - Parameter number: from 1.
+  func zeroRule(_ number: Int, of chain: ChainName) throws(LibraryError) {
+    try change(chain) { label in
+      id.family == .ipv4
+        ? iptc_zero_counter(label, UInt32(number), handle) : ip6tc_zero_counter(label, UInt32(number), handle)
+    }
+  }
+
+  func setPolicy(_ policy: Policy, of chain: ChainName, counters: Counters) throws(LibraryError) {
+    try setPolicy("\(policy.verdict.label)", of: chain, counters: counters)
+  }
+
+  /// - Parameters:
+  ///   - policy: a verdict's label; libiptc refuses all but ACCEPT and DROP.
+  ///   - counters: nil keeps those that the policy has.
+  func setPolicy(_ policy: String, of chain: ChainName, counters: Counters?) throws(LibraryError) {
+    try change(chain) { label in
+      policy.withCString { policy in
+        guard let counters else {
+          return id.family == .ipv4
+            ? iptc_set_policy(label, policy, nil, handle) : ip6tc_set_policy(label, policy, nil, handle)
+        }
+        var given = xt_counters(pcnt: counters.packets, bcnt: counters.bytes)
+        return id.family == .ipv4
+          ? iptc_set_policy(label, policy, &given, handle) : ip6tc_set_policy(label, policy, &given, handle)
+      }
+    }
+  }
+
+  /// Gives the kernel the table as it was edited. The kernel takes all of it or nothing; the handle has had its use then.
+  func commit() throws(LibraryError) {
+    try Self.check(.commit, id.family) {
       (id.family == .ipv4 ? iptc_commit(handle) : ip6tc_commit(handle)) != 0 ? () : nil
     }
   }

@@ -90,6 +90,9 @@ public final class XTablesBackend: Backend {
     Snapshot.Stamp(lockState.withLock { $0.isHeld ? $0.taken : 0 })
   }
 
+  /// One table, which the kernel makes if it does not exist yet.
+  package func table(_ id: TableID) throws(BackendError) -> Table { try read(id) }
+
   private func read(_ id: TableID) throws(BackendError) -> Table {
     if let count = try? BulkTable.entryCount(id), count > bulkThreshold {
       return try bulk(id) { () throws(BulkTable.Problem) in try self.readBulk(id) }

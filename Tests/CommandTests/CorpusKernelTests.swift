@@ -3,7 +3,7 @@ import KernelTestSupport
 import Testing
 
 /// Rulesets as people have them: in through `firebreak apply`, out through iptables-save and `firebreak save`.
-@Suite(.requires(.corpus, .legacyTables, .tool("iptables-legacy-save"), .tool("ip6tables-legacy-save")))
+@Suite(.requires(.corpus, .legacyTables, .tool("iptables-legacy-save"), .tool("ip6tables-legacy-save"), .tool("ipset")))
 struct CorpusKernelTests {
   @Test func howMany() {
     print(
@@ -17,6 +17,7 @@ struct CorpusKernelTests {
   func theKernelHoldsWhatTheFileSays(_ entry: Corpus.Entry) throws {
     let expected = comparable(String(decoding: try readFile(entry.expectedPath), as: UTF8.self))
     let first = try TestNamespace()
+    try entry.makeSets(in: first)
     let applied = try first.firebreak(["apply", "-q", entry.path])
     #expect(applied.status == 0, "\(applied)")
     #expect(try difference(comparable(saved(first, entry)), expected) == [])
@@ -29,6 +30,7 @@ struct CorpusKernelTests {
     #expect(again.status == 0, "\(again)")
     #expect(again.stdout.contains("\"status\":\"unchanged\""), "\(again)")
     let second = try TestNamespace()
+    try entry.makeSets(in: second)
     let copied = try second.firebreak(["apply", "-q", "-"], input: own)
     #expect(copied.status == 0, "\(copied)")
     // The kernel lists the table made last first, so copying turns their order round.
@@ -40,8 +42,10 @@ struct CorpusKernelTests {
   func oddLineEndsAreReadWithAWarning(_ entry: Corpus.Entry) throws {
     let clean = String(decoding: try readFile(entry.path).filter { $0 != 13 }, as: UTF8.self) + "\n"
     let reference = try TestNamespace()
+    try entry.makeSets(in: reference)
     let restored = try reference.run([entry.family.toolName + "-legacy-restore"], input: clean)
     let space = try TestNamespace()
+    try entry.makeSets(in: space)
     let applied = try space.firebreak(["apply", entry.path])
     #expect(applied.stderr.contains("warning"), "\(applied)")
     #expect((applied.status == 0) == (restored.status == 0), "\(applied) \(restored)")
@@ -51,6 +55,7 @@ struct CorpusKernelTests {
   @Test(arguments: Corpus.Entry.wrong)
   func wrongFilesAreRefusedByLine(_ entry: Corpus.Entry) throws {
     let space = try TestNamespace()
+    try entry.makeSets(in: space)
     let applied = try space.firebreak(["apply", entry.path])
     #expect(applied.status == 65, "\(entry.legacyVerdict) \(applied)")
     #expect(applied.stderr.hasLocatedError(in: entry.path), "\(applied)")

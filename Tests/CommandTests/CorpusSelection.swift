@@ -24,6 +24,21 @@ extension Corpus.Entry {
     }
   }
 
+  /// Makes the sets, empty, that its rules look into; the notes tell their names and how many parts members have.
+  func makeSets(in space: TestNamespace) throws {
+    let types = ["1": "hash:ip", "2": "hash:ip,port", "3": "hash:ip,port,ip"]
+    for note in notes.split(separator: ";") {
+      let words = note.split(separator: " ")
+      guard words.starts(with: ["ipsets", "created", "first:"]), let list = words.last else { continue }
+      for set in list.split(separator: ",") {
+        let parts = set.split { $0 == "(" || $0 == ")" }.map(String.init)
+        let family = isIPv6 ? "inet6" : "inet"
+        guard parts.count == 2, let type = types[parts[1]] else { throw ProcessFailure("what is the set \(set)?") }
+        try space.require(["ipset", "create", parts[0], type, "family", family])
+      }
+    }
+  }
+
   /// Files that Firebreak and iptables both have to take.
   static let accepted = Corpus.entries.filter { $0.isSaveText && $0.isKnown && $0.isAcceptedByLegacy }
 

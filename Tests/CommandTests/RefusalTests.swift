@@ -55,7 +55,7 @@ struct RefusalTests {
     Row(
       what: "loop", text: "*filter\n:a - [0:0]\n:b - [0:0]\n-A INPUT -j a\n-A a -j b\n-A b -j a\nCOMMIT\n", line: 6,
       word: "loop"),
-    Row(what: "loop of one", text: "*filter\n:a - [0:0]\n-A a -j a\nCOMMIT\n", line: 3, word: "loop"),
+    Row(what: "loop of one", text: "*filter\n:a - [0:0]\n-A INPUT -j a\n-A a -j a\nCOMMIT\n", line: 4, word: "loop"),
     Row(what: "REJECT in PREROUTING", text: "*raw\n-A PREROUTING -j REJECT\nCOMMIT\n", line: 2, word: "REJECT"),
     Row(
       what: "REJECT in mangle PREROUTING", text: "*mangle\n-A PREROUTING -j REJECT\nCOMMIT\n", line: 2, word: "REJECT"),

@@ -12,7 +12,9 @@ public enum Built {
       $0.split(separator: "/", omittingEmptySubsequences: false)
     }
     for folder in folders.map({ $0.dropLast().joined(separator: "/") }) + [packageDirectory + "/.build/debug"] {
-      if access(folder + "/firebreak", X_OK) == 0 { return folder + "/firebreak" }
+      guard access(folder + "/firebreak", X_OK) == 0, let path = realpath(folder + "/firebreak", nil) else { continue }
+      defer { free(path) }
+      return String(cString: path)
     }
     return "firebreak"
   }()

@@ -68,7 +68,10 @@ import Testing
       }
     }
     #expect(throws: BuildingError.self) {
-      try Table(.filter) { ChainContents(named: "a") { Rule.jump(to: "a") } }
+      try Table(.filter) {
+        ChainContents(.input) { Rule.jump(to: "a") }
+        ChainContents(named: "a") { Rule.jump(to: "a") }
+      }
     }
     #expect(throws: BuildingError.self) {
       try Table(.filter) { ChainContents(.output) { Rule.jump(to: "nowhere") } }

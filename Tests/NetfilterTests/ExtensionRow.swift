@@ -77,7 +77,8 @@ struct Row: Sendable, CustomTestStringConvertible {
 
   private func read(_ text: String) -> RulesText.Reading {
     let target = text.contains(" -j ") ? "" : " -j ACCEPT"
-    return RulesText.read("*\(table)\n:X - [0:0]\n-A \(chain) \(text)\(target)\nCOMMIT\n", family: family)
+    return RulesText.read(
+      "*\(table)\n:X - [0:0]\n-A \(chain) \(text)\(target)\nCOMMIT\n", family: family, names: .ofRows)
   }
 
   private func rule(of reading: RulesText.Reading) -> Rule? {
@@ -86,7 +87,7 @@ struct Row: Sendable, CustomTestStringConvertible {
 
   /// The rule as it is saved, without the target that ``read(_:)`` put there.
   private static func print(_ rule: Rule, _ family: Family) -> String {
-    var text = SaveText.rule(rule, family: family).dropFirst()
+    var text = SaveText.rule(rule, family: family, names: .ofRows).dropFirst()
     if text.hasSuffix(" -j ACCEPT") { text = text.dropLast(10) }
     return String(text)
   }
@@ -103,41 +104,67 @@ struct Listing: Sendable, ExpressibleByStringLiteral {
   let numeric: String
   let named: String
 
-  init(stringLiteral text: String) { (numeric, named) = (text, text) }
-  init(_ numeric: String, named: String) { (self.numeric, self.named) = (numeric, named) }
+  /// What stands before it.
+  private var lead = " "
 
-  /// Names for numbers that are the same wherever the tests run.
-  private static let names: Names = {
+  init(stringLiteral text: String) { (numeric, named) = (text, text) }
+  init(_ numeric: String, named: String? = nil) { (self.numeric, self.named) = (numeric, named ?? numeric) }
+  /// Without the blank that others have before them.
+  init(bare text: String) { (numeric, named, lead) = (text, text, "") }
+
+  func check(_ value: any Extension, _ family: Family, _ sourceLocation: SourceLocation = #_sourceLocation) {
+    for (isNumeric, expected) in [(true, numeric), (false, named)] {
+      var out = RuleWriter(family: family, names: .ofRows)
+      out.isNumeric = isNumeric
+      value.list(to: &out)
+      #expect(out.text.string == (expected.isEmpty ? "" : lead + expected), sourceLocation: sourceLocation)
+    }
+  }
+}
+
+extension Names {
+  /// Names for numbers that are the same wherever the tests run. There are four sets: `foo` of IPv4 and `foo6` of IPv6
+  /// addresses, `both`, and one whose name has a blank.
+  static let ofRows: Names = {
     var names = Names.wellKnown
+    names.numberName = { number, _ in number == 42 ? "example" : nil }
+    names.number = { name, _ in name == "example" ? 42 : nil }
     names.reverse = ReverseNames(
       service: { port, _ in [22: "ssh", 53: "domain", 80: "http"][port] },
       host: { "\($0)" == "192.0.2.1" || "\($0)" == "2001:db8::1" ? "host.example" : nil },
       user: { $0 == 0 ? "root" : nil }, group: { $0 == 0 ? "root" : nil })
+    let sets: [(name: String, family: Family?)] = [
+      ("foo", .ipv4), ("foo6", .ipv6), ("both", nil), ("a b", nil), ("blocklist", .ipv4),
+    ]
+    names.sets = IPSetDirectory(
+      find: { name in
+        guard let place = sets.firstIndex(where: { $0.name == name }) else { return .missing }
+        return .found(index: UInt16(place), family: sets[place].family)
+      },
+      name: { index in index < sets.count ? sets[Int(index)].name : nil })
     return names
   }()
-
-  func check(_ value: any Extension, _ family: Family, _ sourceLocation: SourceLocation = #_sourceLocation) {
-    for (isNumeric, expected) in [(true, numeric), (false, named)] {
-      var out = RuleWriter(family: family, names: Self.names)
-      out.isNumeric = isNumeric
-      value.list(to: &out)
-      #expect(out.text.string == (expected.isEmpty ? "" : " \(expected)"), sourceLocation: sourceLocation)
-    }
-  }
 }
 
 /// A match, a packet and the kernel's answer.
 struct PacketRow: Sendable, CustomTestStringConvertible {
   let family: Family
   let text: String
+  let chain: ChainName
+  let table: TableName
   let packet: Packet
   let answer: Answer
 
   /// - Parameter change: turns a TCP packet from 192.0.2.1 port 1024 to 198.51.100.2 port 22 (2001:db8::1 and
   ///   2001:db8::2), of which nothing more is known, into the row's packet.
-  init(_ family: Family, _ text: String, _ answer: Answer, _ change: (inout Packet) -> Void = { _ in }) {
+  init(
+    _ family: Family, _ text: String, _ answer: Answer, in chain: ChainName = "INPUT", table: TableName = .filter,
+    _ change: (inout Packet) -> Void = { _ in }
+  ) {
     self.family = family
     self.text = text
+    self.chain = chain
+    self.table = table
     self.answer = answer
     var packet = Packet.example(family)
     change(&packet)
@@ -147,9 +174,10 @@ struct PacketRow: Sendable, CustomTestStringConvertible {
   var testDescription: String { "\(family): \(text)" }
 
   func check(sourceLocation: SourceLocation = #_sourceLocation) throws {
-    let reading = RulesText.read("*filter\n-A INPUT \(text) -j ACCEPT\nCOMMIT\n", family: family)
+    let reading = RulesText.read(
+      "*\(table)\n-A \(chain) \(text) -j ACCEPT\nCOMMIT\n", family: family, names: .ofRows)
     try #require(!reading.hasErrors, "\(reading.diagnostics)", sourceLocation: sourceLocation)
-    let rule = try #require(reading.ruleset[.filter, family]?[.input]?.rules.first, sourceLocation: sourceLocation)
+    let rule = try #require(reading.ruleset[table, family]?[chain]?.rules.first, sourceLocation: sourceLocation)
     let match = try #require(rule.matches.last, sourceLocation: sourceLocation)
     #expect(match.matches(packet) == answer, sourceLocation: sourceLocation)
   }

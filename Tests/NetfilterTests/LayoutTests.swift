@@ -56,6 +56,8 @@ import Testing
     Row("helper", 0, "-m helper --helper ftp", MemoryLayout<xt_helper_info>.size),
     Row("quota", 0, "-m quota --quota 1", MemoryLayout<xt_quota_info>.size),
     Row("ttl", 0, "-m ttl --ttl-eq 1", MemoryLayout<ipt_ttl_info>.size),
+    Row("set", 4, "-m set --match-set foo src", MemoryLayout<xt_set_info_match_v4>.size),
+    Row("SET", 3, "-j SET --add-set foo src", MemoryLayout<xt_set_info_target_v3>.size),
     Row("hl", 0, "-m hl --hl-eq 1", MemoryLayout<ip6t_hl_info>.size, .ipv6),
     Row("socket", 3, "-m socket", MemoryLayout<xt_socket_mtinfo3>.size),
     Row("sctp", 0, "-p sctp -m sctp --dport 22", MemoryLayout<xt_sctp_info>.size),

@@ -191,11 +191,14 @@ import Testing
     inFilter("counters that are none", ":INPUT DROP [a:b]", at: 13, "[packets:bytes]"),
     inFilter("rule number out of range", "-I INPUT 3 -j DROP", at: 4, "no place 3"),
     inFilter("table option in restore text", "-t nat -A INPUT", at: 1, "-t cannot stand here"),
-    inFilter("jump to itself", "-A guard -j guard", at: 13, "guard -> guard"),
+    Refusal(
+      name: "jump to itself", text: "*filter\n:guard - [0:0]\n-A INPUT -j guard\n-A guard -j guard\nCOMMIT\n", line: 4,
+      column: 13, says: "guard -> guard"),
     inFilter("second table before COMMIT", "*nat", at: 1, "still open"),
     Refusal(
-      name: "jump loop", text: "*filter\n:a - [0:0]\n:b - [0:0]\n-A a -j b\n-A b -s 10.0.0.0/8 -g a\nCOMMIT\n", line: 5,
-      column: 23, says: "a -> b -> a"),
+      name: "jump loop",
+      text: "*filter\n:a - [0:0]\n:b - [0:0]\n-A INPUT -j a\n-A a -j b\n-A b -s 10.0.0.0/8 -g a\nCOMMIT\n",
+      line: 6, column: 23, says: "a -> b -> a"),
     Refusal(
       name: "REJECT reached from PREROUTING", text: "*raw\n:a - [0:0]\n-A PREROUTING -j a\n-A a -j REJECT\nCOMMIT\n",
       line: 4,
@@ -219,7 +222,8 @@ import Testing
       name: "a variable in a list of commands", text: "iptables -A INPUT -s $NET -j DROP\n", line: 1, column: 22,
       says: "needs a shell"),
     Refusal(
-      name: "a loop in a list of commands", text: "iptables -N a\nip6tables -N a\nip6tables -A a -j a\n", line: 3,
+      name: "a loop in a list of commands",
+      text: "iptables -N a\nip6tables -N a\nip6tables -A a -j a\nip6tables -A INPUT -j a\n", line: 3,
       column: 19,
       says: "a -> a"),
     Refusal(

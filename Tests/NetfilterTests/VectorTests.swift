@@ -109,6 +109,8 @@ extension Registry {
     var checked = 0
     var excused = 0
     let vectors = try Corpus.vectors()
+    var names = Names.wellKnown
+    names.sets = .empty  // as where the corpus was made
     for vector in vectors where Registry.standard.knowsExtensions(of: vector) {
       if onlyTheKernelKnows.contains(where: { vector.rule.contains($0.part) }) {
         excused += 1
@@ -117,7 +119,7 @@ extension Registry {
       checked += 1
       let place = "\(vector.source) \(vector.family) \(vector.table): -A \(vector.chain) \(vector.rule)"
       let reading = RulesText.read(
-        "*\(vector.table)\n-A \(vector.chain) \(vector.rule)\nCOMMIT\n", family: vector.family)
+        "*\(vector.table)\n-A \(vector.chain) \(vector.rule)\nCOMMIT\n", family: vector.family, names: names)
       let messages = reading.diagnostics.map { "\($0)" }.joined(separator: "\n")
       guard !reading.hasErrors else {
         if vector.isAccepted { Issue.record("\(place)\niptables accepts it, we say: \(messages)") }

@@ -23,6 +23,25 @@ import Testing
       copy.before.ruleset[TableID(.filter, .ipv4)] == twoTablesTwoFamilies()[TableID(.filter, .ipv4)], "counters too")
   }
 
+  @Test func setsComeBackByName() throws {
+    let text = "*filter\n-A INPUT -m set --match-set blocked src -j DROP\nCOMMIT\n"
+    let before = RulesText.read(text).ruleset
+    let id = TableID(.filter, .ipv4)
+    let old = try #require(before[id]?.setIndices.first)
+    let snapshot = Snapshot(ruleset: before, existing: [id], stamp: .init(0))
+    let plan = Plan(from: snapshot, to: rules("*filter\n-A INPUT -j DROP\nCOMMIT\n"))
+    let record = CommitRecord(plan: plan, time: 0, message: "", setName: { $0 == old ? "blocked" : nil })
+    let copy = try CommitRecord(decoding: record.encoded)
+    #expect(copy == record && copy.sets == [old: "blocked"])
+    #expect(copy.renumberingSets { _ in old } == record)
+    let moved = copy.renumberingSets { $0 == "blocked" ? 7 : 0 }
+    #expect(moved.before.ruleset[id]?.setIndices == [7])
+    #expect(moved.sets == [7: "blocked"])
+    #expect(moved.renumberingSets { _ in old } == record)
+    struct Gone: Error {}
+    #expect(throws: Gone.self) { try copy.renumberingSets { _ throws(Gone) in throw Gone() } }
+  }
+
   @Test func aRecordOfNothingComesBack() throws {
     let record = CommitRecord(plan: Plan(steps: []), time: 0, message: "")
     #expect(try CommitRecord(decoding: record.encoded) == record)

@@ -18,6 +18,11 @@ extension AH {
   }
 
   public func print(to out: inout RuleWriter) { out.bounds("--ahspi", index) }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("ah ")
+    out.listBounds("spi", index)
+  }
 }
 
 // MARK: Kernel bytes
@@ -34,4 +39,19 @@ extension AH {
     index = bounds.condition(inverted: try bytes.flag("invflags"))
     try bytes.zeros("padding", 3)
   }
+}
+
+// MARK: Meaning
+
+extension AH {
+  public func matches(_ packet: Packet) -> Answer {
+    let unknown = Answer.about(nil, "the packet's bytes", bounds: index)
+    switch packet.readTransportHeader(atLeast: Self.headerSize, else: unknown) {
+    case .answer(let answer): return answer
+    case .bytes(let header): return .about(header.bigUInt32(at: 4), "the packet's bytes", bounds: index)
+    }
+  }
+
+  /// Without the authentication data.
+  static let headerSize = 12
 }

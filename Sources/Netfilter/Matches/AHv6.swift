@@ -42,6 +42,17 @@ extension AHv6 {
     out.condition("--ahlen", length)
     if isReservedZero { out.option("--ahres") }
   }
+
+  /// With no blank between index and length, as iptables has them.
+  public func list(to out: inout RuleWriter) {
+    out.word("ah ")
+    out.listBounds("spi", index)
+    if let length {
+      out.text.write(length.isInverted ? "length:!" : "length:")
+      out.text.write(length.value)
+    }
+    if isReservedZero { out.word("reserved") }
+  }
 }
 
 // MARK: Kernel bytes
@@ -73,5 +84,20 @@ extension AHv6 {
     self.init(
       index: Negatable(index, inverted: inverted & Invert.index != 0),
       length: Negatable(length, inverted: inverted & Invert.length != 0), isReservedZero: isReservedZero)
+  }
+}
+
+// MARK: Meaning
+
+extension AHv6 {
+  public func matches(_ packet: Packet) -> Answer {
+    switch packet.readExtensionHeader(.authentication, atLeast: AH.headerSize) {
+    case .answer(let answer): return answer
+    case .bytes(let header):
+      let size = 4 * (UInt32(header[1]) + 2)
+      let hasLength = length.map { $0.value == 0 || ($0.value == size) != $0.isInverted } ?? true
+      let hasReserved = !isReservedZero || header.bigUInt16(at: 2) == 0
+      return .about(header.bigUInt32(at: 4), "the packet's bytes", bounds: index) && Answer(hasLength && hasReserved)
+    }
   }
 }

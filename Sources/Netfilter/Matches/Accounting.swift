@@ -1,4 +1,4 @@
-/// Counts the packet under a name of nfacct(8), and matches always
+/// Counts the packet under a name of nfacct(8), and matches unless the counter has a quota that is not used up
 /// (`struct xt_nfacct_match_info_v1`, linux/netfilter/xt_nfacct.h).
 public struct Accounting: Match {
   public let account: AccountName
@@ -43,6 +43,11 @@ extension Accounting {
     out.text.write(byte: UInt8(ascii: " "))
     out.quoted(account.text)
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("nfacct-name ")
+    out.quoted(account.text)
+  }
 }
 
 // MARK: Kernel bytes
@@ -69,4 +74,10 @@ extension Accounting {
     account = name
     try bytes.zeros("nfacct", 8)
   }
+}
+
+// MARK: Meaning
+
+extension Accounting {
+  public func matches(_ packet: Packet) -> Answer { .depends(on: "the quota of the counter") }
 }

@@ -121,6 +121,20 @@ extension AddrType {
     case .outgoing: out.option("--limit-iface-out")
     }
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("ADDRTYPE match")
+    for (name, types) in [("src-type" as StaticString, source), ("dst-type", destination)] {
+      guard let types else { continue }
+      out.word(name)
+      out.list(types.value, of: AddressTypes.names, after: types.isInverted ? " !" : " ")
+    }
+    switch interface {
+    case nil: break
+    case .incoming: out.word("limit-in")
+    case .outgoing: out.word("limit-out")
+    }
+  }
 }
 
 // MARK: Kernel bytes
@@ -176,5 +190,39 @@ extension AddrType {
       interface: interfaces == 0 ? nil : interfaces == Flag.incoming ? .incoming : .outgoing)
     guard let value else { throw bytes.invalid("source") }
     self = value
+  }
+}
+
+// MARK: Meaning
+
+extension AddrType {
+  /// A limit to an interface changes only what the routing table answers.
+  public func matches(_ packet: Packet) -> Answer {
+    Self.answer(source, packet.source) && Self.answer(destination, packet.destination)
+  }
+
+  private static func answer(_ types: Negatable<AddressTypes>?, _ address: IPAddress) -> Answer {
+    guard let types else { return .yes }
+    let answer = address.family == .ipv4 ? ipv4(types.value, address) : ipv6(types.value, address)
+    return types.isInverted ? !answer : answer
+  }
+
+  /// An IPv4 address is of one type (`inet_dev_addr_type`, net/ipv4/fib_frontend.c).
+  private static func ipv4(_ types: AddressTypes, _ address: IPAddress) -> Answer {
+    let possible: AddressTypes =
+      address.bits == 0 || address.bits == 0xffff_ffff
+      ? .broadcast : address.bits >> 28 == 0xe ? .multicast : [.unicast, .local, .broadcast, .anycast]
+    if types.isDisjoint(with: possible) { return .no }
+    return types.isSuperset(of: possible) ? .yes : .depends(on: "the routing table")
+  }
+
+  /// An IPv6 address has to be of each type that follows from itself, and then of one of the others.
+  private static func ipv6(_ types: AddressTypes, _ address: IPAddress) -> Answer {
+    let isMulticast = address.bits >> 120 == 0xff
+    let isMappedIPv4 = address.bits >> 32 == 0xffff
+    if types.contains(.multicast), !isMulticast { return .no }
+    if types.contains(.unicast), isMulticast || isMappedIPv4 || address.bits == 0 { return .no }
+    if types.contains(.unspecified), address.bits != 0 { return .no }
+    return types.isDisjoint(with: [.local, .anycast, .unreachable]) ? .yes : .depends(on: "the routing table")
   }
 }

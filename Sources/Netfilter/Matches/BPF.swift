@@ -1,8 +1,11 @@
-/// A filter program of the classic BPF machine, run on the packet from its IP header on
-/// (`struct xt_bpf_info_v1`, linux/netfilter/xt_bpf.h). Programs that are pinned in a file are not for this type: their
-/// rules need a descriptor of the file when they are made.
+/// A filter program, run on the packet from its IP header on (`struct xt_bpf_info_v1`, linux/netfilter/xt_bpf.h): one of
+/// the classic BPF machine that stands in the rule, or any that is pinned in a file.
 public struct BPF: Match {
+  /// Empty where the program is pinned.
   public let program: [Instruction]
+  public let pinned: PinnedProgram?
+  /// A descriptor of the program that made the rule, which the kernel keeps and does not look at.
+  private var descriptor: UInt32 = 0
 
   /// `struct sock_filter` (linux/filter.h).
   public struct Instruction: Hashable, Sendable {
@@ -27,6 +30,26 @@ public struct BPF: Match {
   public init?(_ program: [Instruction]) {
     guard (1...Self.maxInstructions).contains(program.count) else { return nil }
     self.program = program
+    pinned = nil
+  }
+
+  public init(_ pinned: PinnedProgram) {
+    program = []
+    self.pinned = pinned
+  }
+
+  /// The path of a program in the BPF file system, 1 to 511 bytes. The kernel looks for it when the rule is made.
+  public struct PinnedProgram: Hashable, Sendable {
+    public static let maxBytes = 511
+    public let path: String
+
+    /// nil when the path is empty, too long, or holds a line feed or zero.
+    public init?(_ path: String) {
+      guard (1...Self.maxBytes).contains(path.utf8.count), !path.utf8.contains(where: { $0 == 0 || $0 == 10 }) else {
+        return nil
+      }
+      self.path = path
+    }
   }
 }
 
@@ -39,16 +62,21 @@ extension BPF {
       OptionSpec(
         "--bytecode", .custom("COUNT,CODE JT JF K[,CODE JT JF K]…"), excludes: ["--object-pinned"],
         "a program as nfbpf_compile(8) prints it"),
-      OptionSpec("--object-pinned", .custom("FILE"), excludes: ["--bytecode"], "not supported: a program in a file"),
+      OptionSpec("--object-pinned", .custom("FILE"), excludes: ["--bytecode"], "a program in the BPF file system"),
     ])
 
   public init(parsing options: OptionValues) throws(SyntaxError) {
-    if options.has("--object-pinned") {
-      throw options.error(
-        "--object-pinned", "programs pinned in a file are not supported: the rule needs a descriptor of the open file",
-        hint: "write the program with --bytecode")
+    if let token = options.token("--object-pinned") {
+      guard let pinned = String(validating: token.bytes, as: UTF8.self).flatMap({ PinnedProgram($0) }) else {
+        throw options.error(
+          "--object-pinned", "a path has 1 to \(PinnedProgram.maxBytes) bytes of UTF-8 and no line end")
+      }
+      self.init(pinned)
+      return
     }
-    guard let token = options.token("--bytecode") else { throw SyntaxError("bpf needs --bytecode PROGRAM") }
+    guard let token = options.token("--bytecode") else {
+      throw SyntaxError("bpf needs --bytecode PROGRAM or --object-pinned FILE")
+    }
     var count: Int?
     var program: [Instruction] = []
     var hasEnded = false
@@ -100,6 +128,10 @@ extension BPF {
   }
 
   public func print(to out: inout RuleWriter) {
+    if let pinned {
+      out.option("--object-pinned")
+      return out.bare(pinned.path)
+    }
     out.option("--bytecode")
     out.text.write(" \"")
     out.text.write(program.count)
@@ -112,12 +144,40 @@ extension BPF {
     }
     out.text.write(byte: UInt8(ascii: "\""))
   }
+
+  /// Without a blank before it, and with a zero byte at the end of a program, as iptables has it.
+  public func list(to out: inout RuleWriter) {
+    out.text.write("match bpf ")
+    if let pinned {
+      out.text.write("pinned ")
+      return out.text.write(pinned.path)
+    }
+    for (place, instruction) in program.enumerated() {
+      if place > 0 { out.text.write(",") }
+      out.text.write(instruction.code)
+      out.number(instruction.jumpTrue)
+      out.number(instruction.jumpFalse)
+      out.number(instruction.operand)
+    }
+    out.text.write(byte: 0)
+  }
 }
 
 // MARK: Kernel bytes
 
 extension BPF {
+  private static let isPinned: UInt16 = 1  // XT_BPF_MODE_PATH_PINNED
+  /// The field of the program or the path.
+  private static let fieldSize = 8 * maxInstructions
+
   public func encode(to out: inout ByteWriter, family: Family) {
+    if let pinned {
+      out.write(Self.isPinned)
+      out.zeros(2)  // no instructions
+      out.write(descriptor)
+      out.write(text: pinned.path, size: Self.fieldSize)
+      return out.zeros(8)  // the kernel's pointer
+    }
     out.zeros(2)  // the program stands here
     out.write(UInt16(program.count))
     out.zeros(4)  // no descriptor
@@ -125,7 +185,7 @@ extension BPF {
   }
 
   public func encode(to out: inout ByteWriter, family: Family, earlier revision: UInt8) -> Bool {
-    guard revision == 0 else { return false }
+    guard revision == 0, pinned == nil else { return false }
     out.write(UInt16(program.count))
     out.zeros(2)
     encodeProgram(to: &out)
@@ -140,13 +200,20 @@ extension BPF {
       out.write(instruction.jumpFalse)
       out.write(instruction.operand)
     }
-    out.zeros(8 * (Self.maxInstructions - program.count))
+    out.zeros(Self.fieldSize - 8 * program.count)
     out.zeros(8)  // the kernel's pointer
   }
 
   /// Revision 0 has the program alone.
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
-    if revision > 0 { try bytes.zeros("mode", 2) }
+    if revision > 0 {
+      let mode = try bytes.uint16("mode")
+      guard mode <= Self.isPinned else { throw bytes.invalid("mode") }
+      guard mode != Self.isPinned else {
+        self = try Self.pinned(&bytes)
+        return
+      }
+    }
     let count = Int(try bytes.uint16("bpf_program_num_elem"))
     try bytes.zeros("fd", revision > 0 ? 4 : 2)
     guard count <= Self.maxInstructions else { throw bytes.invalid("bpf_program_num_elem") }
@@ -160,5 +227,27 @@ extension BPF {
     try bytes.zeros("filter", revision > 0 ? 8 : 12)
     guard let value = BPF(program) else { throw bytes.invalid("bpf_program_num_elem") }
     self = value
+  }
+
+  private static func pinned(_ bytes: inout ByteReader) throws(WireError) -> BPF {
+    try bytes.zeros("bpf_program_num_elem", 2)
+    let descriptor = try bytes.uint32("fd")
+    let field = try bytes.raw("path", count: fieldSize)
+    let path = field.prefix { $0 != 0 }
+    guard field[path.count...].allSatisfy({ $0 == 0 }),
+      let text = String(validating: path, as: UTF8.self), let pinned = PinnedProgram(text)
+    else { throw bytes.invalid("path") }
+    try bytes.zeros("filter", 8)
+    var result = BPF(pinned)
+    result.descriptor = descriptor
+    return result
+  }
+}
+
+// MARK: Meaning
+
+extension BPF {
+  public func matches(_ packet: Packet) -> Answer {
+    pinned == nil ? BPFMachine.answer(program, packet) : .depends(on: "the program in a file")
   }
 }

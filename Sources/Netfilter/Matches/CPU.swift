@@ -18,6 +18,11 @@ extension CPU {
   }
 
   public func print(to out: inout RuleWriter) { out.condition("--cpu", number) }
+
+  public func list(to out: inout RuleWriter) {
+    out.word(number.isInverted ? "cpu !" : "cpu")
+    out.number(number.value)
+  }
 }
 
 // MARK: Kernel bytes
@@ -34,4 +39,10 @@ extension CPU {
     guard inverted <= 1 else { throw bytes.invalid("invert") }
     number = Negatable(value, inverted: inverted == 1)
   }
+}
+
+// MARK: Meaning
+
+extension CPU {
+  public func matches(_ packet: Packet) -> Answer { .depends(on: "the processor that handles the packet") }
 }

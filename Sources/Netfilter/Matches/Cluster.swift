@@ -67,6 +67,16 @@ extension Cluster {
     out.text.write(" 0x")
     out.text.write(hex: hashSeed, width: 8)
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("cluster")
+    out.word(nodes.isInverted ? "!node_mask=0x" : "node_mask=0x")
+    out.text.write(hex: nodes.value, width: 8)
+    out.word("total_nodes=")
+    out.text.write(totalNodes)
+    out.word("hash_seed=0x")
+    out.text.write(hex: hashSeed, width: 8)
+  }
 }
 
 // MARK: Kernel bytes
@@ -88,5 +98,33 @@ extension Cluster {
     guard let value = Cluster(totalNodes: Int(total), nodes: Negatable(nodes, inverted: flags == 1), hashSeed: seed)
     else { throw bytes.invalid("node_mask") }
     self = value
+  }
+}
+
+// MARK: Meaning
+
+extension Cluster {
+  /// A packet without a connection does not match, inverted or not.
+  public func matches(_ packet: Packet) -> Answer {
+    if packet.connection.isTracked == false { return .no }
+    let isEveryNode = UInt64(nodes.value) == (1 << UInt64(totalNodes)) - 1
+    if isEveryNode, nodes.isInverted { return .no }
+    guard packet.connection.isTracked == true else { return .depends(on: "the connection's state") }
+    if isEveryNode { return .yes }
+    guard let source = Self.hashedSource(packet) else { return .depends(on: "the connection's addresses") }
+    let node = JenkinsHash.place(JenkinsHash.hash(Self.word(source), seed: hashSeed), below: UInt32(totalNodes))
+    return Answer((nodes.value >> node & 1 == 1) != nodes.isInverted)
+  }
+
+  /// The source of the connection, or of the one that announced it; that one is not known.
+  private static func hashedSource(_ packet: Packet) -> IPAddress? {
+    guard let statuses = packet.connection.statuses, !statuses.contains(.expected) else { return nil }
+    return packet.connectionEnds(.original)?.source
+  }
+
+  /// What the kernel hashes of the address: its first 32 bits, which of an IPv6 address are hardly the telling ones, as
+  /// it reads them from memory in network order.
+  private static func word(_ address: IPAddress) -> UInt32 {
+    UInt32(truncatingIfNeeded: address.bits >> UInt128(address.family.addressBits - 32)).bigEndian
   }
 }

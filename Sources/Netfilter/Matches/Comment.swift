@@ -50,6 +50,12 @@ extension Comment {
     out.option("--comment")
     out.quoted(bytes)
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.text.write(" /* ")
+    out.text.write(bytes)
+    out.text.write(" */")
+  }
 }
 
 // MARK: Kernel bytes
@@ -68,4 +74,10 @@ extension Comment {
     }
     self = value
   }
+}
+
+// MARK: Meaning
+
+extension Comment {
+  public func matches(_ packet: Packet) -> Answer { .yes }
 }

@@ -88,6 +88,19 @@ extension ConnBytes {
     out.option("--connbytes-dir")
     out.word(Self.directions[Int(direction.rawValue)])
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.option("connbytes", inverted: counts.isInverted)
+    out.number(counts.value.lowerBound)
+    if counts.value.upperBound < .max {
+      out.text.write(byte: UInt8(ascii: ":"))
+      out.text.write(counts.value.upperBound)
+    }
+    out.word("connbytes mode")
+    out.word(Self.units[Int(unit.rawValue)])
+    out.word("connbytes direction")
+    out.word(Self.directions[Int(direction.rawValue)])
+  }
 }
 
 // MARK: Kernel bytes
@@ -111,5 +124,16 @@ extension ConnBytes {
     let counts = Negatable(min(from, to)...max(from, to), inverted: from > to)
     guard let value = ConnBytes(counts, unit, direction: direction) else { throw bytes.invalid("from") }
     self = value
+  }
+}
+
+// MARK: Meaning
+
+extension ConnBytes {
+  /// A packet without a connection does not match, nor does one of a connection that is not counted, inverted or not.
+  public func matches(_ packet: Packet) -> Answer {
+    let isNever = counts.value == 0...UInt64.max && counts.isInverted
+    guard packet.connection.isTracked != false, !isNever else { return .no }
+    return .depends(on: "what the connection has carried")
   }
 }

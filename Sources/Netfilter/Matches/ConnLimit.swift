@@ -90,6 +90,19 @@ extension ConnLimit {
     case .destination: out.option("--connlimit-daddr")
     }
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word(side == .source ? "#conn src/" : "#conn dst/")
+    out.text.write(prefixLength(out.family))
+    switch connections {
+    case .upTo(let count):
+      out.word("<=")
+      out.number(count)
+    case .above(let count):
+      out.word(">")
+      out.number(count)
+    }
+  }
 }
 
 // MARK: Kernel bytes
@@ -126,5 +139,18 @@ extension ConnLimit {
     connections = flags & Flag.upTo != 0 ? .upTo(count) : .above(count)
     side = flags & Flag.destination != 0 ? .destination : .source
     try bytes.skip("data", Self.privateSize)
+  }
+}
+
+// MARK: Meaning
+
+extension ConnLimit {
+  /// The packet's own connection is one of those that are counted.
+  public func matches(_ packet: Packet) -> Answer {
+    switch connections {
+    case .upTo(0), .above(.max): .no
+    case .above(0), .upTo(.max): .yes
+    default: .depends(on: "how many connections the host has")
+    }
   }
 }

@@ -34,6 +34,16 @@ extension ConnMarkMatch {
     out.text.write("/0x")
     out.text.write(hex: mask)
   }
+
+  /// With two blanks before the number, as iptables has them.
+  public func list(to out: inout RuleWriter) {
+    out.word("connmark match ")
+    if isInverted { out.text.write("!") }
+    out.hex(value)
+    guard mask != .max else { return }
+    out.text.write("/0x")
+    out.text.write(hex: mask)
+  }
 }
 
 // MARK: Kernel bytes
@@ -53,5 +63,21 @@ extension ConnMarkMatch {
     guard inverted <= 1 else { throw bytes.invalid("invert") }
     isInverted = inverted == 1
     try bytes.zeros("padding", 3)
+  }
+}
+
+// MARK: Meaning
+
+extension ConnMarkMatch {
+  /// A packet without a connection does not match, inverted or not.
+  public func matches(_ packet: Packet) -> Answer {
+    guard packet.connection.isTracked != false else { return .no }
+    let (canBeEqual, canDiffer) = (value & ~mask == 0, mask != 0 || value != 0)
+    guard isInverted ? canDiffer : canBeEqual else { return .no }
+    guard let mark = packet.connection.mark else {
+      let isCertain = packet.connection.isTracked == true && !(canBeEqual && canDiffer)
+      return isCertain ? .yes : .depends(on: "the connection's mark")
+    }
+    return Answer((mark & mask == value) != isInverted)
   }
 }

@@ -35,7 +35,9 @@ extension ConnectionLabel {
     guard let bit = UInt16(exactly: number),
       let value = ConnectionLabel(
         Negatable(bit, inverted: options.isInverted("--label")), setsLabel: options.has("--set"))
-    else { throw options.error("--label", "the label \(number) is greater than the kernel's last, \(Self.maxLabel)") }
+    else {
+      throw options.error("--label", "the label \(number) is greater than the kernel's last, \(Self.maxLabel)").byKernel
+    }
     self = value
   }
 
@@ -49,6 +51,19 @@ extension ConnectionLabel {
     }
     out.text.write(byte: UInt8(ascii: "\""))
     if setsLabel { out.option("--set") }
+  }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("connlabel")
+    if label.isInverted { out.word("!") }
+    if !out.isNumeric, let name = out.names.numberName(UInt32(label.value), .connectionLabels) {
+      out.text.write(" '")
+      out.text.write(name)
+      out.text.write("'")
+    } else {
+      out.number(label.value)
+    }
+    if setsLabel { out.word("set") }
   }
 
   /// Whether the name between quotes is read as itself and not as a number.
@@ -80,5 +95,14 @@ extension ConnectionLabel {
     let label = Negatable(bit, inverted: flags & Flag.invert != 0)
     guard let value = ConnectionLabel(label, setsLabel: flags & Flag.set != 0) else { throw bytes.invalid("bit") }
     self = value
+  }
+}
+
+// MARK: Meaning
+
+extension ConnectionLabel {
+  /// A packet without a connection has no labels.
+  public func matches(_ packet: Packet) -> Answer {
+    packet.connection.isTracked == false ? Answer(label.isInverted) : .depends(on: "the connection's labels")
   }
 }

@@ -81,6 +81,38 @@ public struct Conntrack: Match {
       case .replyDestination: "--ctrepldstport"
       }
     }
+
+    /// As a listing has it.
+    var addressWord: StaticString {
+      switch self {
+      case .originalSource: "ctorigsrc"
+      case .originalDestination: "ctorigdst"
+      case .replySource: "ctreplsrc"
+      case .replyDestination: "ctrepldst"
+      }
+    }
+
+    var portWord: StaticString {
+      switch self {
+      case .originalSource: "ctorigsrcport"
+      case .originalDestination: "ctorigdstport"
+      case .replySource: "ctreplsrcport"
+      case .replyDestination: "ctrepldstport"
+      }
+    }
+
+    func address(of packet: Packet) -> IPAddress? {
+      let ends = packet.connectionEnds(isOriginal ? .original : .reply)
+      return isSource ? ends?.source : ends?.destination
+    }
+
+    func port(of packet: Packet) -> UInt16? {
+      let ends = packet.connectionEnds(isOriginal ? .original : .reply)
+      return isSource ? ends?.sourcePort : ends?.destinationPort
+    }
+
+    private var isOriginal: Bool { self == .originalSource || self == .originalDestination }
+    private var isSource: Bool { self == .originalSource || self == .replySource }
   }
 
   fileprivate subscript(address end: End) -> Negatable<ConntrackAddress>? {
@@ -156,6 +188,10 @@ public struct ConnectionStatuses: OptionSet, Hashable, Sendable {
   public static let assured = ConnectionStatuses(rawValue: 0x4)
   /// Its first packet has left the machine.
   public static let confirmed = ConnectionStatuses(rawValue: 0x8)
+  /// Its source address is translated. Rules ask for it as ``ConnectionStates/snat``.
+  public static let sourceTranslated = ConnectionStatuses(rawValue: 0x10)
+  public static let destinationTranslated = ConnectionStatuses(rawValue: 0x20)
+  /// Those that rules ask for.
   public static let all: ConnectionStatuses = [.expected, .seenReply, .assured, .confirmed]
 
   static let names: [(name: StaticString, flag: ConnectionStatuses)] = [
@@ -297,12 +333,63 @@ extension Conntrack {
       out.word(direction == .original ? "ORIGINAL" : "REPLY")
     }
   }
+
+  public func list(to out: inout RuleWriter) {
+    if let states {
+      out.option("ctstate", inverted: states.isInverted)
+      out.list(states.value, of: ConnectionStates.names)
+    }
+    if let proto {
+      out.option("ctproto", inverted: proto.isInverted)
+      out.number(proto.value.rawValue)
+    }
+    for end in End.allCases {
+      guard let address = self[address: end] else { continue }
+      out.option(end.addressWord, inverted: address.isInverted)
+      out.text.write(byte: UInt8(ascii: " "))
+      out.listAddress(address.value)
+    }
+    for end in End.allCases {
+      guard let ports = self[ports: end] else { continue }
+      out.option(end.portWord, inverted: ports.isInverted)
+      out.text.write(byte: UInt8(ascii: " "))
+      out.text.write(ports.value)
+    }
+    if let statuses {
+      out.option("ctstatus", inverted: statuses.isInverted)
+      if statuses.value.isEmpty { out.word("NONE") }
+      out.list(statuses.value, of: ConnectionStatuses.names)
+    }
+    if let expiry {
+      out.option("ctexpire", inverted: expiry.isInverted)
+      out.text.write(byte: UInt8(ascii: " "))
+      out.text.write(expiry.value)
+    }
+    if let direction { out.word(direction == .original ? "ctdir ORIGINAL" : "ctdir REPLY") }
+  }
+}
+
+extension RuleWriter {
+  /// The address under its mask, without a blank before it; where names are shown `anywhere` for no address, whatever
+  /// the mask.
+  package mutating func listAddress(_ address: ConntrackAddress) {
+    guard !isNumeric else { return text.write(address) }
+    guard address.address.bits != 0 else { return text.write("anywhere") }
+    guard let name = names.reverse.host(address.address) else { return text.write(address) }
+    text.write(name)
+    text.writeMask(of: address)
+  }
 }
 
 extension TextWriter {
   /// `10.0.0.1`, `10.0.0.1/8`, or `10.0.0.1/255.0.0.255`.
   package mutating func write(_ address: ConntrackAddress) {
     write(address.address)
+    writeMask(of: address)
+  }
+
+  /// `/8`, `/255.0.0.255`; nothing where every bit is compared.
+  fileprivate mutating func writeMask(of address: ConntrackAddress) {
     let network = address.network
     guard network.prefixLength != address.address.family.addressBits else { return }
     write(byte: UInt8(ascii: "/"))
@@ -451,5 +538,110 @@ extension Conntrack {
     expiry = try field(Flag.expiry, seconds, empty: Bounds(0))
     if match & Flag.direction != 0 { direction = invert & Flag.direction != 0 ? .reply : .original }
     guard isMeaningful else { throw bytes.invalid("match_flags") }
+  }
+}
+
+// MARK: Meaning
+
+extension Conntrack {
+  /// Where the state is not known the answer is decided if it is the same for every state.
+  public func matches(_ packet: Packet) -> Answer {
+    if let state = packet.connection.state { return answer(packet, in: state) }
+    let states: [ConnectionStates] = [.invalid, .untracked, .new, .related, .established]
+    let answers = states.map { answer(packet, in: $0) }
+    guard let first = answers.first, answers.allSatisfy({ $0 == first }) else {
+      return .depends(on: "the connection's state")
+    }
+    return first
+  }
+
+  /// A packet without a connection meets nothing but a condition on its state, and then whatever stands beside it.
+  private func answer(_ packet: Packet, in state: ConnectionStates) -> Answer {
+    let hasConnection = state != .invalid && state != .untracked
+    guard hasConnection else {
+      guard let states else { return .no }
+      return Answer(states.value.contains(state) != states.isInverted)
+    }
+    return stateAnswer(packet, state) && directionAnswer(packet, state) && endsAnswer(packet)
+      && protoAnswer(packet, state) && statusAnswer(packet) && expiryAnswer
+  }
+
+  private func stateAnswer(_ packet: Packet, _ state: ConnectionStates) -> Answer {
+    guard let states else { return .yes }
+    var answer = Answer(states.value.contains(state))
+    let translations: [(state: ConnectionStates, status: ConnectionStatuses)] = [
+      (.snat, .sourceTranslated), (.dnat, .destinationTranslated),
+    ]
+    for (word, status) in translations where states.value.contains(word) {
+      answer =
+        answer || (packet.connection.statuses.map { Answer($0.contains(status)) } ?? .depends(on: Self.statusPhrase))
+    }
+    return states.isInverted ? !answer : answer
+  }
+
+  private static let statusPhrase: StaticString = "the connection's status"
+
+  private func directionAnswer(_ packet: Packet, _ state: ConnectionStates) -> Answer {
+    guard let direction else { return .yes }
+    guard let known = packet.connection.direction(in: state) else {
+      return .depends(on: "the connection's direction")
+    }
+    return Answer(known == direction)
+  }
+
+  private func endsAnswer(_ packet: Packet) -> Answer {
+    var answer = Answer.yes
+    for end in End.allCases {
+      answer =
+        answer
+        && .about(end.address(of: packet), "the connection's addresses", self[address: end]) { $1.network.contains($0) }
+        && .about(end.port(of: packet), "the connection's ports", self[ports: end]) { $1.contains($0) }
+    }
+    return answer
+  }
+
+  /// An error that ICMP reports belongs to the connection it is about, which is of another protocol.
+  private func protoAnswer(_ packet: Packet, _ state: ConnectionStates) -> Answer {
+    .about(packet.canReportError(in: state) ? nil : packet.proto, "the connection's protocol", proto) { $0 == $1 }
+  }
+
+  /// One of the statuses is enough, so the empty set, `NONE`, is never met.
+  private func statusAnswer(_ packet: Packet) -> Answer {
+    guard let statuses else { return .yes }
+    if statuses.value.isEmpty { return Answer(statuses.isInverted) }
+    return .about(packet.connection.statuses, Self.statusPhrase, self.statuses) { !$0.isDisjoint(with: $1) }
+  }
+
+  private var expiryAnswer: Answer {
+    guard let expiry else { return .yes }
+    if expiry.value.isEmpty { return Answer(expiry.isInverted) }
+    if expiry.value == Bounds(0, .max) { return Answer(!expiry.isInverted) }
+    return .depends(on: "the connection's timeout")
+  }
+}
+
+extension ConnectionFacts {
+  /// The first packets of a connection, which alone are new, go in its original direction.
+  fileprivate func direction(in state: ConnectionStates) -> ConnectionDirection? {
+    direction ?? (state == .new ? .original : nil)
+  }
+}
+
+extension Packet {
+  fileprivate func canReportError(in state: ConnectionStates) -> Bool {
+    state == .related && (proto == .icmp || proto == .icmpv6)
+  }
+
+  /// The ends of the connection in a direction: as they are given, or the packet's own where nothing is translated.
+  func connectionEnds(_ wanted: ConnectionDirection) -> ConnectionEnds? {
+    if let given = wanted == .original ? connection.original : connection.reply { return given }
+    guard let state = connection.state, !canReportError(in: state), let direction = connection.direction(in: state),
+      let statuses = connection.statuses, statuses.isDisjoint(with: [.sourceTranslated, .destinationTranslated])
+    else { return nil }
+    return direction == wanted
+      ? ConnectionEnds(
+        source: source, destination: destination, sourcePort: sourcePort, destinationPort: destinationPort)
+      : ConnectionEnds(
+        source: destination, destination: source, sourcePort: destinationPort, destinationPort: sourcePort)
   }
 }

@@ -53,7 +53,7 @@ extension ControlGroup {
     } else if let number = try options.condition("--cgroup") {
       group = Negatable(.classID(number.value), inverted: number.isInverted)
     } else {
-      throw SyntaxError("cgroup needs --path or --cgroup")
+      throw SyntaxError("cgroup needs --path or --cgroup").byKernel
     }
   }
 
@@ -65,6 +65,15 @@ extension ControlGroup {
     case .classID(let number):
       out.option("--cgroup", inverted: group.isInverted)
       out.number(number)
+    }
+  }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("cgroup")
+    if group.isInverted { out.word("!") }
+    switch group.value {
+    case .path(let path): out.word(path.text)
+    case .classID(let number): out.number(number)
     }
   }
 }
@@ -157,4 +166,10 @@ extension ByteReader {
     else { throw invalid("path") }
     return path
   }
+}
+
+// MARK: Meaning
+
+extension ControlGroup {
+  public func matches(_ packet: Packet) -> Answer { .depends(on: "the control group of the packet's socket") }
 }

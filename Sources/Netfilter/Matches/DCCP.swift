@@ -43,6 +43,11 @@ public struct DCCPTypes: OptionSet, Hashable, Sendable {
     ("INVALID", .invalid),
   ]
 
+  fileprivate static let numbers: [(name: StaticString, flag: DCCPTypes)] = [
+    ("0", .request), ("1", .response), ("2", .data), ("3", .ack), ("4", .dataAck), ("5", .closeRequest), ("6", .close),
+    ("7", .reset), ("8", .sync), ("9", .syncAck), ("10,11,12,13,14,15", .invalid),
+  ]
+
   fileprivate var canBePrinted: Bool {
     let others = intersection(.invalid)
     return !isEmpty && (others.isEmpty || others == .invalid)
@@ -95,6 +100,26 @@ extension DCCP {
     if let option {
       out.option("--dccp-option", inverted: option.isInverted)
       out.number(option.value)
+    }
+  }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("dccp")
+    for (name, ports) in [("spt" as StaticString, sourcePorts), ("dpt", destinationPorts)]
+    where ports != Negatable(Bounds(0, .max)) {
+      out.listPorts(name, ports, .dccp)
+    }
+    if let types {
+      if types.isInverted { out.word("!") }
+      if out.isNumeric {
+        out.list(types.value, of: DCCPTypes.numbers)
+      } else {
+        out.list(types.value, of: DCCPTypes.names)
+      }
+    }
+    if let option {
+      out.word(option.isInverted ? "option=!" : "option=")
+      out.text.write(option.value)
     }
   }
 }
@@ -156,5 +181,83 @@ extension DCCP {
       option: condition(option, Flag.option))
     guard let value else { throw bytes.invalid("typemask") }
     self = value
+  }
+}
+
+// MARK: Meaning
+
+extension DCCP {
+  public func matches(_ packet: Packet) -> Answer {
+    switch packet.readTransportHeader(atLeast: DCCPHeader.genericSize, else: answer(packet, nil)) {
+    case .answer(let answer): return answer
+    case .bytes(let bytes): return answer(packet, DCCPHeader(bytes))
+    }
+  }
+
+  private func answer(_ packet: Packet, _ header: DCCPHeader?) -> Answer {
+    let sent = packet.sourcePort ?? header?.sourcePort
+    let received = packet.destinationPort ?? header?.destinationPort
+    return .about(sent, "the source port", sourcePorts) { $1.contains($0) }
+      && .about(received, "the destination port", destinationPorts) { $1.contains($0) }
+      && .about(header?.type, "the packet's bytes", types) { $1.contains($0) }
+      && optionAnswer(header)
+  }
+
+  private func optionAnswer(_ header: DCCPHeader?) -> Answer {
+    guard let option else { return .yes }
+    guard let header else { return .depends(on: "the packet's bytes") }
+    return header.options.map { Answer($0.contains(option.value) != option.isInverted) } ?? .broken
+  }
+}
+
+/// The header of a DCCP packet (RFC 4340 section 5).
+private struct DCCPHeader {
+  let sourcePort: UInt16
+  let destinationPort: UInt16
+  let type: DCCPTypes
+  /// The numbers of its options; nil where they do not end where the header says.
+  let options: Set<UInt8>?
+
+  /// nil where the bytes end within the part that every header has.
+  init?(_ bytes: [UInt8]) {
+    guard bytes.count >= Self.genericSize, let source = bytes.bigUInt16(at: 0), let destination = bytes.bigUInt16(at: 2)
+    else { return nil }
+    let number = bytes[8] >> 1 & 0xf
+    sourcePort = source
+    destinationPort = destination
+    type = DCCPTypes(rawValue: 1 << UInt16(number))
+    let hasLongNumbers = bytes[8] & 1 == 1
+    let start = Self.genericSize + (hasLongNumbers ? 4 : 0) + Self.subheaderSize(number)
+    options = Self.options(bytes, start, 4 * Int(bytes[4]))
+  }
+
+  /// `struct dccp_hdr` (linux/dccp.h), before a sequence number's longer half.
+  static let genericSize = 12
+
+  /// Bytes between the generic header and the options.
+  private static func subheaderSize(_ type: UInt8) -> Int {
+    switch type {
+    case 0: 4  // request
+    case 2: 0  // data
+    case 3...6, 8, 9: 8  // with an acknowledgement
+    default: 12  // response and reset, and what is not known
+    }
+  }
+
+  /// Options 0 and 1 are one byte; the second byte of others is their length.
+  private static func options(_ bytes: [UInt8], _ start: Int, _ end: Int) -> Set<UInt8>? {
+    guard start <= end, end <= bytes.count || start == end else { return nil }
+    var options: Set<UInt8> = []
+    var place = start
+    while place < end {
+      options.insert(bytes[place])
+      if bytes[place] < 2 {
+        place += 1
+      } else {
+        guard place + 1 < end else { break }
+        place += max(1, Int(bytes[place + 1]))
+      }
+    }
+    return options
   }
 }

@@ -45,6 +45,11 @@ extension DSCPMatch {
     out.text.write(" 0x")
     out.text.write(hex: codepoint.value, width: 2)
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word(codepoint.isInverted ? "DSCP match !0x" : "DSCP match 0x")
+    out.text.write(hex: codepoint.value, width: 2)
+  }
 }
 
 // MARK: Kernel bytes
@@ -61,5 +66,13 @@ extension DSCPMatch {
       throw bytes.invalid("dscp")
     }
     self = value
+  }
+}
+
+// MARK: Meaning
+
+extension DSCPMatch {
+  public func matches(_ packet: Packet) -> Answer {
+    .about(packet.trafficClass, "the traffic class", codepoint) { $0 >> 2 == $1 }
   }
 }

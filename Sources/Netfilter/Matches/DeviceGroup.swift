@@ -51,6 +51,22 @@ extension DeviceGroup {
       out.namedMark(outgoing.value, .deviceGroups)
     }
   }
+
+  public func list(to out: inout RuleWriter) {
+    for (name, group) in [("src-group" as StaticString, incoming), ("dst-group", outgoing)] {
+      guard let group else { continue }
+      out.option(name, inverted: group.isInverted)
+      let hasAllBits = group.value.mask == .max
+      if !out.isNumeric, hasAllBits, let word = out.names.numberName(group.value.value, .deviceGroups) {
+        out.word(word)
+      } else {
+        out.hex(group.value.value)
+        guard !hasAllBits else { continue }
+        out.text.write("/0x")
+        out.text.write(hex: group.value.mask)
+      }
+    }
+  }
 }
 
 // MARK: Kernel bytes
@@ -89,5 +105,20 @@ extension DeviceGroup {
       throw bytes.invalid("flags")
     }
     self = value
+  }
+}
+
+// MARK: Meaning
+
+extension DeviceGroup {
+  public func matches(_ packet: Packet) -> Answer {
+    Self.answer(incoming, "the group of the incoming interface")
+      && Self.answer(outgoing, "the group of the outgoing interface")
+  }
+
+  /// Under an empty mask every group is the one that is meant, whatever its number.
+  private static func answer(_ group: Negatable<NumberUnderMask>?, _ name: StaticString) -> Answer {
+    guard let group else { return .yes }
+    return group.value.mask == 0 ? Answer(!group.isInverted) : .depends(on: name)
   }
 }

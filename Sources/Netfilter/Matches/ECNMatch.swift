@@ -40,7 +40,7 @@ extension ECNMatch {
   public init(parsing options: OptionValues) throws(SyntaxError) {
     let flags: [StaticString] = ["--ecn-tcp-ece", "--ecn-tcp-cwr"]
     for name in flags where options.has(name) && options.proto != Negatable(.tcp) {
-      throw options.error(name, "needs -p tcp")
+      throw options.error(name, "needs -p tcp").byKernel
     }
     func flag(_ name: StaticString) -> Negatable<Bit>? {
       options.has(name) ? Negatable(.set, inverted: options.isInverted(name)) : nil
@@ -59,6 +59,16 @@ extension ECNMatch {
     if let codepoint {
       out.option("--ecn-ip-ect", inverted: codepoint.isInverted)
       out.number(codepoint.value)
+    }
+  }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("ECN match")
+    if let tcpEcho { out.word(tcpEcho.isInverted ? "!ECE" : "ECE") }
+    if let tcpReduced { out.word(tcpReduced.isInverted ? "!CWR" : "CWR") }
+    if let codepoint {
+      out.word(codepoint.isInverted ? "!ECT=" : "ECT=")
+      out.text.write(codepoint.value)
     }
   }
 }
@@ -103,4 +113,33 @@ extension ECNMatch {
     guard let value else { throw bytes.invalid("ip_ect") }
     self = value
   }
+}
+
+// MARK: Meaning
+
+extension ECNMatch {
+  /// The flags are looked for in later fragments too, where something else stands in their place.
+  public func matches(_ packet: Packet) -> Answer {
+    .about(packet.trafficClass, "the traffic class", codepoint) { $0 & 3 == $1 } && flagAnswer(packet)
+  }
+
+  private func flagAnswer(_ packet: Packet) -> Answer {
+    guard tcpEcho != nil || tcpReduced != nil else { return .yes }
+    var flags = packet.isLaterFragment ? nil : packet.tcpFlags?.rawValue
+    if flags == nil, let bytes = packet.bytes, let start = Self.start(packet, bytes) {
+      guard start + Self.tcpHeaderSize <= bytes.count else { return .no }
+      flags = bytes[start + 13]
+    }
+    return .about(flags, "the TCP flags", tcpEcho) { flags, _ in flags & 0x40 != 0 }
+      && .about(flags, "the TCP flags", tcpReduced) { flags, _ in flags & 0x80 != 0 }
+  }
+
+  private static func start(_ packet: Packet, _ bytes: [UInt8]) -> Int? {
+    if packet.family == .ipv4 { return bytes.first.map { 4 * Int($0 & 0xf) } }
+    guard case .at(let start) = packet.transportHeader else { return nil }
+    return packet.isLaterFragment ? nil : start
+  }
+
+  /// Without options.
+  private static let tcpHeaderSize = 20
 }

@@ -18,6 +18,13 @@ extension ESP {
   }
 
   public func print(to out: inout RuleWriter) { out.bounds("--espspi", index) }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("esp")
+    guard let index, !index.isAlwaysTrue else { return }
+    out.text.write(" ")
+    out.listBounds("spi", index)
+  }
 }
 
 // MARK: Kernel bytes
@@ -34,4 +41,19 @@ extension ESP {
     index = bounds.condition(inverted: try bytes.flag("invflags"))
     try bytes.zeros("padding", 3)
   }
+}
+
+// MARK: Meaning
+
+extension ESP {
+  public func matches(_ packet: Packet) -> Answer {
+    let unknown = Answer.about(nil, "the packet's bytes", bounds: index)
+    switch packet.readTransportHeader(atLeast: Self.headerSize, else: unknown) {
+    case .answer(let answer): return answer
+    case .bytes(let header): return .about(header.bigUInt32(at: 0), "the packet's bytes", bounds: index)
+    }
+  }
+
+  /// Index and sequence number.
+  private static let headerSize = 8
 }

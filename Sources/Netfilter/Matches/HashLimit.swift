@@ -364,7 +364,10 @@ extension HashLimit {
 
   private static func prefixLength(_ options: OptionValues, _ name: StaticString) throws(SyntaxError) -> UInt8? {
     guard let token = options.token(name) else { return nil }
-    let length = try options.prefixLength(token, of: name)
+    let mask = try options.names.addressMask(token, options.family)
+    guard let length = AddressMask(address: .any(options.family), mask: mask).prefixLength else {
+      throw options.error(name, "the mask has holes", hint: "write a prefix length").byKernel
+    }
     return length == options.family.addressBits ? nil : UInt8(length)
   }
 
@@ -405,15 +408,77 @@ extension HashLimit {
     option("--hashlimit-rate-interval", measuringInterval == 1 ? nil : measuringInterval)
   }
 
+  /// The burst in the greatest unit of which there is at least one, as iptables cuts it off.
+  public func list(to out: inout RuleWriter) {
+    out.word(matchesAbove ? "limit: above" : "limit: up to")
+    let expiry: UInt32
+    switch rate {
+    case .packets(let rate):
+      expiry = Self.list(interval: rate.interval &* UInt64(measuringInterval ?? 1), to: &out)
+      out.word("burst")
+      out.number(rate.burst)
+    case .bytes(let rate):
+      expiry = rate.burstSeconds == nil ? DefaultExpiry.bytes : DefaultExpiry.bytesWithBurst
+      Self.printBytesPerSecond(rate, to: &out)
+      if let bytes = rate.burstBytes, let unit = Self.byteUnits.first(where: { bytes >= $0.size }) {
+        out.word("burst")
+        out.number(bytes / unit.size)
+        out.text.write(unit.name)
+      }
+    }
+    if !keys.isEmpty {
+      out.word("mode")
+      out.list(keys, of: Keys.names, separator: "-")
+    }
+    func number(_ name: StaticString, _ value: (some FixedWidthInteger)?) {
+      guard let value else { return }
+      out.word(name)
+      out.number(value)
+    }
+    number("htable-size", table.buckets)
+    number("htable-max", table.entries)
+    number("htable-gcinterval", table.sweepInterval == 1000 ? nil : table.sweepInterval)
+    number("htable-expire", table.expiry == expiry ? nil : table.expiry)
+    number("srcmask", sourcePrefixLength)
+    number("dstmask", destinationPrefixLength)
+    guard let measuringInterval else { return }
+    out.word("rate-match")
+    number("rate-interval", measuringInterval == 1 ? nil : measuringInterval)
+  }
+
+  /// The rate of one packet in so many microseconds; returns the time after which entries expire if not said otherwise.
+  private static func list(interval: UInt64, to out: inout RuleWriter) -> UInt32 {
+    guard interval > 0 else {
+      out.word("inf")
+      return 0
+    }
+    let unit = Limit.Unit.shown(interval: interval, scale: ticksToMicroseconds)
+    out.number(microseconds(unit) / interval)
+    out.text.write(unit.shownName)
+    return DefaultExpiry.packets(unit)
+  }
+
   private static let byteUnits: [(name: StaticString, size: UInt64)] = [
     ("mb", 1024 * 1024), ("kb", 1024), ("b", 1),
   ]
 
-  /// The rate in the greatest unit in which it is still the same, where iptables looks at its lower 32 bits only. The
-  /// burst in the greatest one of which there is at
-  /// least one: where that cuts off so much that fewer seconds would be read, iptables saves another rule than it was
-  /// given, and here a smaller unit is written.
+  /// The burst in the greatest unit of which there is at least one: where that cuts off so much that fewer seconds
+  /// would be read, iptables saves another rule than it was given, and here a smaller unit is written.
   private static func print(_ rate: ByteRate, to out: inout RuleWriter) {
+    printBytesPerSecond(rate, to: &out)
+    let perSecond = rate.bytesPerSecond
+    guard let seconds = rate.burstSeconds, let bytes = rate.burstBytes else { return }
+    let burstUnit = byteUnits.first { unit in
+      bytes >= unit.size && (bytes / unit.size * unit.size + perSecond - 1) / perSecond == UInt64(seconds)
+    }
+    let whole = burstUnit ?? byteUnits[2]
+    out.option("--hashlimit-burst")
+    out.number(bytes / whole.size)
+    out.text.write(whole.name)
+  }
+
+  /// In the greatest unit in which the rate is still the same, where iptables looks at its lower 32 bits only.
+  private static func printBytesPerSecond(_ rate: ByteRate, to out: inout RuleWriter) {
     let perSecond = rate.bytesPerSecond
     let shown = byteUnits.first { unit in
       let low = UInt64(UInt32(truncatingIfNeeded: perSecond)) / unit.size * unit.size
@@ -423,14 +488,6 @@ extension HashLimit {
     out.number(perSecond / unit.size)
     out.text.write(unit.name)
     out.text.write("/s")
-    guard let seconds = rate.burstSeconds, let bytes = rate.burstBytes else { return }
-    let burstUnit = byteUnits.first { unit in
-      bytes >= unit.size && (bytes / unit.size * unit.size + perSecond - 1) / perSecond == UInt64(seconds)
-    }
-    let whole = burstUnit ?? byteUnits[2]
-    out.option("--hashlimit-burst")
-    out.number(bytes / whole.size)
-    out.text.write(whole.name)
   }
 }
 
@@ -591,4 +648,10 @@ extension HashLimit {
     guard let value else { throw bytes.invalid("avg") }
     self = value
   }
+}
+
+// MARK: Meaning
+
+extension HashLimit {
+  public func matches(_ packet: Packet) -> Answer { .depends(on: "how many packets came before") }
 }

@@ -1,4 +1,4 @@
-/// The helper of connection tracking that announced the connection or watches it
+/// The helper of connection tracking that announced the connection
 /// (`struct xt_helper_info`, linux/netfilter/xt_helper.h).
 public struct Helper: Match {
   public let helper: Negatable<HelperName>
@@ -46,6 +46,12 @@ extension Helper {
     out.option("--helper", inverted: helper.isInverted)
     out.quoted(helper.value.bytes)
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word(helper.isInverted ? "helper match ! \"" : "helper match \"")
+    out.text.write(helper.value.bytes)
+    out.text.write("\"")
+  }
 }
 
 // MARK: Kernel bytes
@@ -68,5 +74,16 @@ extension Helper {
     }
     try bytes.zeros("padding", 2)
     helper = Negatable(name, inverted: inverted == 1)
+  }
+}
+
+// MARK: Meaning
+
+extension Helper {
+  /// Only a connection that another one announced has the helper of that one.
+  public func matches(_ packet: Packet) -> Answer {
+    let isAnnounced = packet.connection.statuses?.contains(.expected)
+    if packet.connection.isTracked == false || isAnnounced == false { return Answer(helper.isInverted) }
+    return .depends(on: "the helper that announced the connection")
   }
 }

@@ -25,6 +25,11 @@ extension HopLimitMatch {
   public func print(to out: inout RuleWriter) {
     hops.print(to: &out, equal: "--hl-eq", less: "--hl-lt", greater: "--hl-gt")
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("HL match HL")
+    hops.list(to: &out)
+  }
 }
 
 // MARK: Kernel bytes
@@ -35,4 +40,10 @@ extension HopLimitMatch {
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
     hops = try bytes.hopTest("mode")
   }
+}
+
+// MARK: Meaning
+
+extension HopLimitMatch {
+  public func matches(_ packet: Packet) -> Answer { hops.holds(for: packet) }
 }

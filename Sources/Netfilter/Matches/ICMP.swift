@@ -26,6 +26,7 @@ public struct ICMPMessage: Hashable, Sendable {
 extension ICMP {
   public static let definition = ExtensionDefinition(
     "icmp", summary: "ICMP message type and code", families: [.ipv4], protocols: [.icmp],
+    details: { "Valid ICMP Types:\n" + ICMPMessage.list(names) },
     options: [
       OptionSpec(
         "--icmp-type", .custom("TYPE[/CODE[:CODE]]|NAME"), negatable: true, required: true,
@@ -43,6 +44,11 @@ extension ICMP {
     } else {
       out.message(message.value)
     }
+  }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("icmp")
+    out.listMessage(message, Self.names)
   }
 
   private static let names: [(name: StaticString, message: ICMPMessage)] = [
@@ -145,6 +151,43 @@ extension RuleWriter {
     text.write(byte: UInt8(ascii: "/"))
     text.write(message.codes.lowerBound)
   }
+
+  /// ` !port-unreachable`; where it is numeric, ` !type 3 code 3`, or `type 3 code 3` without the blank, as iptables
+  /// has it, when it is not inverted.
+  mutating func listMessage(
+    _ message: Negatable<ICMPMessage>, _ names: [(name: StaticString, message: ICMPMessage)]
+  ) {
+    if !isNumeric, let known = names.first(where: { $0.message == message.value }) {
+      word(message.isInverted ? "!" : "")
+      return text.write(known.name)
+    }
+    if message.isInverted { word("!") }
+    text.write("type ")
+    text.write(message.value.type)
+    let codes = message.value.codes
+    guard codes != 0...255 else { return }
+    text.write(codes.count == 1 ? " code " : " codes ")
+    text.write(codes.lowerBound)
+    guard codes.count > 1 else { return }
+    text.write("-")
+    text.write(codes.upperBound)
+  }
+}
+
+extension ICMPMessage {
+  /// The names of message types, codes set off below their type, other names of the same in parentheses.
+  package static func list(_ names: [(name: StaticString, message: ICMPMessage)]) -> String {
+    var text = ""
+    for (place, known) in names.enumerated() {
+      let before = place > 0 ? names[place - 1].message : nil
+      if known.message == before {
+        text += " (\(known.name))"
+      } else {
+        text += (place > 0 ? "\n" : "") + (known.message.type == before?.type ? "   " : "") + "\(known.name)"
+      }
+    }
+    return text
+  }
 }
 
 // MARK: Kernel bytes
@@ -174,5 +217,24 @@ extension ByteReader {
     let inverts = try uint8("invflags")
     guard inverts <= 1 else { throw invalid("invflags") }
     return Negatable(ICMPMessage(type: type, codes: first...last), inverted: inverts == 1)
+  }
+}
+
+// MARK: Meaning
+
+extension ICMP {
+  /// A later fragment has no message type, so no rule of this match is for it.
+  public func matches(_ packet: Packet) -> Answer {
+    guard !packet.isLaterFragment else { return .no }
+    let answer = message.value.type == Self.anyType ? .yes : message.value.matches(packet)
+    return message.isInverted ? !answer : answer
+  }
+}
+
+extension ICMPMessage {
+  func matches(_ packet: Packet) -> Answer {
+    let isOfType = packet.icmpType.map { Answer($0 == type) } ?? .depends(on: "the ICMP type")
+    guard codes != 0...255 else { return isOfType }
+    return isOfType && (packet.icmpCode.map { Answer(codes.contains($0)) } ?? .depends(on: "the ICMP code"))
   }
 }

@@ -11,6 +11,7 @@ extension ICMPv6 {
   public static let definition = ExtensionDefinition(
     "icmp6", summary: "ICMPv6 message type and code", families: [.ipv6], protocols: [.icmpv6],
     aliases: ["icmpv6", "ipv6-icmp"],
+    details: { "Valid ICMPv6 Types:\n" + ICMPMessage.list(names) },
     options: [
       OptionSpec(
         "--icmpv6-type", .custom("TYPE[/CODE[:CODE]]|NAME"), negatable: true, required: true,
@@ -24,6 +25,11 @@ extension ICMPv6 {
   public func print(to out: inout RuleWriter) {
     out.option("--icmpv6-type", inverted: message.isInverted)
     out.message(message.value)
+  }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("ipv6-icmp")
+    out.listMessage(message, Self.names)
   }
 
   private static let names: [(name: StaticString, message: ICMPMessage)] = [
@@ -65,5 +71,16 @@ extension ICMPv6 {
 
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
     message = try bytes.icmpMessage()
+  }
+}
+
+// MARK: Meaning
+
+extension ICMPv6 {
+  /// A later fragment has no message type. No type stands for every message here.
+  public func matches(_ packet: Packet) -> Answer {
+    guard !packet.isLaterFragment else { return .no }
+    let answer = message.value.matches(packet)
+    return message.isInverted ? !answer : answer
   }
 }

@@ -33,6 +33,12 @@ extension IPComp {
     out.text.write(index.value)
     if comparesReserved { out.option("--compres") }
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("comp ")
+    out.listBounds("spi", index)
+    if comparesReserved { out.word("reserved") }
+  }
 }
 
 // MARK: Kernel bytes
@@ -51,4 +57,20 @@ extension IPComp {
     comparesReserved = try bytes.flag("hdrres")
     try bytes.zeros("padding", 2)
   }
+}
+
+// MARK: Meaning
+
+extension IPComp {
+  /// The index has 16 bits in the packet.
+  public func matches(_ packet: Packet) -> Answer {
+    let unknown = Answer.about(nil, "the packet's bytes", bounds: index)
+    switch packet.readTransportHeader(atLeast: Self.headerSize, else: unknown) {
+    case .answer(let answer): return answer
+    case .bytes(let header):
+      return .about(header.bigUInt16(at: 2).map { UInt32($0) }, "the packet's bytes", bounds: index)
+    }
+  }
+
+  private static let headerSize = 4
 }

@@ -36,13 +36,29 @@ extension IPRange {
     Self.print("--dst-range", destination, to: &out)
   }
 
+  public func list(to out: inout RuleWriter) {
+    Self.list("source IP range", source, to: &out)
+    Self.list("destination IP range", destination, to: &out)
+  }
+
   private static func print(_ name: StaticString, _ range: Negatable<Bounds<IPAddress>>?, to out: inout RuleWriter) {
     guard let range else { return }
     out.option(name, inverted: range.isInverted)
+    write(range.value, to: &out)
+  }
+
+  private static func list(_ name: StaticString, _ range: Negatable<Bounds<IPAddress>>?, to out: inout RuleWriter) {
+    guard let range else { return }
+    out.word(name)
+    if range.isInverted { out.word("!") }
+    write(range.value, to: &out)
+  }
+
+  private static func write(_ range: Bounds<IPAddress>, to out: inout RuleWriter) {
     out.text.write(byte: UInt8(ascii: " "))
-    out.text.write(range.value.first)
+    out.text.write(range.first)
     out.text.write(byte: UInt8(ascii: "-"))
-    out.text.write(range.value.last)
+    out.text.write(range.last)
   }
 }
 
@@ -92,5 +108,14 @@ extension IPRange {
       destination: try condition(destination, Flag.destination, Flag.invertDestination))
     guard let value else { throw bytes.invalid("flags") }
     self = value
+  }
+}
+
+// MARK: Meaning
+
+extension IPRange {
+  public func matches(_ packet: Packet) -> Answer {
+    .about(packet.source, "the source address", source) { $1.contains($0) }
+      && .about(packet.destination, "the destination address", destination) { $1.contains($0) }
   }
 }

@@ -103,6 +103,38 @@ extension IPVS {
     }
   }
 
+  public func list(to out: inout RuleWriter) {
+    switch condition {
+    case .isServed(let served): out.option("ipvs", inverted: served.isInverted)
+    case .connection(let connection): Self.list(connection, to: &out)
+    }
+  }
+
+  private static func list(_ connection: Connection, to out: inout RuleWriter) {
+    if let proto = connection.proto {
+      out.option("vproto", inverted: proto.isInverted)
+      out.number(proto.value.rawValue)
+    }
+    if let address = connection.address {
+      out.option("vaddr", inverted: address.isInverted)
+      out.text.write(" ")
+      out.listAddress(address.value)
+    }
+    if let port = connection.port {
+      out.option("vport", inverted: port.isInverted)
+      out.number(port.value)
+    }
+    if let direction = connection.direction { out.word(direction == .original ? "vdir ORIGINAL" : "vdir REPLY") }
+    if let method = connection.method {
+      out.option("vmethod", inverted: method.isInverted)
+      for known in Method.names where known.method == method.value { out.word(known.name) }
+    }
+    if let port = connection.controlPort {
+      out.option("vportctl", inverted: port.isInverted)
+      out.number(port.value)
+    }
+  }
+
   private static func print(_ connection: Connection, to out: inout RuleWriter) {
     if let proto = connection.proto {
       out.option("--vproto", inverted: proto.isInverted)
@@ -212,5 +244,28 @@ extension IPVS.Connection {
       guard let isInverted = condition.isInverted else { return flags }
       return (flags.0 | condition.flag, isInverted ? flags.1 | condition.flag : flags.1)
     }
+  }
+}
+
+// MARK: Meaning
+
+extension IPVS {
+  public func matches(_ packet: Packet) -> Answer {
+    let isServed = Answer.depends(on: "the connections of IP Virtual Server")
+    switch condition {
+    case .isServed: return isServed
+    case .connection(let connection):
+      let isProto = connection.proto.map { Answer(($0.value == packet.proto) != $0.isInverted) } ?? .yes
+      return isProto && connection.isDirection(of: packet) && isServed
+    }
+  }
+}
+
+extension IPVS.Connection {
+  /// A packet that is not tracked has no direction.
+  fileprivate func isDirection(of packet: Packet) -> Answer {
+    guard let direction else { return .yes }
+    if packet.connection.isTracked == false { return .no }
+    return packet.connection.direction.map { Answer($0 == direction) } ?? .depends(on: "the connection's direction")
   }
 }

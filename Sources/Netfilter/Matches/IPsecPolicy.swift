@@ -233,6 +233,57 @@ extension IPsecPolicy {
     }
   }
 
+  public func list(to out: inout RuleWriter) {
+    out.word(direction == .inbound ? "policy match dir in" : "policy match dir out")
+    switch policy {
+    case .none: out.word("pol none")
+    case .any(let element):
+      out.word("pol ipsec")
+      Self.list(element, to: &out)
+    case .exactly(let sequence):
+      out.word("pol ipsec strict")
+      for (place, element) in sequence.elements.enumerated() {
+        if sequence.elements.count > 1 {
+          out.word("[")
+          out.text.write(place)
+          out.text.write("]")
+        }
+        Self.list(element, to: &out)
+      }
+    }
+  }
+
+  private static func list(_ element: Transformation, to out: inout RuleWriter) {
+    if let number = element.requestID {
+      out.option("reqid", inverted: number.isInverted)
+      out.number(number.value)
+    }
+    if let number = element.spi {
+      out.option("spi", inverted: number.isInverted)
+      out.hex(number.value)
+    }
+    if let proto = element.proto {
+      out.option("proto", inverted: proto.isInverted)
+      if out.isNumeric {
+        out.number(proto.value.rawValue)
+      } else {
+        out.word(out.names.displayName(of: IPProtocol(rawValue: proto.value.rawValue)))
+      }
+    }
+    if let mode = element.mode {
+      out.option("mode", inverted: mode.isInverted)
+      out.word(mode.value.name)
+    }
+    for (name, address) in [
+      ("tunnel-dst" as StaticString, element.tunnelDestination), ("tunnel-src", element.tunnelSource),
+    ] {
+      guard let address else { continue }
+      out.option(name, inverted: address.isInverted)
+      out.text.write(byte: UInt8(ascii: " "))
+      out.text.write(address.value)
+    }
+  }
+
   private static func print(_ element: Transformation, to out: inout RuleWriter) {
     if let number = element.requestID {
       out.option("--reqid", inverted: number.isInverted)
@@ -375,5 +426,16 @@ extension IPsecPolicy.Transformation {
       tunnelSource: try field(Flag.source, source, empty: nowhere))
     guard let value else { throw bytes.invalid("mode") }
     self = value
+  }
+}
+
+// MARK: Meaning
+
+extension IPsecPolicy {
+  public func matches(_ packet: Packet) -> Answer {
+    switch direction {
+    case .inbound: .depends(on: "what IPsec did to the packet")
+    case .outbound: .depends(on: "what IPsec will do to the packet")
+    }
   }
 }

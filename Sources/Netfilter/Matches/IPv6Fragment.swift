@@ -60,6 +60,22 @@ extension IPv6Fragment {
     case .last: out.option("--fraglast")
     }
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("frag ")
+    out.listBounds("id", identifications)
+    if let length {
+      out.word(length.isInverted ? "length:!" : "length:")
+      out.text.write(length.value)
+    }
+    if isReservedZero { out.word("reserved") }
+    if isFirst { out.word("first") }
+    switch position {
+    case nil: break
+    case .moreFollow: out.word("more")
+    case .last: out.word("last")
+    }
+  }
 }
 
 // MARK: Kernel bytes
@@ -113,4 +129,24 @@ extension IPv6Fragment {
     isFirst = flags & Flag.first != 0
     position = flags & Flag.moreFollow != 0 ? .moreFollow : flags & Flag.last != 0 ? .last : nil
   }
+}
+
+// MARK: Meaning
+
+extension IPv6Fragment {
+  public func matches(_ packet: Packet) -> Answer {
+    if isFirst, packet.isLaterFragment { return .no }
+    switch packet.readExtensionHeader(.fragment, atLeast: Self.headerSize) {
+    case .answer(let answer): return answer
+    case .bytes(let header):
+      let place = header.bigUInt16(at: 2) ?? 0
+      let hasReserved = !isReservedZero || (header[1] == 0 && place & 0x6 == 0)
+      let hasPlace = !isFirst || place & 0xfff8 == 0
+      let hasPosition = position.map { ($0 == .moreFollow) == (place & 1 == 1) } ?? true
+      return .about(header.bigUInt32(at: 4), "the packet's bytes", bounds: identifications)
+        && Answer(hasReserved && hasPlace && hasPosition)
+    }
+  }
+
+  private static let headerSize = 8
 }

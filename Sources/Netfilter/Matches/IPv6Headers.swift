@@ -75,10 +75,27 @@ extension IPv6Headers {
 
   public func print(to out: inout RuleWriter) {
     out.option("--header", inverted: headers.isInverted)
-    var separator = UInt8(ascii: " ")
+    out.text.write(" ")
+    writeNames(to: &out)
+    if mayHaveOthers { out.option("--soft") }
+  }
+
+  public func list(to out: inout RuleWriter) {
+    out.word(headers.isInverted ? "ipv6header flags:!" : "ipv6header flags:")
+    if out.isNumeric {
+      out.text.write("0x")
+      out.text.write(upperHex: headers.value.rawValue, width: 2)
+    } else {
+      writeNames(to: &out)
+    }
+    if mayHaveOthers { out.word("soft") }
+  }
+
+  private func writeNames(to out: inout RuleWriter) {
+    var isFirst = true
     for header in IPv6HeaderSet.all where headers.value.contains(header.flag) {
-      out.text.write(byte: separator)
-      separator = UInt8(ascii: ",")
+      if !isFirst { out.text.write(",") }
+      isFirst = false
       // The protocol 0 has another name in /etc/protocols.
       if header.number != 0, let name = out.names.name(of: IPProtocol(rawValue: header.number)) {
         out.text.write(name)
@@ -86,7 +103,6 @@ extension IPv6Headers {
         out.text.write(header.names[0])
       }
     }
-    if mayHaveOthers { out.option("--soft") }
   }
 }
 
@@ -108,5 +124,59 @@ extension IPv6Headers {
       let value = IPv6Headers(Negatable(flags, inverted: inverted != 0), mayHaveOthers: mode != 0)
     else { throw bytes.invalid("modeflag") }
     self = value
+  }
+}
+
+// MARK: Meaning
+
+extension IPv6Headers {
+  /// A packet whose headers end early does not match, inverted or not. With others allowed, the inverted condition
+  /// means that the packet has none of the headers.
+  public func matches(_ packet: Packet) -> Answer {
+    guard let bytes = packet.bytes else { return .depends(on: "the packet's bytes") }
+    guard let present = IPv6HeaderSet(in: bytes) else { return .no }
+    guard mayHaveOthers else { return Answer((present == headers.value) != headers.isInverted) }
+    return Answer(headers.isInverted ? present.isDisjoint(with: headers.value) : present.isSuperset(of: headers.value))
+  }
+}
+
+extension IPv6HeaderSet {
+  /// The headers of a packet, up to the first that is no extension header; nil where one ends early. What follows the
+  /// header of a fragment is taken for a header in later fragments too, as the kernel does.
+  fileprivate init?(in bytes: [UInt8]) {
+    guard bytes.count >= IPv6Extension.firstOffset else { return nil }
+    self = []
+    var kind = bytes[IPv6Extension.firstKindOffset]
+    var start = IPv6Extension.firstOffset
+    while start <= bytes.count {
+      let known = IPv6Extension(rawValue: kind)
+      if known == IPv6Extension.none {
+        insert(.none)
+        return
+      }
+      guard known != nil || kind == IPProtocol.esp.rawValue else { break }
+      guard start + 2 <= bytes.count else { return nil }
+      guard let known else {
+        insert(.encapsulation)
+        return
+      }
+      insert(known.flag)
+      kind = bytes[start]
+      start += known.length(bytes[start + 1])
+    }
+    if kind != IPv6Extension.none.rawValue, kind != IPProtocol.esp.rawValue { insert(.transport) }
+  }
+}
+
+extension IPv6Extension {
+  fileprivate var flag: IPv6HeaderSet {
+    switch self {
+    case .hopByHop: .hopByHop
+    case .routing: .routing
+    case .fragment: .fragment
+    case .authentication: .authentication
+    case .none: .none
+    case .destinationOptions: .destinationOptions
+    }
   }
 }

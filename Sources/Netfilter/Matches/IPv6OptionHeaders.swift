@@ -63,6 +63,8 @@ extension HopByHopOptions {
   }
 
   public func print(to out: inout RuleWriter) { header.print(to: &out, length: "--hbh-len", list: "--hbh-opts") }
+
+  public func list(to out: inout RuleWriter) { header.list(to: &out, "hbh") }
 }
 
 extension DestinationOptions {
@@ -78,6 +80,8 @@ extension DestinationOptions {
   }
 
   public func print(to out: inout RuleWriter) { header.print(to: &out, length: "--dst-len", list: "--dst-opts") }
+
+  public func list(to out: inout RuleWriter) { header.list(to: &out, "dst") }
 }
 
 extension IPv6OptionHeader {
@@ -124,6 +128,21 @@ extension IPv6OptionHeader {
     out.condition(name, length)
     guard !options.isEmpty else { return }
     out.option(list)
+    writeOptions(to: &out)
+  }
+
+  fileprivate func list(to out: inout RuleWriter, _ name: StaticString) {
+    out.word(name)
+    if let length {
+      out.word(length.isInverted ? "length:!" : "length:")
+      out.text.write(length.value)
+    }
+    guard !options.isEmpty else { return }
+    out.word("opts")
+    writeOptions(to: &out)
+  }
+
+  private func writeOptions(to out: inout RuleWriter) {
     var separator = UInt8(ascii: " ")
     for option in options {
       out.text.write(byte: separator)
@@ -191,5 +210,48 @@ extension IPv6OptionHeader {
     }
     let isLastOfAnyLength = options.count < Self.maxOptions || options[Self.maxOptions - 1].length == nil
     guard options.count == count, isLastOfAnyLength else { throw bytes.invalid("opts") }
+  }
+}
+
+// MARK: Meaning
+
+extension HopByHopOptions {
+  public func matches(_ packet: Packet) -> Answer { header.matches(packet, .hopByHop) }
+}
+
+extension DestinationOptions {
+  /// The first header of its kind decides.
+  public func matches(_ packet: Packet) -> Answer { header.matches(packet, .destinationOptions) }
+}
+
+extension IPv6OptionHeader {
+  /// A header that is longer than the packet does not match.
+  fileprivate func matches(_ packet: Packet, _ kind: IPv6Extension) -> Answer {
+    switch packet.readExtensionHeader(kind, atLeast: 2) {
+    case .answer(let answer): return answer
+    case .bytes(let bytes):
+      let size = kind.length(bytes[1])
+      guard size <= bytes.count else { return .no }
+      let hasLength = length.map { (Int($0.value) == size) != $0.isInverted } ?? true
+      return Answer(hasLength && beginsWithOptions(bytes[2..<size]))
+    }
+  }
+
+  /// The last of the options may be longer than the header; the type 0 is one byte without a length.
+  private func beginsWithOptions(_ bytes: ArraySlice<UInt8>) -> Bool {
+    var rest = bytes
+    for (place, option) in options.enumerated() {
+      guard rest.first == option.type else { return false }
+      var size = 1
+      if option.type != 0 {
+        guard rest.count >= 2 else { return false }
+        let length = rest[rest.startIndex + 1]
+        guard option.length == nil || option.length == length else { return false }
+        size = Int(length) + 2
+      }
+      guard size <= rest.count || place == options.count - 1 else { return false }
+      rest = rest.dropFirst(size)
+    }
+    return true
   }
 }

@@ -27,6 +27,11 @@ extension Length {
     out.text.write(byte: UInt8(ascii: " "))
     out.text.write(bytes.value)
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word(bytes.isInverted ? "length !" : "length ")
+    out.text.write(bytes.value)
+  }
 }
 
 // MARK: Kernel bytes
@@ -45,5 +50,15 @@ extension Length {
     guard inverted <= 1 else { throw bytes.invalid("invert") }
     try bytes.zeros("padding", 1)
     self.bytes = Negatable(limits, inverted: inverted == 1)
+  }
+}
+
+// MARK: Meaning
+
+extension Length {
+  /// A fragment has its own length.
+  public func matches(_ packet: Packet) -> Answer {
+    guard !bytes.value.isEmpty else { return Answer(bytes.isInverted) }
+    return .about(packet.length, "the packet's length", bytes) { Int($1.first) <= $0 && $0 <= Int($1.last) }
   }
 }

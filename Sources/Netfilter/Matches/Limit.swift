@@ -154,6 +154,15 @@ extension Limit {
       out.number(burst)
     }
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("limit: avg")
+    let unit = Unit.shown(interval: UInt64(interval))
+    out.number(unit.ticks / interval)
+    out.text.write(unit.shownName)
+    out.word("burst")
+    out.number(burst)
+  }
 }
 
 // MARK: Kernel bytes
@@ -175,4 +184,10 @@ extension Limit {
     guard let value = Limit(interval: interval, burst: burst) else { throw bytes.invalid("avg") }
     self = value
   }
+}
+
+// MARK: Meaning
+
+extension Limit {
+  public func matches(_ packet: Packet) -> Answer { .depends(on: "how many packets came before") }
 }

@@ -26,6 +26,11 @@ extension MAC {
     out.text.write(byte: UInt8(ascii: " "))
     out.text.write(source.value)
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word(source.isInverted ? "MAC ! " : "MAC ")
+    out.text.write(source.value)
+  }
 }
 
 // MARK: Kernel bytes
@@ -43,5 +48,13 @@ extension MAC {
     let inverted = try bytes.uint32("invert")
     guard inverted <= 1 else { throw bytes.invalid("invert") }
     source = Negatable(MACAddress(bits: address), inverted: inverted == 1)
+  }
+}
+
+// MARK: Meaning
+
+extension MAC {
+  public func matches(_ packet: Packet) -> Answer {
+    .about(packet.sourceMAC, "the Ethernet source address", source) { $0 == $1 }
   }
 }

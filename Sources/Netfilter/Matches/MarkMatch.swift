@@ -29,10 +29,23 @@ extension MarkMatch {
 
   public func print(to out: inout RuleWriter) {
     out.option("--mark", inverted: isInverted)
-    out.hex(value)
+    out.mark(value, mask: mask)
+  }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("mark match")
+    if isInverted { out.text.write(" !") }
+    out.mark(value, mask: mask)
+  }
+}
+
+extension RuleWriter {
+  /// ` 0x1`, or ` 0x1/0xff` where not all bits are compared.
+  package mutating func mark(_ value: UInt32, mask: UInt32) {
+    hex(value)
     guard mask != .max else { return }
-    out.text.write("/0x")
-    out.text.write(hex: mask)
+    text.write("/0x")
+    text.write(hex: mask)
   }
 }
 
@@ -53,5 +66,13 @@ extension MarkMatch {
     guard inverted <= 1 else { throw bytes.invalid("invert") }
     isInverted = inverted == 1
     try bytes.zeros("padding", 3)
+  }
+}
+
+// MARK: Meaning
+
+extension MarkMatch {
+  public func matches(_ packet: Packet) -> Answer {
+    .about(packet.mark, "the packet's mark", is: value, under: mask, inverted: isInverted)
   }
 }

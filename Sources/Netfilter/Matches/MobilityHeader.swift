@@ -76,6 +76,24 @@ extension MobilityHeader {
     out.text.write(byte: UInt8(ascii: ":"))
     out.text.write(types.value.last)
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("mh")
+    guard let types else { return }
+    out.text.write(types.isInverted ? " !" : " ")
+    Self.writeType(types.value.first, to: &out)
+    guard types.value.first != types.value.last else { return }
+    out.text.write(":")
+    Self.writeType(types.value.last, to: &out)
+  }
+
+  private static func writeType(_ type: UInt8, to out: inout RuleWriter) {
+    if !out.isNumeric, let known = names.first(where: { $0.type == type }) {
+      out.text.write(known.name)
+    } else {
+      out.text.write(type)
+    }
+  }
 }
 
 // MARK: Kernel bytes
@@ -91,5 +109,20 @@ extension MobilityHeader {
     let first = try bytes.uint8("types")
     guard let types = Types(first, through: try bytes.uint8("types")) else { throw bytes.invalid("types") }
     self.init(Negatable(types, inverted: try bytes.flag("invflags")))
+  }
+}
+
+// MARK: Meaning
+
+extension MobilityHeader {
+  /// A later fragment has no message, so no rule of this match is for it. One that something follows is none either.
+  public func matches(_ packet: Packet) -> Answer {
+    guard !packet.isLaterFragment else { return .no }
+    guard let bytes = packet.bytes else { return types == nil ? .yes : .depends(on: "the packet's bytes") }
+    guard case .at(let start) = packet.transportHeader, start + 6 <= bytes.count,
+      bytes[start] == IPv6Extension.none.rawValue
+    else { return .broken }
+    guard let types else { return .yes }
+    return Answer((types.value.first...types.value.last).contains(bytes[start + 2]) != types.isInverted)
   }
 }

@@ -108,6 +108,23 @@ extension Multiport {
       separator = UInt8(ascii: ",")
     }
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("multiport")
+    switch side {
+    case .source: out.word("sports ")
+    case .destination: out.word("dports ")
+    case .either: out.word("ports ")
+    }
+    if isInverted { out.text.write(" !") }
+    for (place, range) in ports.enumerated() {
+      if place > 0 { out.text.write(",") }
+      out.listPort(range.first, out.proto)
+      guard range.last != range.first else { continue }
+      out.text.write(":")
+      out.listPort(range.last, out.proto)
+    }
+  }
 }
 
 // MARK: Kernel bytes
@@ -161,5 +178,28 @@ extension Multiport {
     }
     guard let value = Multiport(side, ports, inverted: inverted == 1) else { throw bytes.invalid("count") }
     self = value
+  }
+}
+
+// MARK: Meaning
+
+extension Multiport {
+  /// A later fragment has no ports, so no rule of this match is for it.
+  public func matches(_ packet: Packet) -> Answer {
+    guard !packet.isLaterFragment else { return .no }
+    let isListed: Answer
+    switch side {
+    case .source: isListed = isOne(packet.sourcePort, "the source port")
+    case .destination: isListed = isOne(packet.destinationPort, "the destination port")
+    case .either:
+      isListed =
+        isOne(packet.sourcePort, "the source port") || isOne(packet.destinationPort, "the destination port")
+    }
+    return isInverted ? !isListed : isListed
+  }
+
+  private func isOne(_ port: UInt16?, _ name: StaticString) -> Answer {
+    guard let port else { return .depends(on: name) }
+    return Answer(ports.contains { $0.contains(port) })
   }
 }

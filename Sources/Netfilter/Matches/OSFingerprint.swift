@@ -82,6 +82,12 @@ extension OSFingerprint {
       out.number(log.rawValue)
     }
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("OS fingerprint match")
+    if genre.isInverted { out.text.write(" !") }
+    out.word(genre.value.text)
+  }
 }
 
 // MARK: Kernel bytes
@@ -122,5 +128,16 @@ extension OSFingerprint {
     self.init(
       Negatable(genre, inverted: flags & Flag.invert != 0), ttl: flags & Flag.ttl == 0 ? nil : ttl,
       log: flags & Flag.log == 0 ? nil : log)
+  }
+}
+
+// MARK: Meaning
+
+extension OSFingerprint {
+  /// Only a segment with SYN has a fingerprint. The kernel does not look at the inversion of a rule.
+  public func matches(_ packet: Packet) -> Answer {
+    guard !packet.isLaterFragment else { return .depends(on: "the packet's bytes") }
+    guard let flags = packet.tcpFlags else { return .depends(on: "the TCP flags") }
+    return flags.contains(.syn) ? .depends(on: "the fingerprints that are loaded") : .no
   }
 }

@@ -96,6 +96,23 @@ extension Owner {
     if includesSupplementaryGroups { out.option("--suppl-groups") }
   }
 
+  public func list(to out: inout RuleWriter) {
+    if let hasSocket { out.option("owner socket exists", inverted: !hasSocket) }
+    Self.list("owner UID match", users, out.names.reverse.user, to: &out)
+    Self.list("owner GID match", groups, out.names.reverse.group, to: &out)
+    if includesSupplementaryGroups { out.word("incl. suppl. groups") }
+  }
+
+  private static func list(
+    _ label: StaticString, _ range: Negatable<Identifiers>?, _ name: (UInt32) -> String?, to out: inout RuleWriter
+  ) {
+    guard let range, range.value.first == range.value.last, !out.isNumeric, let name = name(range.value.first) else {
+      return print(label, range, to: &out)
+    }
+    out.option(label, inverted: range.isInverted)
+    out.word(name)
+  }
+
   private static func print(_ name: StaticString, _ range: Negatable<Identifiers>?, to out: inout RuleWriter) {
     guard let range else { return }
     out.option(name, inverted: range.isInverted)
@@ -161,5 +178,16 @@ extension Owner {
       hasSocket: match & Flag.socket != 0 ? invert & Flag.socket == 0 : nil)
     guard let value else { throw bytes.invalid("match") }
     self = value
+  }
+}
+
+// MARK: Meaning
+
+extension Owner {
+  /// Without a socket a packet meets no condition that is not inverted, and to count the user's other groups cannot be
+  /// inverted.
+  public func matches(_ packet: Packet) -> Answer {
+    let needsSocket = users?.isInverted == false || groups?.isInverted == false || includesSupplementaryGroups
+    return hasSocket == false && needsSocket ? .no : .depends(on: "the socket that the packet comes from")
   }
 }

@@ -71,6 +71,11 @@ extension PhysDev {
     port("--physdev-out", outPort)
     if let isBridged { out.option("--physdev-is-bridged", inverted: !isBridged) }
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("PHYSDEV match")
+    print(to: &out)
+  }
 }
 
 // MARK: Kernel bytes
@@ -131,4 +136,10 @@ extension PhysDev {
     guard let value else { throw bytes.invalid("bitmask") }
     self = value
   }
+}
+
+// MARK: Meaning
+
+extension PhysDev {
+  public func matches(_ packet: Packet) -> Answer { .depends(on: "the ports of the bridge") }
 }

@@ -49,6 +49,11 @@ extension PktType {
     out.option("--pkt-type", inverted: kind.isInverted)
     out.word(kind.value.name)
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word(kind.isInverted ? "PKTTYPE !=" : "PKTTYPE =")
+    out.word(kind.value.name)
+  }
 }
 
 // MARK: Kernel bytes
@@ -65,4 +70,10 @@ extension PktType {
     guard inverted <= 1 else { throw bytes.invalid("invert") }
     self.kind = Negatable(kind, inverted: inverted == 1)
   }
+}
+
+// MARK: Meaning
+
+extension PktType {
+  public func matches(_ packet: Packet) -> Answer { .about(packet.kind, "whom the frame was for", kind) { $0 == $1 } }
 }

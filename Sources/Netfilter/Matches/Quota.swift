@@ -25,6 +25,13 @@ extension Quota {
     out.option("--quota", inverted: bytes.isInverted)
     out.number(bytes.value)
   }
+
+  /// Inverted or not, as iptables has it.
+  public func list(to out: inout RuleWriter) {
+    out.word("quota:")
+    out.number(bytes.value)
+    out.word("bytes")
+  }
 }
 
 // MARK: Kernel bytes
@@ -46,5 +53,15 @@ extension Quota {
     try bytes.zeros("pad", 4)
     self.bytes = Negatable(try bytes.uint64("quota"), inverted: flags == 1)
     try bytes.skip("master", Self.privateSize)
+  }
+}
+
+// MARK: Meaning
+
+extension Quota {
+  /// Every packet has bytes, so that none is left of a quota that is smaller than it.
+  public func matches(_ packet: Packet) -> Answer {
+    let isTooLong = packet.length.map { UInt64($0) > bytes.value } ?? (bytes.value == 0)
+    return isTooLong ? Answer(bytes.isInverted) : .depends(on: "how many bytes came before")
   }
 }

@@ -45,6 +45,11 @@ extension RPFilter {
   public func print(to out: inout RuleWriter) {
     for known in Options.names where options.contains(known.flag) { out.option(known.name) }
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("rpfilter")
+    for known in Options.names where options.contains(known.flag) { out.word(known.name, dropping: 2) }
+  }
 }
 
 // MARK: Kernel bytes
@@ -55,5 +60,22 @@ extension RPFilter {
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
     options = Options(rawValue: try bytes.uint8("flags"))
     guard options.isSubset(of: .all) else { throw bytes.invalid("flags") }
+  }
+}
+
+// MARK: Meaning
+
+extension RPFilter {
+  /// Packets by the loopback interface pass, and those from nowhere that no route can lead back to.
+  public func matches(_ packet: Packet) -> Answer {
+    let isExempt = packet.inInterface == InterfaceName("lo") || Self.comesFromNowhere(packet)
+    return isExempt ? Answer(!options.contains(.invert)) : .depends(on: "the routing table")
+  }
+
+  /// IPv4 has such packets only to all and to groups of the same network, 224.0.0.0/24.
+  private static func comesFromNowhere(_ packet: Packet) -> Bool {
+    guard packet.source.bits == 0 else { return false }
+    guard packet.family == .ipv4 else { return true }
+    return packet.destination.bits == 0xffff_ffff || packet.destination.bits >> 8 == 0xe0_0000
   }
 }

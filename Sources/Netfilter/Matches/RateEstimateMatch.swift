@@ -25,6 +25,14 @@ public struct RateEstimateMatch: Match {
       case .greater: "--rateest-gt"
       }
     }
+
+    fileprivate var shownName: StaticString {
+      switch self {
+      case .equal: "eq"
+      case .less: "lt"
+      case .greater: "gt"
+      }
+    }
   }
 
   /// The numbers on the left and on the right; 0 where there is none.
@@ -207,6 +215,39 @@ extension RateEstimateMatch {
       out.word(other.text)
     }
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("rateest match")
+    out.word(estimator.text)
+    if isDelta { out.word("delta") }
+    if let bytes {
+      out.word("bps")
+      if isDelta { out.listRate(bytes.left) }
+      if other == nil {
+        out.listRate(bytes.right)
+        out.option(relation.value.shownName, inverted: relation.isInverted)
+      }
+    }
+    if let packets {
+      out.word("pps")
+      if isDelta { out.number(packets.left) }
+      if other == nil {
+        out.option(relation.value.shownName, inverted: relation.isInverted)
+        out.number(packets.right)
+      }
+    }
+    guard let other else { return }
+    out.option(relation.value.shownName, inverted: relation.isInverted)
+    out.word(other.text)
+    if let bytes {
+      out.word("bps")
+      if isDelta { out.listRate(bytes.right) }
+    }
+    if let packets {
+      out.word("pps")
+      if isDelta { out.number(packets.right) }
+    }
+  }
 }
 
 extension RuleWriter {
@@ -223,6 +264,28 @@ extension RuleWriter {
       number(bits)
       text.write("bit")
     }
+  }
+
+  /// Bytes where the listing is numeric, else bits in a unit that is rounded to.
+  fileprivate mutating func listRate(_ bytes: UInt32) {
+    guard !isNumeric else { return number(bytes) }
+    let bits = UInt64(bytes) * 8
+    if bits >= 1_000_000_000 {
+      number(Self.rounded(bits, to: 1_000_000))
+      text.write("Mbit")
+    } else if bits >= 1_000_000 {
+      number(Self.rounded(bits, to: 1000))
+      text.write("Kbit")
+    } else {
+      number(bits)
+      text.write("bit")
+    }
+  }
+
+  /// As printf(3) rounds, half to even.
+  private static func rounded(_ value: UInt64, to unit: UInt64) -> UInt64 {
+    let (quotient, rest) = value.quotientAndRemainder(dividingBy: unit)
+    return rest * 2 > unit || rest * 2 == unit && quotient & 1 == 1 ? quotient + 1 : quotient
   }
 }
 
@@ -291,5 +354,28 @@ extension ByteReader {
       throw invalid(field)
     }
     return name
+  }
+}
+
+// MARK: Meaning
+
+extension RateEstimateMatch {
+  /// What is less or greater than an estimate that is not known is so only where no rate can be.
+  public func matches(_ packet: Packet) -> Answer {
+    let answer = holds(for: bytes) && holds(for: packets)
+    return relation.isInverted ? !answer : answer
+  }
+
+  private func holds(for numbers: Numbers?) -> Answer {
+    guard let numbers else { return .yes }
+    // Nothing falls short of 0.
+    let left: UInt32? = isDelta && numbers.left == 0 ? 0 : nil
+    let right: UInt32? = other == nil ? numbers.right : isDelta && numbers.right == 0 ? 0 : nil
+    switch (relation.value, left, right) {
+    case (.equal, let left?, let right?): return Answer(left == right)
+    case (.less, let left?, let right?): return Answer(left < right)
+    case (.less, _, 0), (.greater, 0, _): return .no
+    default: return .depends(on: "the estimated rates")
+    }
   }
 }

@@ -24,6 +24,11 @@ extension Realm {
     out.option("--realm", inverted: realm.isInverted)
     out.namedMark(realm.value, .realms)
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.option("realm", inverted: realm.isInverted)
+    out.listNamedMark(realm.value, .realms)
+  }
 }
 
 // MARK: Kernel bytes
@@ -41,5 +46,14 @@ extension Realm {
     let mask = try bytes.uint32("mask")
     realm = Negatable(NumberUnderMask(value, mask: mask), inverted: try bytes.flag("invert"))
     try bytes.zeros("padding", 3)
+  }
+}
+
+// MARK: Meaning
+
+extension Realm {
+  public func matches(_ packet: Packet) -> Answer {
+    .about(
+      nil, "the realm of the route", is: realm.value.value, under: realm.value.mask, inverted: realm.isInverted)
   }
 }

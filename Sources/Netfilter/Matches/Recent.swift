@@ -202,6 +202,36 @@ extension Recent {
     case .destination: out.option("--rdest")
     }
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.option("recent:", inverted: operation.isInverted)
+    var conditions = Conditions.none
+    switch operation.value {
+    case .set: out.word("SET")
+    case .check(let given):
+      out.word("CHECK")
+      conditions = given
+    case .update(let given):
+      out.word("UPDATE")
+      conditions = given
+    case .remove: out.word("REMOVE")
+    }
+    if let seconds = conditions.seconds {
+      out.word("seconds:")
+      out.number(seconds)
+    }
+    if conditions.forgetsOlder { out.word("reap") }
+    if let hitCount = conditions.hitCount {
+      out.word("hit_count:")
+      out.number(hitCount)
+    }
+    if conditions.comparesTTL { out.word("TTL-Match") }
+    out.word("name:")
+    out.word(list.text)
+    out.word(side == .source ? "side: source" : "side: dest")
+    out.word("mask: ")
+    out.text.write(mask(out.family))
+  }
 }
 
 // MARK: Kernel bytes
@@ -301,5 +331,16 @@ extension ByteReader {
     if field == name.field(keepsRestOfDefault: true) { return (name, true) }
     guard field == name.field(keepsRestOfDefault: false) else { throw invalid("name") }
     return (name, false)
+  }
+}
+
+// MARK: Meaning
+
+extension Recent {
+  public func matches(_ packet: Packet) -> Answer {
+    switch operation.value {
+    case .set: Answer(!operation.isInverted)
+    case .check, .update, .remove: .depends(on: "the list of addresses seen lately")
+    }
   }
 }

@@ -92,13 +92,40 @@ extension RoutingHeader {
     if isReservedZero { out.option("--rt-0-res") }
     guard let route else { return }
     out.option("--rt-0-addrs")
+    Self.write(route, to: &out)
+    if !route.isStrict { out.option("--rt-0-not-strict") }
+  }
+
+  /// Types above 2,147,483,647 as negative numbers, as iptables has them.
+  public func list(to out: inout RuleWriter) {
+    out.word("rt")
+    if let type {
+      out.word(type.isInverted ? "type:!" : "type:")
+      out.text.write(Int32(bitPattern: type.value))
+    }
+    if let segmentsLeft, segmentsLeft.value != .anyNumber || segmentsLeft.isInverted {
+      out.word(segmentsLeft.value.first == segmentsLeft.value.last ? "segsleft:" : "segslefts:")
+      if segmentsLeft.isInverted { out.text.write("!") }
+      out.text.write(segmentsLeft.value)
+    }
+    if let length {
+      out.word(length.isInverted ? "length:!" : "length:")
+      out.text.write(length.value)
+    }
+    if isReservedZero { out.word("reserved") }
+    guard let route else { return }
+    out.word("0-addrs")
+    Self.write(route, to: &out)
+    if !route.isStrict { out.word("0-not-strict") }
+  }
+
+  private static func write(_ route: Route, to out: inout RuleWriter) {
     var separator = UInt8(ascii: " ")
     for address in route.addresses {
       out.text.write(byte: separator)
       out.text.write(address)
       separator = UInt8(ascii: ",")
     }
-    if !route.isStrict { out.option("--rt-0-not-strict") }
   }
 }
 
@@ -171,5 +198,47 @@ extension RoutingHeader {
       isReservedZero: flags & Flag.reserved != 0, route: route)
     guard let value else { throw bytes.invalid("flags") }
     self = value
+  }
+}
+
+// MARK: Meaning
+
+extension RoutingHeader {
+  /// A packet without the header does not match, inverted or not. One with less of it than it says is dropped by newer
+  /// kernels and does not match for older ones.
+  public func matches(_ packet: Packet) -> Answer {
+    guard let bytes = packet.bytes, let header = packet.ipv6Header(IPv6Extension.routing.rawValue) else {
+      return .depends(on: "the packet's bytes")
+    }
+    switch header {
+    case .absent: return .no
+    case .broken: return .broken
+    case .at(let start):
+      let size = IPv6Extension.routing.length(bytes[start + 1])
+      guard start + size <= bytes.count else { return .broken }
+      return Answer(holds(for: Array(bytes[start..<start + size])))
+    }
+  }
+
+  private func holds(for fields: [UInt8]) -> Bool {
+    func meets<Value>(_ condition: Negatable<Value>?, _ test: (Value) -> Bool) -> Bool {
+      condition.map { test($0.value) != $0.isInverted } ?? true
+    }
+    return meets(segmentsLeft) { $0.contains(UInt32(fields[3])) } && meets(length) { $0 == UInt32(fields.count) }
+      && meets(type) { $0 == UInt32(fields[2]) } && (!isReservedZero || fields[4..<8].allSatisfy { $0 == 0 })
+      && (route?.isListed(in: fields) ?? true)
+  }
+}
+
+extension RoutingHeader.Route {
+  /// Whether a header of type 0 goes this way.
+  fileprivate func isListed(in header: [UInt8]) -> Bool {
+    let listed = (0..<(header.count - 8) / 16).map { place in
+      header[8 + 16 * place..<24 + 16 * place].reduce(0 as UInt128) { $0 << 8 | UInt128($1) }
+    }
+    guard !isStrict else { return listed == addresses.map(\.bits) }
+    var wanted = addresses[...]
+    for address in listed where address == wanted.first?.bits { wanted.removeFirst() }
+    return wanted.isEmpty
   }
 }

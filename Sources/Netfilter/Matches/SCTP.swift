@@ -242,15 +242,36 @@ extension SCTP {
     out.ports("--dport", destinationPorts)
     guard let chunks else { return }
     out.option("--chunk-types", inverted: chunks.isInverted)
-    out.word(chunks.value.mode.name)
-    guard case .named(let types) = chunks.value.types else { return out.word("ALL") }
+    Self.write(chunks.value, to: &out)
+  }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("sctp")
+    for (name, ports) in [("spt" as StaticString, sourcePorts), ("dpt", destinationPorts)] {
+      guard let ports, ports.value != .any || ports.isInverted else { continue }
+      out.listPorts(name, Negatable(Bounds(ports: ports.value), inverted: ports.isInverted), .sctp)
+    }
+    guard let chunks else { return }
+    if chunks.isInverted { out.text.write(" !") }
+    Self.write(chunks.value, usesNumbers: out.isNumeric, to: &out)
+  }
+
+  /// The mode and the types, by their names or as a listing has their numbers.
+  private static func write(_ chunks: SCTPChunkTest, usesNumbers: Bool = false, to out: inout RuleWriter) {
+    out.word(chunks.mode.name)
+    guard case .named(let types) = chunks.types else { return out.word("ALL") }
     guard !types.isEmpty else { return out.word("NONE") }
     var separator = UInt8(ascii: " ")
     for type in types.sorted() {
       out.text.write(byte: separator)
       separator = UInt8(ascii: ",")
-      out.text.write(type.name)
-      guard let flags = chunks.value.flags.first(where: { $0.type == type }) else { continue }
+      if usesNumbers {
+        out.text.write("0x")
+        out.text.write(upperHex: type.rawValue, width: 4)
+      } else {
+        out.text.write(type.name)
+      }
+      guard let flags = chunks.flags.first(where: { $0.type == type }) else { continue }
       out.text.write(byte: UInt8(ascii: ":"))
       for bit in (0..<8).reversed() where flags.mask >> UInt8(bit) & 1 == 1 {
         guard let letter = type.letter(of: bit) else { continue }
@@ -368,5 +389,66 @@ extension ByteWriter {
   fileprivate mutating func write(_ ports: PortRange?) {
     write(ports?.first ?? 0)
     write(ports?.last ?? 0)
+  }
+}
+
+// MARK: Meaning
+
+extension SCTP {
+  /// A later fragment has no ports and no chunks, so no rule of this match is for it.
+  public func matches(_ packet: Packet) -> Answer {
+    guard !packet.isLaterFragment else { return .no }
+    return .about(packet.sourcePort, "the source port", sourcePorts) { $1.contains($0) }
+      && .about(packet.destinationPort, "the destination port", destinationPorts) { $1.contains($0) }
+      && chunkAnswer(packet)
+  }
+
+  private func chunkAnswer(_ packet: Packet) -> Answer {
+    guard let chunks else { return .yes }
+    guard let bytes = packet.bytes else { return .depends(on: "the packet's bytes") }
+    guard case .at(let start) = packet.transportHeader else { return .broken }
+    let answer = chunks.value.holds(for: bytes, from: start + Self.headerSize)
+    return chunks.isInverted ? !answer : answer
+  }
+
+  private static let headerSize = 12
+}
+
+extension SCTPChunkTest {
+  /// Looks at one chunk after the other, as the kernel does. It looks for all 256 types in a map of more, so that
+  /// `all ALL` never holds.
+  fileprivate func holds(for bytes: [UInt8], from start: Int) -> Answer {
+    var missing: Set<SCTPChunkType> = []
+    if case .named(let types) = types { missing = types }
+    var place = start
+    repeat {
+      guard place + 4 <= bytes.count else { return .broken }
+      let length = Int(bytes[place + 2]) << 8 | Int(bytes[place + 3])
+      guard length > 0 else { return .broken }
+      let type = SCTPChunkType(rawValue: bytes[place])
+      let isNamed = isNamed(type)
+      let fits = isNamed && flagsFit(type, bytes[place + 1])
+      switch mode {
+      case .any where fits: return .yes
+      case .only where !fits: return .no
+      case .all where fits: if let type { missing.remove(type) }
+      default: break
+      }
+      place += (length + 3) & ~3
+    } while place < bytes.count
+    switch mode {
+    case .any: return .no
+    case .only: return .yes
+    case .all: return Answer(types != .every && missing.isEmpty)
+    }
+  }
+
+  private func isNamed(_ type: SCTPChunkType?) -> Bool {
+    guard case .named(let types) = types else { return true }
+    return type.map { types.contains($0) } ?? false
+  }
+
+  private func flagsFit(_ type: SCTPChunkType?, _ value: UInt8) -> Bool {
+    flags.first { $0.type == type }.map { value & $0.mask == $0.set } ?? true
   }
 }

@@ -140,6 +140,31 @@ extension SegmentRoutingHeader {
     out.segment("--srh-nsid", nextSegment)
     out.segment("--srh-lsid", lastSegment)
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("srh")
+    func field(_ name: StaticString, _ value: some FixedWidthInteger, _ isInverted: Bool) {
+      out.word(name, dropping: 6)
+      out.text.write(isInverted ? ":!" : ":")
+      out.text.write(value)
+    }
+    if let nextHeader { field("--srh-next-hdr", nextHeader.value, nextHeader.isInverted) }
+    for known in Self.fields {
+      guard let comparison = self[known.field] else { continue }
+      for relation in comparison.relations {
+        field(known.options[Int(relation.value.rawValue)], comparison.value, relation.isInverted)
+      }
+    }
+    if let tag { field("--srh-tag", tag.value, tag.isInverted) }
+    for (label, segment) in [
+      ("psid " as StaticString, previousSegment), ("nsid ", nextSegment), ("lsid ", lastSegment),
+    ] {
+      guard let segment else { continue }
+      out.word(label)
+      if segment.isInverted { out.text.write("!") }
+      out.segment(segment.value)
+    }
+  }
 }
 
 extension RuleWriter {
@@ -147,10 +172,14 @@ extension RuleWriter {
   fileprivate mutating func segment(_ name: StaticString, _ segment: Negatable<ConntrackAddress>?) {
     guard let segment else { return }
     option(name, inverted: segment.isInverted)
+    self.segment(segment.value)
+  }
+
+  fileprivate mutating func segment(_ segment: ConntrackAddress) {
     text.write(byte: UInt8(ascii: " "))
-    text.write(segment.value.address)
+    text.write(segment.address)
     text.write(byte: UInt8(ascii: "/"))
-    text.write(segment.value.network.prefixLength ?? 0)
+    text.write(segment.network.prefixLength ?? 0)
   }
 }
 
@@ -258,6 +287,82 @@ extension SegmentRoutingHeader {
       let comparison = ByteComparison(fields[index], relations)
       guard comparison != nil || fields[index] == 0 else { throw bytes.invalid("mt_flags") }
       self[field.field] = comparison
+    }
+  }
+}
+
+// MARK: Meaning
+
+extension SegmentRoutingHeader {
+  /// A packet without the header, with less of it than it says, or without the segment that is asked for does not
+  /// match, inverted or not.
+  public func matches(_ packet: Packet) -> Answer {
+    guard let bytes = packet.bytes, let found = packet.ipv6Header(IPv6Extension.routing.rawValue) else {
+      return .depends(on: "the packet's bytes")
+    }
+    guard case .at(let start) = found, let header = Header(bytes[start...]) else { return .no }
+    return Answer(meets(header) && meetsSegments(header))
+  }
+
+  private func meets(_ header: Header) -> Bool {
+    func meets(_ comparison: ByteComparison?, _ value: UInt8) -> Bool {
+      comparison.map { comparison in
+        comparison.relations.allSatisfy { $0.value.holds(value, comparison.value) != $0.isInverted }
+      } ?? true
+    }
+    return nextHeader.map { ($0.value == header.nextHeader) != $0.isInverted } ?? true
+      && meets(length, header.length) && meets(segmentsLeft, header.segmentsLeft)
+      && meets(lastEntry, header.lastEntry)
+      && tag.map { ($0.value == header.tag) != $0.isInverted } ?? true
+  }
+
+  /// The list of segments begins with the last.
+  private func meetsSegments(_ header: Header) -> Bool {
+    func meets(_ segment: Negatable<ConntrackAddress>?, _ exists: Bool, at place: Int) -> Bool {
+      guard let segment else { return true }
+      guard exists, let address = header.segment(place) else { return false }
+      return segment.value.network.contains(address) != segment.isInverted
+    }
+    let left = Int(header.segmentsLeft)
+    return meets(previousSegment, left != header.lastEntry, at: left + 1) && meets(nextSegment, left != 0, at: left - 1)
+      && meets(lastSegment, true, at: 0)
+  }
+
+  /// A routing header of type 4 and what follows it.
+  private struct Header {
+    let bytes: [UInt8]
+
+    init?(_ bytes: ArraySlice<UInt8>) {
+      guard bytes.count >= 8 else { return nil }
+      self.bytes = Array(bytes)
+      guard IPv6Extension.routing.length(length) <= bytes.count, self.bytes[2] == 4, segmentsLeft <= lastEntry else {
+        return nil
+      }
+    }
+
+    var nextHeader: UInt8 { bytes[0] }
+    var length: UInt8 { bytes[1] }
+    var segmentsLeft: UInt8 { bytes[3] }
+    var lastEntry: UInt8 { bytes[4] }
+
+    /// In this machine's byte order, not the network's: the kernel compares it with the rule's number as it stands.
+    var tag: UInt16 { UInt16(littleEndian: UInt16(bytes[6]) | UInt16(bytes[7]) << 8) }
+
+    /// nil where the packet ends before.
+    func segment(_ place: Int) -> IPAddress? {
+      let start = 8 + 16 * place
+      guard start + 16 <= bytes.count else { return nil }
+      return IPAddress(ipv6: bytes[start..<start + 16].reduce(0) { $0 << 8 | UInt128($1) })
+    }
+  }
+}
+
+extension SegmentRoutingHeader.ByteComparison.Relation {
+  fileprivate func holds(_ field: UInt8, _ number: UInt8) -> Bool {
+    switch self {
+    case .equal: field == number
+    case .greater: field > number
+    case .less: field < number
     }
   }
 }

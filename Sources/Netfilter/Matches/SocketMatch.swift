@@ -40,6 +40,11 @@ extension SocketMatch {
   public func print(to out: inout RuleWriter) {
     for known in Options.names where options.contains(known.flag) { out.option(known.name) }
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("socket")
+    print(to: &out)
+  }
 }
 
 // MARK: Kernel bytes
@@ -67,4 +72,26 @@ extension SocketMatch {
     options = revision == 0 ? [] : Options(rawValue: try bytes.uint8("flags"))
     guard options.isSubset(of: Self.options(of: revision)) else { throw bytes.invalid("flags") }
   }
+}
+
+// MARK: Meaning
+
+extension SocketMatch {
+  /// The kernel looks for sockets of TCP and UDP only, for those too that an ICMP error is about.
+  public func matches(_ packet: Packet) -> Answer {
+    let sockets = Answer.depends(on: "the sockets of this machine")
+    switch packet.proto {
+    case .tcp, .udp: return sockets
+    case .icmp where packet.family == .ipv4:
+      guard let type = packet.icmpType else { return sockets }
+      return Self.errorTypes.contains(type) ? sockets : .no
+    case .icmpv6 where packet.family == .ipv6:
+      guard let type = packet.icmpType else { return sockets }
+      return type < 128 ? sockets : .no
+    default: return .no
+    }
+  }
+
+  /// Unreachable, source quench, redirect, time exceeded, parameter problem.
+  private static let errorTypes: Set<UInt8> = [3, 4, 5, 11, 12]
 }

@@ -41,6 +41,12 @@ extension State {
     out.option("--state", inverted: states.isInverted)
     out.list(states.value, of: ConnectionStates.names)
   }
+
+  public func list(to out: inout RuleWriter) {
+    if states.isInverted { out.text.write(" !") }
+    out.word("state")
+    out.list(states.value, of: ConnectionStates.names)
+  }
 }
 
 // MARK: Kernel bytes
@@ -109,4 +115,10 @@ extension State {
     }
     self = value
   }
+}
+
+// MARK: Meaning
+
+extension State {
+  public func matches(_ packet: Packet) -> Answer { canonical.matches(packet) }
 }

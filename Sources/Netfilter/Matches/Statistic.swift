@@ -102,6 +102,24 @@ extension Statistic {
       out.number(turn.skipping)
     }
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("statistic mode")
+    switch mode.value {
+    case .random(let probability):
+      out.word("random")
+      out.option("probability", inverted: mode.isInverted)
+      out.text.write(byte: UInt8(ascii: " "))
+      out.text.write(probability)
+    case .nth(let turn):
+      out.word("nth")
+      out.option("every", inverted: mode.isInverted)
+      out.number(turn.every)
+      guard turn.skipping != 0 else { return }
+      out.word("packet")
+      out.number(turn.skipping)
+    }
+  }
 }
 
 extension TextWriter {
@@ -161,5 +179,21 @@ extension Statistic {
       self.mode = Negatable(.nth(turn), inverted: flags == 1)
     default: throw bytes.invalid("mode")
     }
+  }
+}
+
+// MARK: Meaning
+
+extension Statistic {
+  public func matches(_ packet: Packet) -> Answer {
+    let answer: Answer
+    switch mode.value {
+    case .random(let probability) where probability.parts == 0: answer = .no
+    case .random(let probability) where probability.parts == Probability.whole: answer = .yes
+    case .random: answer = .depends(on: "chance")
+    case .nth(let turn) where turn.every == 1: answer = .yes
+    case .nth: answer = .depends(on: "how many packets came before")
+    }
+    return mode.isInverted ? !answer : answer
   }
 }

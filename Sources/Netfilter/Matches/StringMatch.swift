@@ -110,20 +110,8 @@ extension StringMatch {
   }
 
   public func print(to out: inout RuleWriter) {
-    if pattern.value.isText {
-      out.option("--string", inverted: pattern.isInverted)
-      out.text.write(" \"")
-      for byte in pattern.value.bytes {
-        if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { out.text.write(byte: UInt8(ascii: "\\")) }
-        out.text.write(byte: byte)
-      }
-      out.text.write("\"")
-    } else {
-      out.option("--hex-string", inverted: pattern.isInverted)
-      out.text.write(" \"|")
-      for byte in pattern.value.bytes { out.text.write(hex: byte, width: 2) }
-      out.text.write("|\"")
-    }
+    out.option(pattern.value.isText ? "--string" : "--hex-string", inverted: pattern.isInverted)
+    writePattern(to: &out)
     out.option("--algo")
     out.word(algorithm.rawValue)
     if offsets.lowerBound != 0 {
@@ -135,6 +123,37 @@ extension StringMatch {
       out.number(offsets.upperBound)
     }
     if ignoresCase { out.option("--icase") }
+  }
+
+  public func list(to out: inout RuleWriter) {
+    out.word(pattern.isInverted ? "STRING match !" : "STRING match ")
+    writePattern(to: &out)
+    out.word("ALGO name")
+    out.word(algorithm.rawValue)
+    if offsets.lowerBound != 0 {
+      out.word("FROM")
+      out.number(offsets.lowerBound)
+    }
+    if offsets.upperBound != .max {
+      out.word("TO")
+      out.number(offsets.upperBound)
+    }
+    if ignoresCase { out.word("ICASE") }
+  }
+
+  private func writePattern(to out: inout RuleWriter) {
+    if pattern.value.isText {
+      out.text.write(" \"")
+      for byte in pattern.value.bytes {
+        if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { out.text.write(byte: UInt8(ascii: "\\")) }
+        out.text.write(byte: byte)
+      }
+      out.text.write("\"")
+    } else {
+      out.text.write(" \"|")
+      for byte in pattern.value.bytes { out.text.write(hex: byte, width: 2) }
+      out.text.write("|\"")
+    }
   }
 }
 
@@ -246,5 +265,35 @@ extension StringMatch {
       ignoresCase: flags & Flag.ignoresCase != 0)
     guard let value else { throw bytes.invalid("pattern") }
     self = value
+  }
+}
+
+// MARK: Meaning
+
+extension StringMatch {
+  /// As the kernel answers for a packet that lies in one piece. From Linux 6.7 on, the pattern has to end before the
+  /// last offset; before, it had to begin there.
+  public func matches(_ packet: Packet) -> Answer {
+    guard algorithm != .finiteStateMachine else { return .depends(on: "the search of a finite state machine") }
+    guard offsets.count > pattern.value.bytes.count else { return Answer(pattern.isInverted) }
+    guard let bytes = packet.bytes else { return .depends(on: "the packet's bytes") }
+    let text = bytes.prefix(Int(offsets.upperBound)).dropFirst(Int(offsets.lowerBound))
+    return Answer(isFound(in: text) != pattern.isInverted)
+  }
+
+  private func isFound(in text: ArraySlice<UInt8>) -> Bool {
+    func folded(_ byte: UInt8) -> UInt8 { ignoresCase ? Self.upperCased(byte) : byte }
+    let wanted = pattern.value.bytes.map(folded)
+    let text = text.map(folded)
+    guard text.count >= wanted.count else { return false }
+    return (0...text.count - wanted.count).contains { text[$0..<$0 + wanted.count].elementsEqual(wanted) }
+  }
+
+  /// As the kernel folds letters, those of ISO 8859-1 too (lib/ctype.c).
+  private static func upperCased(_ byte: UInt8) -> UInt8 {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), 0xdf...0xf6, 0xf8...0xff: byte - 0x20
+    default: byte
+    }
   }
 }

@@ -26,6 +26,11 @@ extension TCPMSSMatch {
     out.text.write(byte: UInt8(ascii: " "))
     out.text.write(Bounds(sizes.value.lowerBound, sizes.value.upperBound))
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word(sizes.isInverted ? "tcpmss match !" : "tcpmss match ")
+    out.text.write(Bounds(sizes.value.lowerBound, sizes.value.upperBound))
+  }
 }
 
 // MARK: Kernel bytes
@@ -46,5 +51,16 @@ extension TCPMSSMatch {
     guard inverted <= 1 else { throw bytes.invalid("invert") }
     try bytes.zeros("padding", 1)
     sizes = Negatable(first...last, inverted: inverted == 1)
+  }
+}
+
+// MARK: Meaning
+
+extension TCPMSSMatch {
+  /// A segment that announces no size has none of those that are asked for. The kernel takes a later fragment for a
+  /// segment too, and looks for the option in what is there.
+  public func matches(_ packet: Packet) -> Answer {
+    guard !packet.isLaterFragment else { return .depends(on: "the packet's bytes") }
+    return .about(packet.maximumSegmentSize, "the maximum segment size", sizes) { $0 != 0 && $1.contains($0) }
   }
 }

@@ -63,6 +63,18 @@ extension TOSMatch {
     out.text.write("/0x")
     out.text.write(hex: mask, width: 2)
   }
+
+  /// With no blank before a number, as iptables has it.
+  public func list(to out: inout RuleWriter) {
+    out.word(isInverted ? "tos match!" : "tos match")
+    if !out.isNumeric, mask == Self.maskOfNames, let known = Self.names.first(where: { $0.value == value }) {
+      return out.word(known.name)
+    }
+    out.text.write("0x")
+    out.text.write(hex: value, width: 2)
+    out.text.write("/0x")
+    out.text.write(hex: mask, width: 2)
+  }
 }
 
 // MARK: Kernel bytes
@@ -78,5 +90,13 @@ extension TOSMatch {
     mask = try bytes.uint8("tos_mask")
     value = try bytes.uint8("tos_value")
     isInverted = try bytes.flag("invert")
+  }
+}
+
+// MARK: Meaning
+
+extension TOSMatch {
+  public func matches(_ packet: Packet) -> Answer {
+    .about(packet.trafficClass, "the traffic class", is: value, under: mask, inverted: isInverted)
   }
 }

@@ -39,6 +39,11 @@ extension TTLMatch {
   public func print(to out: inout RuleWriter) {
     hops.print(to: &out, equal: "--ttl-eq", less: "--ttl-lt", greater: "--ttl-gt")
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("TTL match TTL")
+    hops.list(to: &out)
+  }
 }
 
 extension HopTest {
@@ -64,6 +69,17 @@ extension HopTest {
     case .notEqual: out.option(equal, inverted: true)
     case .less: out.option(less)
     case .greater: out.option(greater)
+    }
+    out.number(limit)
+  }
+
+  /// ` != 5`.
+  package func list(to out: inout RuleWriter) {
+    switch self {
+    case .equal: out.word("==")
+    case .notEqual: out.word("!=")
+    case .less: out.word("<")
+    case .greater: out.word(">")
     }
     out.number(limit)
   }
@@ -102,6 +118,29 @@ extension ByteReader {
     case 2: return .less(limit)
     case 3: return .greater(limit)
     default: throw invalid(field)
+    }
+  }
+}
+
+// MARK: Meaning
+
+extension TTLMatch {
+  public func matches(_ packet: Packet) -> Answer { hops.holds(for: packet) }
+}
+
+extension HopTest {
+  /// The answer for a packet's TTL or hop limit; none has less than 0 or more than 255.
+  package func holds(for packet: Packet) -> Answer {
+    switch self {
+    case .less(0), .greater(.max): return .no
+    default: break
+    }
+    guard let left = packet.hopLimit else { return .depends(on: "the packet's hop limit") }
+    switch self {
+    case .equal(let limit): return Answer(left == limit)
+    case .notEqual(let limit): return Answer(left != limit)
+    case .less(let limit): return Answer(left < limit)
+    case .greater(let limit): return Answer(left > limit)
     }
   }
 }

@@ -216,6 +216,50 @@ extension TimeMatch {
     if usesKernelTimeZone { out.option("--kerneltz") }
     if isContiguous { out.option("--contiguous") }
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("TIME")
+    if daytime != Self.anyTime {
+      out.word("from")
+      out.time(daytime.first, separator: UInt8(ascii: " "))
+      out.word("to")
+      out.time(daytime.last, separator: UInt8(ascii: " "))
+    }
+    if weekDays != .all {
+      out.word("on")
+      out.list(weekDays, of: WeekDays.names)
+    }
+    if monthDays != .all {
+      out.word("on")
+      var separator = UInt8(ascii: " ")
+      for day: UInt32 in 1...31 where monthDays.rawValue >> day & 1 == 1 {
+        out.text.write(byte: separator)
+        out.text.write(day)
+        out.text.write(Self.ordinalEnding(day))
+        separator = UInt8(ascii: ",")
+      }
+    }
+    if dates.first != 0 {
+      out.word("starting from")
+      out.date(dates.first, separator: UInt8(ascii: " "))
+    }
+    if dates.last != Self.anyDate.last {
+      out.word("until date")
+      out.date(dates.last, separator: UInt8(ascii: " "))
+    }
+    if !usesKernelTimeZone { out.word("UTC") }
+    if isContiguous { out.word("contiguous") }
+  }
+
+  /// By the last digit alone, as iptables has it: `11st`.
+  private static func ordinalEnding(_ day: UInt32) -> StaticString {
+    switch day % 10 {
+    case 1: "st"
+    case 2: "nd"
+    case 3: "rd"
+    default: "th"
+    }
+  }
 }
 
 /// A day of the calendar from 1970 on.
@@ -268,15 +312,15 @@ private struct CalendarDate {
 }
 
 extension RuleWriter {
-  /// ` 2027-05-31T18:30:00`.
-  fileprivate mutating func date(_ seconds: UInt32) {
+  /// ` 2027-05-31T18:30:00`, or with another separator.
+  fileprivate mutating func date(_ seconds: UInt32, separator: UInt8 = UInt8(ascii: "T")) {
     let date = CalendarDate(daysSince1970: seconds / 86_400)
     number(date.year)
     text.write(byte: UInt8(ascii: "-"))
     twoDigits(date.month)
     text.write(byte: UInt8(ascii: "-"))
     twoDigits(date.day)
-    time(seconds % 86_400, separator: UInt8(ascii: "T"))
+    time(seconds % 86_400, separator: separator)
   }
 
   /// `18:30:00` after the separator.
@@ -332,4 +376,13 @@ extension TimeMatch {
 
   /// 2039-01-01T00:00:00: iptables prints later dates and does not read them.
   private static let firstUnreadable: UInt32 = 2_177_452_800
+}
+
+// MARK: Meaning
+
+extension TimeMatch {
+  /// Rules without dates end too, in 2038.
+  public func matches(_ packet: Packet) -> Answer {
+    dates.isEmpty ? .no : .depends(on: "the date and the time of day")
+  }
 }

@@ -163,6 +163,15 @@ extension U32 {
 
   public func print(to out: inout RuleWriter) {
     out.option("--u32", inverted: isInverted)
+    writeTests(to: &out)
+  }
+
+  public func list(to out: inout RuleWriter) {
+    out.word(isInverted ? "u32 !" : "u32")
+    writeTests(to: &out)
+  }
+
+  private func writeTests(to out: inout RuleWriter) {
     out.text.write(" \"")
     for (index, test) in tests.enumerated() {
       if index > 0 { out.text.write("&&") }
@@ -262,5 +271,40 @@ extension U32 {
       let test = Test(at: offset.number, steps, in: Array(values[..<valueCount]))
     else { throw bytes.invalid("nnums") }
     return test
+  }
+}
+
+// MARK: Meaning
+
+extension U32 {
+  /// Where 32 bits lie outside the packet the tests have failed, so an inverted rule matches.
+  public func matches(_ packet: Packet) -> Answer {
+    guard let bytes = packet.bytes else { return .depends(on: "the packet's bytes") }
+    return Answer(tests.allSatisfy { $0.holds(for: bytes) } != isInverted)
+  }
+}
+
+extension U32.Test {
+  fileprivate func holds(for bytes: [UInt8]) -> Bool {
+    var base: UInt64 = 0
+    guard var value = Self.word(bytes, at: UInt64(offset)) else { return false }
+    for step in steps {
+      switch step.operation {
+      case .and: value &= step.number
+      // By the lower five bits, as processors do; newer kernels refuse rules with greater numbers.
+      case .shiftLeft: value = value &<< step.number
+      case .shiftRight: value = value &>> step.number
+      case .at:
+        base += UInt64(value)
+        guard let next = Self.word(bytes, at: base + UInt64(step.number)) else { return false }
+        value = next
+      }
+    }
+    return values.contains { $0.contains(value) }
+  }
+
+  private static func word(_ bytes: [UInt8], at place: UInt64) -> UInt32? {
+    guard bytes.count >= 4, place <= UInt64(bytes.count - 4) else { return nil }
+    return bytes[Int(place)..<Int(place) + 4].reduce(0) { $0 << 8 | UInt32($1) }
   }
 }

@@ -35,6 +35,12 @@ extension UDP {
     out.ports("--sport", sourcePorts)
     out.ports("--dport", destinationPorts)
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("udp")
+    out.listPorts("spt", sourcePorts, .udp)
+    out.listPorts("dpt", destinationPorts, .udp)
+  }
 }
 
 // MARK: Kernel bytes
@@ -80,5 +86,16 @@ extension RuleWriter {
     option(name, inverted: ports.isInverted)
     text.write(byte: UInt8(ascii: " "))
     text.write(ports.value)
+  }
+}
+
+// MARK: Meaning
+
+extension UDP {
+  /// A later fragment has no ports, so no rule of this match is for it.
+  public func matches(_ packet: Packet) -> Answer {
+    guard !packet.isLaterFragment else { return .no }
+    return .about(packet.sourcePort, "the source port", sourcePorts) { $1.contains($0) }
+      && .about(packet.destinationPort, "the destination port", destinationPorts) { $1.contains($0) }
   }
 }

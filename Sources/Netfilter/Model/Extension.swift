@@ -26,6 +26,9 @@ public protocol Extension: Hashable, Sendable {
   /// Hooks from which a packet may reach this value; the definition's, where not its options make them fewer.
   var hooks: HookSet { get }
 
+  /// Tables where the kernel takes this value; the definition's, where not its options make them fewer.
+  var tables: Set<TableName>? { get }
+
   /// What the kernel does not take about the rule that holds this value, and what to write instead; nil where it takes
   /// the rule. Asked only where the definition says ``ExtensionDefinition/checksRule``.
   func objection(to rule: Rule) -> (message: String, hint: String?)?
@@ -54,6 +57,7 @@ extension Extension {
   public func objection(to rule: Rule) -> (message: String, hint: String?)? { nil }
 
   public var hooks: HookSet { Self.definition.hooks }
+  public var tables: Set<TableName>? { Self.definition.tables }
   public var kernelName: String { Self.definition.kernelName }
   public var name: String { Self.definition.name }
 }
@@ -80,17 +84,4 @@ public protocol AlternativeSpelling: Match {
 public protocol AlternativeTargetSpelling: Target {
   /// The other spelling.
   var canonical: any Target { get }
-}
-
-// Until every extension has these facets.
-extension Extension {
-  public func list(to out: inout RuleWriter) { print(to: &out) }
-}
-
-extension Match {
-  public func matches(_ packet: Packet) -> Answer { .depends(on: "a facet that is not written") }
-}
-
-extension Target {
-  public func act(on packet: inout Packet) -> TargetOutcome { .depends(on: "a facet that is not written") }
 }

@@ -16,18 +16,20 @@ public final class ExtensionDefinition: Sendable {
   public let tables: Set<TableName>?
   /// Hooks from which a packet may reach it.
   public let hooks: HookSet
-  /// Whether options make ``Extension/hooks`` of a value fewer than ``hooks``.
+  /// Whether options make ``Extension/hooks`` of a value fewer than ``hooks``, or ``Extension/tables`` than ``tables``.
   public let narrowsHooks: Bool
   /// Whether ``Extension/objection(to:)`` of a value is asked about its rule.
   public let checksRule: Bool
   /// Other names it answers to in text.
   public let aliases: [String]
+  /// What the help tells beside the options, the names of message types for instance; several lines.
+  public let details: (@Sendable () -> String)?
 
   package init(
     _ name: String, kernelName: String? = nil, summary: String, families: Set<Family> = [.ipv4, .ipv6],
     revisions: [UInt8] = [0], protocols: [IPProtocol]? = nil, tables: Set<TableName>? = nil,
     hooks: HookSet = .all, narrowsHooks: Bool = false, checksRule: Bool = false, aliases: [String] = [],
-    options: [OptionSpec] = []
+    details: (@Sendable () -> String)? = nil, options: [OptionSpec] = []
   ) {
     self.name = name
     self.kernelName = kernelName ?? name
@@ -41,6 +43,7 @@ public final class ExtensionDefinition: Sendable {
     self.narrowsHooks = narrowsHooks
     self.checksRule = checksRule
     self.aliases = aliases
+    self.details = details
   }
 
   /// The place of the option with this name or alias.

@@ -67,6 +67,12 @@ extension OpaqueMatch {
     opaque = try OpaqueExtension(name: options.definition.name, parsing: options)
   }
   public func print(to out: inout RuleWriter) { opaque.print(to: &out) }
+  /// Without a blank before it and with one behind, as iptables shows what it does not know.
+  public func list(to out: inout RuleWriter) {
+    out.text.write("UNKNOWN match `")
+    out.text.write(opaque.kernelName)
+    out.text.write("' ")
+  }
   public func revision(for family: Family) -> UInt8 { opaque.revision }
   public func encode(to out: inout ByteWriter, family: Family) { out.write(opaque.payload) }
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
@@ -84,10 +90,27 @@ extension OpaqueTarget {
     opaque = try OpaqueExtension(name: options.definition.name, parsing: options)
   }
   public func print(to out: inout RuleWriter) { opaque.print(to: &out) }
+  /// Without a blank before it and with one behind, as iptables shows what it does not know.
+  public func list(to out: inout RuleWriter) {
+    guard !opaque.payload.isEmpty else { return }
+    out.text.write("[")
+    out.text.write(opaque.payload.count)
+    out.text.write(" bytes of unknown target data] ")
+  }
   public func revision(for family: Family) -> UInt8 { opaque.revision }
   public func encode(to out: inout ByteWriter, family: Family) { out.write(opaque.payload) }
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
     opaque = OpaqueExtension(
       kernelName: "", revision: revision, payload: try bytes.raw("data", count: bytes.remaining))
   }
+}
+
+// MARK: Meaning
+
+extension OpaqueMatch {
+  public func matches(_ packet: Packet) -> Answer { .depends(on: "a match that is not known") }
+}
+
+extension OpaqueTarget {
+  public func act(on packet: inout Packet) -> TargetOutcome { .depends(on: "a target that is not known") }
 }

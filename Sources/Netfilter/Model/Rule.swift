@@ -76,6 +76,9 @@ package struct HeaderResidue: Hashable, Sendable {
   package var destinationBits: UInt128 = 0
   package var protocolBits: UInt8 = 0
   package init() {}
+
+  /// The flag that inverts a condition on fragments stands without that condition: IPv4 finds no packet for it.
+  package var invertsAbsentFragment: Bool { invertFlags & RuleCodec.Invert.fragment != 0 }
 }
 
 // MARK: Equality

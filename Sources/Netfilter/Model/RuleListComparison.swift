@@ -78,3 +78,26 @@ private func compareMemory(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPoin
   }
   return true
 }
+
+extension RuleList {
+  /// Whether the rule at `index` and the one of another list have the same size and the same target by name: a look at
+  /// the bytes that saves decoding the rules that cannot mean the same.
+  package func mayEqual(_ index: Int, _ other: RuleList, _ otherIndex: Int) -> Bool {
+    let mine = range(of: index)
+    let theirs = other.range(of: otherIndex)
+    guard mine.count == theirs.count else { return false }
+    return bytes.withUnsafeBytes { a in
+      other.bytes.withUnsafeBytes { b in
+        let offset = RuleCodec.Layout.of(family).targetOffset
+        let place = Int(a.loadUnaligned(fromByteOffset: mine.lowerBound + offset, as: UInt16.self))
+        guard place == Int(b.loadUnaligned(fromByteOffset: theirs.lowerBound + offset, as: UInt16.self)) else {
+          return false
+        }
+        let end = place + 2 + RuleCodec.extensionNameSize
+        return equalBytes(
+          UnsafeRawBufferPointer(rebasing: a[mine.lowerBound + place..<mine.lowerBound + end])[...],
+          UnsafeRawBufferPointer(rebasing: b[theirs.lowerBound + place..<theirs.lowerBound + end])[...])
+      }
+    }
+  }
+}

@@ -152,7 +152,12 @@ extension RuleList {
 
   /// Whether the rule jumps by name, or holds an extension of which `isSought` is true by the beginning of its name (see
   /// ``nameKey(_:)``). A look at the bytes, which saves decoding the rules of which neither is true.
-  func jumpsOrHolds(at index: Int, _ isSought: (UInt64) -> Bool) -> Bool {
+  func jumpsOrHolds(at index: Int, _ isSought: (UInt64) -> Bool) -> Bool { holds(orJumps: true, at: index, isSought) }
+
+  /// Whether the rule holds an extension of which `isSought` is true by the beginning of its name.
+  func holds(at index: Int, _ isSought: (UInt64) -> Bool) -> Bool { holds(orJumps: false, at: index, isSought) }
+
+  private func holds(orJumps: Bool, at index: Int, _ isSought: (UInt64) -> Bool) -> Bool {
     let start = Int(starts[index])
     let layout = RuleCodec.Layout.of(family)
     return bytes.withUnsafeBytes { all in
@@ -160,7 +165,7 @@ extension RuleList {
       var offset = start + layout.size
       while offset <= target {
         let size = Int(all.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
-        if offset == target, size == RuleCodec.standardTargetSize,
+        if orJumps, offset == target, size == RuleCodec.standardTargetSize,
           all.loadUnaligned(fromByteOffset: offset + RuleCodec.extensionHeaderSize, as: UInt32.self)
             == RuleCodec.jumpMarker
         {

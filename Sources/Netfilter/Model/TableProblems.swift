@@ -36,9 +36,10 @@ extension Table {
 
   private func placeProblem(_ part: any Extension, _ chain: Chain, _ place: Int, _ reached: HookSet) -> TableProblem? {
     let definition = type(of: part).definition
-    if let tables = definition.tables, !tables.contains(name) {
+    if let tables = part.tables, !tables.contains(name) {
+      let options = tables == definition.tables ? "" : " with these options"
       return problem(
-        chain, place, definition.name, "\(definition.name) cannot stand in table \(name)",
+        chain, place, definition.name, "\(definition.name)\(options) cannot stand in table \(name)",
         hint: "it belongs to table \(tables.sorted().map(\.rawValue).joined(separator: " or "))")
     }
     let wrong = reached.subtracting(part.hooks)
@@ -107,7 +108,7 @@ private struct JumpGraph {
     enum Colour { case white, grey, black }
     var colour = [Colour](repeating: .white, count: jumps.count)
     var found: [TableProblem] = []
-    for start in jumps.indices where colour[start] == .white {
+    for start in jumps.indices where table.chains[start].hook != nil && colour[start] == .white {
       var stack = [(chain: start, next: 0)]
       colour[start] = .grey
       while let (chain, next) = stack.last {

@@ -46,6 +46,17 @@ public enum Answer: Sendable {
     guard let part else { return .depends(on: name) }
     return Answer(test(part, condition.value) != condition.isInverted)
   }
+
+  /// Whether the bits of `mask` in a field are those of `value`. A value with others is no field's, and where no bits
+  /// are compared every field has them.
+  package static func about<Field: FixedWidthInteger>(
+    _ field: Field?, _ name: StaticString, is value: Field, under mask: Field, inverted: Bool
+  ) -> Answer {
+    guard value & ~mask == 0 else { return Answer(inverted) }
+    guard mask != 0 else { return Answer(!inverted) }
+    guard let field else { return .depends(on: name) }
+    return Answer((field & mask == value) != inverted)
+  }
 }
 
 extension Answer: Equatable {

@@ -12,6 +12,9 @@ public struct Packet: Hashable, Sendable {
   /// A second or later fragment, which carries no header of its protocol.
   public var isLaterFragment = false
 
+  /// The hook where rules look at it; nil where that is not said.
+  public var hook: Hook?
+
   // The header of TCP, UDP and their like.
   public var sourcePort: UInt16?
   public var destinationPort: UInt16?
@@ -53,6 +56,20 @@ public struct Packet: Hashable, Sendable {
   }
 
   public var family: Family { source.family }
+
+  /// Sets a part of a header. Bytes that hold another value, or may, are those of the packet no longer.
+  package mutating func rewrite<Part: Equatable>(_ part: WritableKeyPath<Packet, Part>, _ value: Part) {
+    guard self[keyPath: part] != value else { return }
+    self[keyPath: part] = value
+    bytes = nil
+  }
+
+  /// The same for a part that may be unknown, before or afterwards.
+  package mutating func rewrite<Part: Equatable>(_ part: WritableKeyPath<Packet, Part?>, _ value: Part?) {
+    guard value == nil || self[keyPath: part] != value else { return }
+    self[keyPath: part] = value
+    bytes = nil
+  }
 }
 
 /// What connection tracking says of a packet.
@@ -62,6 +79,30 @@ public struct ConnectionFacts: Hashable, Sendable {
   public var mark: UInt32?
   public var direction: ConnectionDirection?
   public var statuses: ConnectionStatuses?
+  /// The ends as the first packet had them.
+  public var original: ConnectionEnds?
+  /// The ends as replies have them.
+  public var reply: ConnectionEnds?
 
   public init() {}
+
+  /// Whether the packet belongs to a connection at all; nil where its state is not known.
+  package var isTracked: Bool? { state.map { $0 != .invalid && $0 != .untracked } }
+}
+
+/// Where packets of one direction of a connection come from and go to.
+public struct ConnectionEnds: Hashable, Sendable {
+  public var source: IPAddress
+  public var destination: IPAddress
+  public var sourcePort: UInt16?
+  public var destinationPort: UInt16?
+
+  public init(
+    source: IPAddress, destination: IPAddress, sourcePort: UInt16? = nil, destinationPort: UInt16? = nil
+  ) {
+    self.source = source
+    self.destination = destination
+    self.sourcePort = sourcePort
+    self.destinationPort = destinationPort
+  }
 }

@@ -7,6 +7,30 @@ public struct SyntaxError: Error, Hashable, Sendable {
   public var message: String
   /// What to write instead.
   public var hint: String?
+  /// Which extension is not known, where that is the error.
+  package var unknownExtension: UnknownExtension?
+
+  /// Whether iptables takes the words and the kernel refuses the rule.
+  package private(set) var isKernels = false
+
+  /// The same error about what the kernel alone refuses, which tells iptables' exit status.
+  package var byKernel: SyntaxError {
+    var error = self
+    error.isKernels = true
+    return error
+  }
+
+  /// The same error about a word.
+  func placed(at token: Token) -> SyntaxError {
+    var error = self
+    (error.column, error.length) = (token.column, max(1, token.count))
+    return error
+  }
+
+  package enum UnknownExtension: Hashable, Sendable {
+    case match(String)
+    case target(String)
+  }
 
   package init(at token: Token, _ message: String, hint: String? = nil) {
     self.init(column: token.column, length: max(1, token.count), message, hint: hint)

@@ -16,6 +16,8 @@ public struct Names: Sendable {
   public var number: @Sendable (_ name: String, _ file: NumberFile) -> UInt32?
   /// The name that a file gives to a number, which iptables-save prints instead of it.
   public var numberName: @Sendable (_ number: UInt32, _ file: NumberFile) -> String?
+  /// The numbers of sets, by which the kernel's rules name them.
+  public var sets: IPSetDirectory
   /// The names that a listing shows in place of numbers, where it is not numeric.
   public var reverse: ReverseNames
   /// Told of each host name that was resolved, with what it stood for.
@@ -32,7 +34,7 @@ public struct Names: Sendable {
     group: @escaping @Sendable (String) -> UInt32? = { $0 == "root" ? 0 : nil },
     number: @escaping @Sendable (String, NumberFile) -> UInt32? = { _, _ in nil },
     numberName: @escaping @Sendable (UInt32, NumberFile) -> String? = { _, _ in nil },
-    reverse: ReverseNames = ReverseNames()
+    sets: IPSetDirectory = .imagined, reverse: ReverseNames = ReverseNames()
   ) {
     self.service = service
     self.protocolNumber = protocolNumber
@@ -42,10 +44,11 @@ public struct Names: Sendable {
     self.group = group
     self.number = number
     self.numberName = numberName
+    self.sets = sets
     self.reverse = reverse
   }
 
-  /// The names that are the same everywhere; no host resolves.
+  /// The names that are the same everywhere; no host resolves, and rules that name sets can only be read.
   public static let wellKnown = Names(
     service: { name, _ in WellKnownNames.port(of: name) },
     protocolNumber: { name in WellKnownNames.protocolNumber(of: name) },
@@ -92,12 +95,19 @@ extension Names {
   ///
   /// - Parameters:
   ///   - proto: the protocol whose service it has to be; nil for any.
-  ///   - decimal: take decimal numbers only, as iptables does where it asks getaddrinfo(3); elsewhere `0x16` is one too.
+  ///   - decimal: read the number as getaddrinfo(3) does, which iptables asks in some places: decimal digits, of whose
+  ///     value 16 bits are kept. Elsewhere `0x16` is a number too.
   package func port(_ token: Token, _ proto: IPProtocol?, option: StaticString, decimal: Bool = false)
     throws(SyntaxError) -> UInt16
   {
     if let number = decimal ? token.decimal : token.number {
       guard number <= 65535 else {
+        if decimal {
+          let port = UInt16(truncatingIfNeeded: number)
+          warned?(
+            SyntaxError(at: token, "\(option): \(number) is not a port; it is taken for \(port), as iptables does"))
+          return port
+        }
         throw SyntaxError(at: token, "\(option): \(number) is not a port", hint: "ports go from 0 to 65535")
       }
       return UInt16(number)

@@ -92,10 +92,13 @@ extension RuleWriter {
     if number.mask == .max, let name = names.numberName(number.value, file), Self.isReadable(name) {
       return word(name)
     }
-    hex(number.value)
-    guard number.mask != .max else { return }
-    text.write("/0x")
-    text.write(hex: number.mask)
+    mark(number.value, mask: number.mask)
+  }
+
+  /// The same in a listing, which shows any name unless it is numeric.
+  package mutating func listNamedMark(_ number: NumberUnderMask, _ file: NumberFile) {
+    if !isNumeric, number.mask == .max, let name = names.numberName(number.value, file) { return word(name) }
+    mark(number.value, mask: number.mask)
   }
 
   private static func isReadable(_ name: String) -> Bool {
@@ -109,6 +112,27 @@ func isBareWord(_ text: String) -> Bool {
   text.utf8.allSatisfy { byte in
     byte > 0x20 && byte != 0x7f && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "'") && byte != UInt8(ascii: "\\")
   } && text != "!"
+}
+
+extension RuleWriter {
+  /// `spi:!1`, `spis:1:2`, without a blank before it; nothing for nil or a condition that is always true.
+  mutating func listBounds(_ name: StaticString, _ condition: Negatable<Bounds<UInt32>>?) {
+    guard let condition, !condition.isAlwaysTrue else { return }
+    text.write(name)
+    text.write(condition.value.first == condition.value.last ? ":" : "s:")
+    if condition.isInverted { text.write("!") }
+    text.write(condition.value)
+  }
+}
+
+extension Answer {
+  /// The condition on a number, which is decided without it where every number fulfils it or none does.
+  static func about(_ number: UInt32?, _ name: StaticString, bounds: Negatable<Bounds<UInt32>>?) -> Answer {
+    guard number == nil, let bounds else { return .about(number, name, bounds) { $1.contains($0) } }
+    if bounds.value.isEmpty { return Answer(bounds.isInverted) }
+    if bounds.value == .anyNumber { return Answer(!bounds.isInverted) }
+    return .depends(on: name)
+  }
 }
 
 extension ByteReader {

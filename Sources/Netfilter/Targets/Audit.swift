@@ -34,6 +34,11 @@ extension Audit {
     out.option("--type")
     out.word(AuditType.names[Int(type.rawValue)])
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("AUDIT")
+    out.word(AuditType.names[Int(type.rawValue)])
+  }
 }
 
 // MARK: Kernel bytes
@@ -45,4 +50,10 @@ extension Audit {
     guard let type = AuditType(rawValue: try bytes.uint8("type")) else { throw bytes.invalid("type") }
     self.type = type
   }
+}
+
+// MARK: Meaning
+
+extension Audit {
+  public func act(on packet: inout Packet) -> TargetOutcome { .proceed }
 }

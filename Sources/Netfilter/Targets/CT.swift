@@ -142,29 +142,36 @@ extension CT {
     ("--zone", .both), ("--zone-orig", .original), ("--zone-reply", .reply),
   ]
 
-  public func print(to out: inout RuleWriter) {
-    if isUntracked { out.option("--notrack") }
+  public func print(to out: inout RuleWriter) { write(to: &out, dashes: true) }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("CT")
+    write(to: &out, dashes: false)
+  }
+
+  private func write(to out: inout RuleWriter, dashes: Bool) {
+    if isUntracked { out.option("--notrack", dashes: dashes) }
     if let helper {
-      out.option("--helper")
+      out.option("--helper", dashes: dashes)
       out.word(helper.text)
     }
     if let timeout {
-      out.option("--timeout")
+      out.option("--timeout", dashes: dashes)
       out.word(timeout.text)
     }
     if !events.isEmpty {
-      out.option("--ctevents")
+      out.option("--ctevents", dashes: dashes)
       out.list(events, of: ConnectionEvents.names)
     }
     if tellsNewExpectations {
-      out.option("--expevents")
+      out.option("--expevents", dashes: dashes)
       out.word("new")
     }
     guard let zone else { return }
     switch zone.direction {
-    case .both: out.option("--zone")
-    case .original: out.option("--zone-orig")
-    case .reply: out.option("--zone-reply")
+    case .both: out.option("--zone", dashes: dashes)
+    case .original: out.option("--zone-orig", dashes: dashes)
+    case .reply: out.option("--zone-reply", dashes: dashes)
     }
     switch zone.number {
     case .id(let id): out.number(id)
@@ -264,5 +271,25 @@ extension CT {
       directions == Flag.original ? .original : directions == Flag.reply ? .reply : .both
     zone = ConnectionZone(isMark ? .mark : .id(id), direction: direction)
     if directions != Flag.direction(of: zone) { directionBits = DirectionBits(zone: zone, flags: directions) }
+  }
+}
+
+// MARK: Meaning
+
+extension CT {
+  /// Everything but `--notrack` is about the connection that is found later.
+  public func act(on packet: inout Packet) -> TargetOutcome {
+    if isUntracked { packet.skipTracking() }
+    return .proceed
+  }
+}
+
+extension Packet {
+  /// Has no connection from here on. What this machine sent itself over the loopback interface keeps the one that it
+  /// got when it was sent.
+  mutating func skipTracking() {
+    guard inInterface != InterfaceName("lo") else { return }
+    connection = ConnectionFacts()
+    connection.state = .untracked
   }
 }

@@ -14,6 +14,8 @@ extension Checksum {
   public init(parsing options: OptionValues) throws(SyntaxError) {}
 
   public func print(to out: inout RuleWriter) { out.option("--checksum-fill") }
+
+  public func list(to out: inout RuleWriter) { out.word("CHECKSUM fill") }
 }
 
 // MARK: Kernel bytes
@@ -26,4 +28,10 @@ extension Checksum {
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
     guard try bytes.uint8("operation") == Self.fill else { throw bytes.invalid("operation") }
   }
+}
+
+// MARK: Meaning
+
+extension Checksum {
+  public func act(on packet: inout Packet) -> TargetOutcome { .proceed }
 }

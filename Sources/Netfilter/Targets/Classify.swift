@@ -42,6 +42,13 @@ extension Classify {
     out.text.write(byte: UInt8(ascii: ":"))
     out.text.write(hex: minor, width: 4)
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("CLASSIFY set ")
+    out.text.write(hex: major)
+    out.text.write(byte: UInt8(ascii: ":"))
+    out.text.write(hex: minor)
+  }
 }
 
 // MARK: Kernel bytes
@@ -55,4 +62,10 @@ extension Classify {
     let priority = try bytes.uint32("priority")
     self.init(major: UInt16(priority >> 16), minor: UInt16(truncatingIfNeeded: priority))
   }
+}
+
+// MARK: Meaning
+
+extension Classify {
+  public func act(on packet: inout Packet) -> TargetOutcome { .proceed }
 }

@@ -37,6 +37,13 @@ extension ConnSecMark {
     case .restore: out.option("--restore")
     }
   }
+
+  public func list(to out: inout RuleWriter) {
+    switch operation {
+    case .save: out.word("CONNSECMARK save")
+    case .restore: out.word("CONNSECMARK restore")
+    }
+  }
 }
 
 // MARK: Kernel bytes
@@ -48,4 +55,10 @@ extension ConnSecMark {
     guard let operation = Operation(rawValue: try bytes.uint8("mode")) else { throw bytes.invalid("mode") }
     self.operation = operation
   }
+}
+
+// MARK: Meaning
+
+extension ConnSecMark {
+  public func act(on packet: inout Packet) -> TargetOutcome { .proceed }
 }

@@ -125,11 +125,44 @@ extension ConnmarkTarget {
     out.number(shift.bits)
   }
 
+  public func list(to out: inout RuleWriter) {
+    out.word("CONNMARK")
+    switch operation {
+    case .set(let value, let mask): out.listMarkChange(value, mask)
+    case .save(let packetMask, let connectionMask):
+      out.word("save")
+      Self.list((packetMask, "nfmask"), (connectionMask, "ctmask"), to: &out)
+    case .restore(let packetMask, let connectionMask):
+      out.word("restore")
+      Self.list((connectionMask, "ctmask"), (packetMask, "nfmask"), to: &out)
+    }
+    guard let shift else { return }
+    out.word(shift.isRight ? "right-shift-mark" : "left-shift-mark")
+    out.number(shift.bits)
+  }
+
   private static func print(_ packetMask: UInt32, _ connectionMask: UInt32, to out: inout RuleWriter) {
     out.option("--nfmask")
     out.hex(packetMask)
     out.option("--ctmask")
     out.hex(connectionMask)
+  }
+
+  /// Masks of all bits go without saying; iptables puts `~` before the second though it is not inverted.
+  private static func list(
+    _ first: (mask: UInt32, name: StaticString), _ second: (mask: UInt32, name: StaticString),
+    to out: inout RuleWriter
+  ) {
+    if first.mask == .max, second.mask == .max { return }
+    guard first.mask != second.mask else {
+      out.word("mask")
+      return out.hex(first.mask)
+    }
+    out.word(first.name)
+    out.hex(first.mask)
+    out.word(second.name)
+    out.text.write(" ~0x")
+    out.text.write(hex: second.mask)
   }
 }
 
@@ -205,5 +238,36 @@ extension ConnmarkTarget {
         : .restore(packetMask: packetMask, connectionMask: connectionMask)
     default: throw bytes.invalid("mode")
     }
+  }
+}
+
+// MARK: Meaning
+
+extension ConnmarkTarget {
+  /// Without a connection nothing happens.
+  public func act(on packet: inout Packet) -> TargetOutcome {
+    guard packet.connection.state != .untracked, packet.connection.state != .invalid else { return .proceed }
+    switch operation {
+    case .set(let value, let mask):
+      packet.connection.mark = packet.connection.mark.map { shifted(($0 & ~mask) ^ value) }
+    case .save(let packetMask, let connectionMask):
+      guard let old = packet.connection.mark, let mark = packet.mark else {
+        packet.connection.mark = nil
+        break
+      }
+      packet.connection.mark = (old & ~connectionMask) ^ shifted(mark & packetMask)
+    case .restore(let packetMask, let connectionMask):
+      guard let old = packet.mark, let mark = packet.connection.mark else {
+        packet.mark = nil
+        break
+      }
+      packet.mark = (old & ~packetMask) ^ shifted(mark & connectionMask)
+    }
+    return .proceed
+  }
+
+  private func shifted(_ mark: UInt32) -> UInt32 {
+    guard let shift else { return mark }
+    return shift.isRight ? mark >> UInt32(shift.bits) : mark << UInt32(shift.bits)
   }
 }

@@ -31,6 +31,11 @@ extension DNPT {
   public init(parsing options: OptionValues) throws(SyntaxError) { prefixes = try options.prefixTranslation() }
 
   public func print(to out: inout RuleWriter) { out.prefixTranslation(prefixes) }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("DNPT")
+    out.prefixTranslation(prefixes, dashes: false)
+  }
 }
 
 extension OptionSpec {
@@ -53,7 +58,7 @@ extension OptionValues {
   private func prefix(_ name: StaticString) throws(SyntaxError) -> AddressMask {
     guard let host = try hostAndLength(name), host.length <= 64,
       let network = AddressMask(host.address, prefixLength: host.length)
-    else { throw error(name, "a prefix has at most 64 bits", hint: "for example: \(name) 2001:db8::/48") }
+    else { throw error(name, "a prefix has at most 64 bits", hint: "for example: \(name) 2001:db8::/48").byKernel }
     guard network.address == host.address else {
       throw error(name, "the address has bits behind its prefix", hint: "write \(name) \(network)")
     }
@@ -63,11 +68,11 @@ extension OptionValues {
 
 extension RuleWriter {
   /// ` --src-pfx 2001:db8::/48 --dst-pfx fd00::/48`; iptables leaves out `::/0` and then cannot read its line.
-  mutating func prefixTranslation(_ prefixes: PrefixTranslation) {
-    option("--src-pfx")
+  mutating func prefixTranslation(_ prefixes: PrefixTranslation, dashes: Bool = true) {
+    option("--src-pfx", dashes: dashes)
     text.write(byte: UInt8(ascii: " "))
     text.write(prefixes.source)
-    option("--dst-pfx")
+    option("--dst-pfx", dashes: dashes)
     text.write(byte: UInt8(ascii: " "))
     text.write(prefixes.destination)
   }
@@ -104,5 +109,44 @@ extension ByteReader {
       let prefixes = PrefixTranslation(from: source, to: destination)
     else { throw invalid("src_pfx") }
     return prefixes
+  }
+}
+
+// MARK: Meaning
+
+extension DNPT {
+  /// An address that cannot be translated is dropped and its sender told.
+  public func act(on packet: inout Packet) -> TargetOutcome {
+    guard let address = prefixes.translate(packet.destination) else { return .reject }
+    packet.rewrite(\.destination, address)
+    return .proceed
+  }
+}
+
+extension PrefixTranslation {
+  /// The address with the other prefix, whatever prefix it had, and a word behind it changed so that checksums of the
+  /// payload stay right (RFC 6296 sections 3.4 and 3.5); nil where no word can be changed.
+  func translate(_ address: IPAddress) -> IPAddress? {
+    let length = max(source.prefixLength!, self.destination.prefixLength!)
+    let mask = AddressMask.prefixMask(length, .ipv6)
+    let bits = address.bits & ~mask | self.destination.address.bits & mask
+    func word(_ index: Int) -> UInt16 { UInt16(truncatingIfNeeded: bits >> UInt128(16 * (7 - index))) }
+    guard let index = length <= 48 ? 3 : (4..<8).first(where: { word($0) != 0xffff }) else { return nil }
+    let difference = Self.sum(source.address) + UInt32(~UInt16(Self.sum(self.destination.address)))
+    var changed = Self.folded(UInt32(word(index)) + difference)
+    if changed == 0xffff { changed = 0 }
+    let place = UInt128(16 * (7 - index))
+    return IPAddress(ipv6: bits & ~(0xffff << place) | UInt128(changed) << place)
+  }
+
+  /// The ones' complement sum of the address's words.
+  private static func sum(_ address: IPAddress) -> UInt32 {
+    UInt32(folded((0..<8).reduce(0) { $0 + UInt32(truncatingIfNeeded: address.bits >> UInt128(16 * $1) & 0xffff) }))
+  }
+
+  private static func folded(_ sum: UInt32) -> UInt16 {
+    var sum = sum
+    while sum > 0xffff { sum = sum & 0xffff + sum >> 16 }
+    return UInt16(sum)
   }
 }

@@ -44,6 +44,11 @@ extension DSCPTarget {
     out.text.write(" 0x")
     out.text.write(hex: value, width: 2)
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("DSCP set 0x")
+    out.text.write(hex: value, width: 2)
+  }
 }
 
 // MARK: Kernel bytes
@@ -54,5 +59,14 @@ extension DSCPTarget {
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
     guard let target = DSCPTarget(try bytes.uint8("dscp")) else { throw bytes.invalid("dscp") }
     self = target
+  }
+}
+
+// MARK: Meaning
+
+extension DSCPTarget {
+  public func act(on packet: inout Packet) -> TargetOutcome {
+    packet.rewrite(\.trafficClass, packet.trafficClass.map { $0 & 0x03 | value << 2 })
+    return .proceed
   }
 }

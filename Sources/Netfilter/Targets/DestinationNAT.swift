@@ -37,6 +37,8 @@ extension DestinationNAT {
   }
 
   public func print(to out: inout RuleWriter) { out.natRange("--to-destination", range) }
+
+  public func list(to out: inout RuleWriter) { out.listNATRange(range) }
 }
 
 // MARK: Kernel bytes
@@ -66,4 +68,10 @@ extension DestinationNAT {
     guard let target = DestinationNAT(range, revision: revision) else { throw bytes.invalid("flags") }
     self = target
   }
+}
+
+// MARK: Meaning
+
+extension DestinationNAT {
+  public func act(on packet: inout Packet) -> TargetOutcome { range.mapDestination(of: &packet) }
 }

@@ -60,6 +60,17 @@ extension ECNTarget {
       out.number(codepoint)
     }
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("ECN")
+    guard echo != false || windowReduced != false || codepoint != nil else { return out.word("TCP remove") }
+    if let echo { out.word(echo ? "ECE=1" : "ECE=0") }
+    if let windowReduced { out.word(windowReduced ? "CWR=1" : "CWR=0") }
+    if let codepoint {
+      out.word("ECT codepoint=")
+      out.text.write(codepoint)
+    }
+  }
 }
 
 // MARK: Kernel bytes
@@ -96,5 +107,16 @@ extension ECNTarget {
     let known: UInt8 = (target.echo != nil ? 1 : 0) | (target.windowReduced != nil ? 2 : 0)
     guard bits & ~known == 0 else { throw bytes.invalid("proto") }
     self = target
+  }
+}
+
+// MARK: Meaning
+
+extension ECNTarget {
+  public func act(on packet: inout Packet) -> TargetOutcome {
+    if let codepoint { packet.rewrite(\.trafficClass, packet.trafficClass.map { $0 & ~0x03 | codepoint }) }
+    // The flags ECE and CWR are not among those that rules see.
+    if echo != nil || windowReduced != nil, packet.proto == .tcp { packet.bytes = nil }
+    return .proceed
   }
 }

@@ -28,6 +28,11 @@ extension HLTarget {
     }
     out.number(change.hops)
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("HL")
+    out.list(change)
+  }
 }
 
 // MARK: Kernel bytes
@@ -37,5 +42,14 @@ extension HLTarget {
 
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
     change = try bytes.hopLimitChange()
+  }
+}
+
+// MARK: Meaning
+
+extension HLTarget {
+  public func act(on packet: inout Packet) -> TargetOutcome {
+    change.apply(to: &packet)
+    return .proceed
   }
 }

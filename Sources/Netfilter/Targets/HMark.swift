@@ -174,6 +174,28 @@ extension HMark {
     }
   }
 
+  public func list(to out: inout RuleWriter) {
+    out.word("HMARK mod")
+    out.number(modulus)
+    if let offset {
+      out.word("+")
+      out.hex(offset)
+    }
+    if usesConnection { out.word("ct,") }
+    Self.list("src-prefix", sourcePrefix, to: &out)
+    Self.list("dst-prefix", destinationPrefix, to: &out)
+    Self.list("sport-mask", portMask.source, to: &out)
+    Self.list("dport-mask", portMask.destination, to: &out)
+    Self.list("spi-mask", portMask.securityParameterIndex, to: &out)
+    Self.list("sport", portBits.source, to: &out)
+    Self.list("dport", portBits.destination, to: &out)
+    Self.list("spi", portBits.securityParameterIndex, to: &out)
+    Self.list("proto-mask", protocolMask, to: &out)
+    out.word("rnd")
+    out.hex(seed)
+    out.text.write(" ")
+  }
+
   private static func print(
     _ name: StaticString, _ value: (some FixedWidthInteger & UnsignedInteger)?, width: Int, to out: inout RuleWriter
   ) {
@@ -181,6 +203,19 @@ extension HMark {
     out.option(name)
     out.text.write(" 0x")
     out.text.write(hex: value, width: width)
+  }
+
+  /// iptables leaves a prefix of 128 bits out and keeps its blank.
+  private static func list(_ name: StaticString, _ prefix: UInt8?, to out: inout RuleWriter) {
+    guard let prefix else { return }
+    out.word(name)
+    if prefix < 128 { out.number(prefix) } else { out.text.write(" ") }
+  }
+
+  private static func list(_ name: StaticString, _ bits: (some UnsignedInteger)?, to out: inout RuleWriter) {
+    guard let bits else { return }
+    out.word(name)
+    out.hex(UInt32(bits))
   }
 }
 
@@ -282,5 +317,14 @@ extension HMark {
       throw bytes.invalid(field)
     }
     return (length, false)
+  }
+}
+
+// MARK: Meaning
+
+extension HMark {
+  public func act(on packet: inout Packet) -> TargetOutcome {
+    packet.mark = nil
+    return .proceed
   }
 }

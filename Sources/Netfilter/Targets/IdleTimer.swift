@@ -51,6 +51,14 @@ extension IdleTimer {
     out.word(label.text)
     if isAlarm { out.option("--alarm") }
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("timeout:")
+    out.text.write(timeout)
+    out.word("label:")
+    out.text.write(label.text)
+    if isAlarm { out.word("alarm") }
+  }
 }
 
 // MARK: Kernel bytes
@@ -87,4 +95,10 @@ extension IdleTimer {
     try bytes.zeros("timer", revision > 0 ? Self.privateSize : 8)
     self = target
   }
+}
+
+// MARK: Meaning
+
+extension IdleTimer {
+  public func act(on packet: inout Packet) -> TargetOutcome { .proceed }
 }

@@ -83,11 +83,7 @@ extension LEDTarget {
   public func print(to out: inout RuleWriter) {
     out.option("--led-trigger-id")
     out.text.write(" \"")
-    for byte in trigger.bytes {
-      if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { out.text.write(byte: UInt8(ascii: "\\")) }
-      out.text.write(byte: byte)
-    }
-    out.text.write(byte: UInt8(ascii: "\""))
+    Self.write(trigger, to: &out)
     switch delay {
     case .milliseconds(0): break
     case .milliseconds(let number):
@@ -98,6 +94,29 @@ extension LEDTarget {
       out.word("inf")
     }
     if alwaysBlinks { out.option("--led-always-blink") }
+  }
+
+  /// iptables shows delays from 2147483648 on as negative numbers.
+  public func list(to out: inout RuleWriter) {
+    out.word("led-trigger-id:\"")
+    Self.write(trigger, to: &out)
+    switch delay {
+    case .milliseconds(let number):
+      out.word("led-delay:")
+      out.text.write(Int32(bitPattern: number))
+      out.text.write("ms")
+    case .forever: out.word("led-delay:inf")
+    }
+    if alwaysBlinks { out.word("led-always-blink") }
+  }
+
+  /// The name and the quote after it.
+  private static func write(_ trigger: LEDTrigger, to out: inout RuleWriter) {
+    for byte in trigger.bytes {
+      if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { out.text.write(byte: UInt8(ascii: "\\")) }
+      out.text.write(byte: byte)
+    }
+    out.text.write(byte: UInt8(ascii: "\""))
   }
 }
 
@@ -129,4 +148,10 @@ extension LEDTarget {
     self.init(trigger, delay: LEDDelay(number: try bytes.uint32("delay")), alwaysBlinks: blinks == 1)
     try bytes.zeros("internal_data", Self.privateSize)
   }
+}
+
+// MARK: Meaning
+
+extension LEDTarget {
+  public func act(on packet: inout Packet) -> TargetOutcome { .proceed }
 }

@@ -28,6 +28,20 @@ public enum LogLevel: UInt8, Hashable, Sendable, CaseIterable {
     ("emerg", .emergency), ("alert", .alert), ("crit", .critical), ("error", .error), ("warning", .warning),
     ("notice", .notice), ("info", .info), ("debug", .debug), ("panic", .emergency),
   ]
+
+  /// The words of syslog(3), which a listing shows.
+  fileprivate var listed: StaticString {
+    switch self {
+    case .emergency: "emerg"
+    case .alert: "alert"
+    case .critical: "crit"
+    case .error: "err"
+    case .warning: "warn"
+    case .notice: "notice"
+    case .info: "info"
+    case .debug: "debug"
+    }
+  }
 }
 
 /// What a log line tells besides addresses and ports. Raw values are `XT_LOG_*`.
@@ -41,13 +55,14 @@ public struct LogDetails: OptionSet, Hashable, Sendable {
   public static let decodedMAC = LogDetails(rawValue: 0x20)
   fileprivate static let all = LogDetails(rawValue: 0x2f)
 
-  fileprivate static let names: [(option: StaticString, detail: LogDetails, summary: StaticString)] = [
-    ("--log-tcp-sequence", .tcpSequence, "log TCP sequence numbers"),
-    ("--log-tcp-options", .tcpOptions, "log the options of the TCP header"),
-    ("--log-ip-options", .ipOptions, "log the options of the IP header"),
-    ("--log-uid", .userID, "log the user that owns the sending process"),
-    ("--log-macdecode", .decodedMAC, "log MAC addresses and protocol one by one"),
-  ]
+  fileprivate static let names:
+    [(option: StaticString, listed: StaticString, detail: LogDetails, summary: StaticString)] = [
+      ("--log-tcp-sequence", "tcp-sequence", .tcpSequence, "log TCP sequence numbers"),
+      ("--log-tcp-options", "tcp-options", .tcpOptions, "log the options of the TCP header"),
+      ("--log-ip-options", "ip-options", .ipOptions, "log the options of the IP header"),
+      ("--log-uid", "uid", .userID, "log the user that owns the sending process"),
+      ("--log-macdecode", "macdecode", .decodedMAC, "log MAC addresses and protocol one by one"),
+    ]
 }
 
 /// 1 to 29 bytes of any encoding, without zero and line feed.
@@ -115,6 +130,24 @@ extension Log {
     }
     for known in LogDetails.names where details.contains(known.detail) { out.option(known.option) }
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("LOG")
+    if out.isNumeric {
+      out.word("flags")
+      out.number(details.rawValue)
+      out.word("level")
+      out.number(level.rawValue)
+    } else {
+      out.word("level")
+      out.word(level.listed)
+      for known in LogDetails.names where details.contains(known.detail) { out.word(known.listed) }
+    }
+    guard let prefix else { return }
+    out.word("prefix \"")
+    out.text.write(prefix.bytes)
+    out.text.write(byte: UInt8(ascii: "\""))
+  }
 }
 
 // MARK: Kernel bytes
@@ -141,4 +174,10 @@ extension Log {
     guard prefix != nil || text.isEmpty else { throw bytes.invalid("prefix") }
     self.init(level: level, prefix: prefix, details: details)
   }
+}
+
+// MARK: Meaning
+
+extension Log {
+  public func act(on packet: inout Packet) -> TargetOutcome { .proceed }
 }

@@ -50,23 +50,31 @@ extension MarkTarget {
 
   public func list(to out: inout RuleWriter) {
     out.word("MARK")
-    if value == 0 {
-      out.word("and")
-      out.hex(~mask)
-    } else if value == mask {
-      out.word("or")
-      out.hex(value)
-    } else if mask == 0 {
-      out.word("xor")
-      out.hex(value)
-    } else if mask == .max {
-      out.word("set")
-      out.hex(value)
-    } else {
-      out.word("xset")
-      out.hex(value)
-      out.text.write("/0x")
-      out.text.write(hex: mask)
+    out.listMarkChange(value, mask)
+  }
+}
+
+extension RuleWriter {
+  /// ` and 0xff`, ` or 0x4`, ` xor 0x4`, ` set 0x1`, ` xset 0x1/0x3`.
+  mutating func listMarkChange(_ value: UInt32, _ mask: UInt32) {
+    switch (value, mask) {
+    case (0, _):
+      word("and")
+      hex(~mask)
+    case (mask, _):
+      word("or")
+      hex(value)
+    case (_, 0):
+      word("xor")
+      hex(value)
+    case (_, .max):
+      word("set")
+      hex(value)
+    default:
+      word("xset")
+      hex(value)
+      text.write("/0x")
+      text.write(hex: mask)
     }
   }
 }

@@ -28,6 +28,8 @@ extension Masquerade {
   }
 
   public func print(to out: inout RuleWriter) { out.natPorts("--to-ports", ports, options) }
+
+  public func list(to out: inout RuleWriter) { out.listNATPorts("masq ports: ", ports, options) }
 }
 
 // MARK: Kernel bytes
@@ -41,5 +43,15 @@ extension Masquerade {
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
     let range = try NATRange.decodePorts(&bytes, family: family, options: Self.knownOptions)
     self.init(ports: range.ports?.range, options: range.options)
+  }
+}
+
+// MARK: Meaning
+
+extension Masquerade {
+  /// The source becomes an address of the outgoing interface, which the packet does not say.
+  public func act(on packet: inout Packet) -> TargetOutcome {
+    _ = NATRange(ports: ports.map { NATPorts($0) }, options: options).mapSource(of: &packet)
+    return .depends(on: "the address of the outgoing interface")
   }
 }

@@ -203,6 +203,37 @@ extension RuleWriter {
   mutating func natRange(_ name: StaticString, _ range: NATRange) {
     option(name)
     text.write(byte: UInt8(ascii: " "))
+    natRange(range)
+    natOptions(range.options, dashes: true)
+  }
+
+  /// ` to:192.0.2.1-192.0.2.9:1024-2048 random`
+  mutating func listNATRange(_ range: NATRange) {
+    word("to:")
+    natRange(range)
+    natOptions(range.options, dashes: false)
+  }
+
+  /// ` --to-ports 1024-2048 --random`
+  mutating func natPorts(_ name: StaticString, _ ports: PortRange?, _ options: NATOptions) {
+    if let ports {
+      option(name)
+      text.write(byte: UInt8(ascii: " "))
+      natPorts(NATPorts(ports))
+    }
+    natOptions(options, dashes: true)
+  }
+
+  /// ` redir ports 1024-2048 random`
+  mutating func listNATPorts(_ words: StaticString, _ ports: PortRange?, _ options: NATOptions) {
+    if let ports {
+      word(words)
+      natPorts(NATPorts(ports))
+    }
+    natOptions(options, dashes: false)
+  }
+
+  private mutating func natRange(_ range: NATRange) {
     if let addresses = range.addresses {
       let isBracketed = family == .ipv6 && range.ports != nil
       if isBracketed { text.write(byte: UInt8(ascii: "[")) }
@@ -217,17 +248,6 @@ extension RuleWriter {
       text.write(byte: UInt8(ascii: ":"))
       natPorts(ports)
     }
-    natOptions(range.options)
-  }
-
-  /// ` --to-ports 1024-2048 --random`
-  mutating func natPorts(_ name: StaticString, _ ports: PortRange?, _ options: NATOptions) {
-    if let ports {
-      option(name)
-      text.write(byte: UInt8(ascii: " "))
-      natPorts(NATPorts(ports))
-    }
-    natOptions(options)
   }
 
   private mutating func natPorts(_ ports: NATPorts) {
@@ -242,10 +262,10 @@ extension RuleWriter {
     }
   }
 
-  private mutating func natOptions(_ options: NATOptions) {
-    if options.contains(.random) { option("--random") }
-    if options.contains(.randomFully) { option("--random-fully") }
-    if options.contains(.persistent) { option("--persistent") }
+  private mutating func natOptions(_ options: NATOptions, dashes: Bool) {
+    if options.contains(.random) { option("--random", dashes: dashes) }
+    if options.contains(.randomFully) { option("--random-fully", dashes: dashes) }
+    if options.contains(.persistent) { option("--persistent", dashes: dashes) }
   }
 }
 
@@ -366,4 +386,46 @@ extension NATRange {
     guard range.addresses == nil, range.ports?.base == nil else { throw bytes.invalid("flags") }
     return range
   }
+}
+
+// MARK: Meaning
+
+extension NATRange {
+  /// Puts the packet's source into the range. The port that it then has depends on other connections, unless the range
+  /// has one port alone.
+  func mapSource(of packet: inout Packet) -> TargetOutcome {
+    if packet.proto.hasPorts { packet.rewrite(\.sourcePort, ports?.single) }
+    return map(\.source, of: &packet)
+  }
+
+  /// Puts the packet's destination into the range. The port stays unless the range names ports.
+  func mapDestination(of packet: inout Packet) -> TargetOutcome {
+    if let ports, packet.proto.hasPorts {
+      packet.rewrite(\.destinationPort, ports.single ?? packet.destinationPort.flatMap { ports.shifted($0) })
+    }
+    return map(\.destination, of: &packet)
+  }
+
+  private func map(_ end: WritableKeyPath<Packet, IPAddress>, of packet: inout Packet) -> TargetOutcome {
+    guard let addresses else { return .accept }
+    guard addresses.first == addresses.last else { return .depends(on: "the address that the kernel chooses") }
+    packet.rewrite(end, addresses.first)
+    return .accept
+  }
+}
+
+extension NATPorts {
+  fileprivate var single: UInt16? { range.first == range.last ? range.first : nil }
+
+  /// The port as far into the range as the original is from the base, beginning again behind the last.
+  fileprivate func shifted(_ original: UInt16) -> UInt16? {
+    guard let base else { return nil }
+    let count = UInt32(range.last - range.first) + 1
+    return range.first + UInt16(UInt32(original &- base) % count)
+  }
+}
+
+extension IPProtocol {
+  /// Whether address translation knows its ports.
+  fileprivate var hasPorts: Bool { [.tcp, .udp, .udplite, .sctp, .dccp].contains(self) }
 }

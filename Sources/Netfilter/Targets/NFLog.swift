@@ -91,21 +91,25 @@ extension NFLog {
     return prefix
   }
 
-  public func print(to out: inout RuleWriter) {
+  public func print(to out: inout RuleWriter) { write(to: &out, dashes: true) }
+
+  public func list(to out: inout RuleWriter) { write(to: &out, dashes: false) }
+
+  private func write(to out: inout RuleWriter, dashes: Bool) {
     if let prefix {
-      out.option("--nflog-prefix")
+      out.option("--nflog-prefix", dashes: dashes)
       out.quoted(prefix.bytes)
     }
     if group != 0 {
-      out.option("--nflog-group")
+      out.option("--nflog-group", dashes: dashes)
       out.number(group)
     }
     if let length {
-      out.option(length.hasEffect ? "--nflog-size" : "--nflog-range")
+      out.option(length.hasEffect ? "--nflog-size" : "--nflog-range", dashes: dashes)
       out.number(length.bytes)
     }
     if threshold != 0 {
-      out.option("--nflog-threshold")
+      out.option("--nflog-threshold", dashes: dashes)
       out.number(threshold)
     }
   }
@@ -145,4 +149,10 @@ extension NFLog {
       length: flags & Self.copiesLength != 0 ? NFLogLength(size) : NFLogLength(withoutEffect: size),
       threshold: threshold)
   }
+}
+
+// MARK: Meaning
+
+extension NFLog {
+  public func act(on packet: inout Packet) -> TargetOutcome { .proceed }
 }

@@ -53,7 +53,8 @@ extension NFQueue {
       guard let range else {
         throw options.error(
           "--queue-balance", "a range goes from one queue to a greater one and has at most 65535 of them",
-          hint: "for example: --queue-balance 0:3")
+          hint: "for example: --queue-balance 0:3"
+        ).byKernel
       }
       queues = .several(range)
     } else {
@@ -75,6 +76,21 @@ extension NFQueue {
     }
     if isBypassed { out.option("--queue-bypass") }
     if case .several(let range) = queues, range.isByProcessor { out.option("--queue-cpu-fanout") }
+  }
+
+  public func list(to out: inout RuleWriter) {
+    switch queues {
+    case .one(let number):
+      out.word("NFQUEUE num")
+      out.number(number)
+    case .several(let range):
+      out.word("NFQUEUE balance")
+      out.number(range.first)
+      out.text.write(byte: UInt8(ascii: ":"))
+      out.text.write(range.last)
+    }
+    if isBypassed { out.word("bypass") }
+    if case .several(let range) = queues, range.isByProcessor { out.word("cpu-fanout") }
   }
 }
 
@@ -132,4 +148,10 @@ extension NFQueue {
       queues = .one(first)
     }
   }
+}
+
+// MARK: Meaning
+
+extension NFQueue {
+  public func act(on packet: inout Packet) -> TargetOutcome { .depends(on: "the program that listens to the queue") }
 }

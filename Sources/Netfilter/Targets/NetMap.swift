@@ -36,6 +36,11 @@ extension NetMap {
     out.text.write(byte: UInt8(ascii: " "))
     out.text.write(network)
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("to:")
+    out.text.write(network)
+  }
 }
 
 // MARK: Kernel bytes
@@ -57,5 +62,24 @@ extension NetMap {
       throw bytes.invalid("max_addr")
     }
     self = target
+  }
+}
+
+// MARK: Meaning
+
+extension NetMap {
+  /// On the way in, before routing, the destination is mapped; behind it the source.
+  public func act(on packet: inout Packet) -> TargetOutcome {
+    switch packet.hook {
+    case .prerouting, .output: packet.rewrite(\.destination, map(packet.destination))
+    case .input, .postrouting, .forward: packet.rewrite(\.source, map(packet.source))
+    case nil: return .depends(on: "the hook")
+    }
+    return .accept
+  }
+
+  private func map(_ address: IPAddress) -> IPAddress {
+    IPAddress(
+      family: address.family, bits: address.bits & ~network.mask | network.address.bits & network.mask)
   }
 }

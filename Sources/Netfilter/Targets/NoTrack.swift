@@ -18,6 +18,8 @@ extension NoTrack {
   public init(parsing options: OptionValues) throws(SyntaxError) {}
 
   public func print(to out: inout RuleWriter) {}
+
+  public func list(to out: inout RuleWriter) { out.word("NOTRACK") }
 }
 
 // MARK: Kernel bytes
@@ -40,5 +42,14 @@ extension NoTrack {
     guard revision == 2 else { throw bytes.invalid("flags") }
     guard try bytes.uint16("flags") == CT.Flag.untracked | CT.Flag.alias else { throw bytes.invalid("flags") }
     try bytes.zeros("zone", CT.restSize)
+  }
+}
+
+// MARK: Meaning
+
+extension NoTrack {
+  public func act(on packet: inout Packet) -> TargetOutcome {
+    packet.skipTracking()
+    return .proceed
   }
 }

@@ -110,6 +110,15 @@ extension RateEstTarget {
     Self.print(interval.microseconds << UInt32(averagingPower), to: &out)
   }
 
+  public func list(to out: inout RuleWriter) {
+    out.word("name")
+    out.word(name.text)
+    out.word("interval")
+    Self.print(interval.microseconds, to: &out)
+    out.word("ewmalog")
+    Self.print(interval.microseconds << UInt32(averagingPower), to: &out)
+  }
+
   /// Quarters and halves of a second, and whole seconds.
   private static func print(_ microseconds: UInt32, to out: inout RuleWriter) {
     if microseconds < 1_000_000 {
@@ -146,4 +155,10 @@ extension RateEstTarget {
     try bytes.zeros("est", Self.privateSize)
     self = target
   }
+}
+
+// MARK: Meaning
+
+extension RateEstTarget {
+  public func act(on packet: inout Packet) -> TargetOutcome { .proceed }
 }

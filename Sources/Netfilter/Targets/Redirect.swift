@@ -24,6 +24,8 @@ extension Redirect {
   }
 
   public func print(to out: inout RuleWriter) { out.natPorts("--to-ports", ports, isRandom ? .random : []) }
+
+  public func list(to out: inout RuleWriter) { out.listNATPorts("redir ports ", ports, isRandom ? .random : []) }
 }
 
 // MARK: Kernel bytes
@@ -37,5 +39,24 @@ extension Redirect {
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
     let range = try NATRange.decodePorts(&bytes, family: family, options: .random)
     self.init(ports: range.ports?.range, isRandom: range.options.contains(.random))
+  }
+}
+
+// MARK: Meaning
+
+extension Redirect {
+  /// What this machine sends goes to its loopback address, other packets to an address of the interface they came by.
+  public func act(on packet: inout Packet) -> TargetOutcome {
+    var range = NATRange(ports: ports.map { NATPorts($0) }, options: isRandom ? .random : [])
+    let isSentHere = packet.hook.map { $0 == .output } ?? (packet.inInterface == .none)
+    if isSentHere { range.addresses = NATAddresses(.loopback(packet.family)) }
+    let outcome = range.mapDestination(of: &packet)
+    return isSentHere ? outcome : .depends(on: "the address of the incoming interface")
+  }
+}
+
+extension IPAddress {
+  fileprivate static func loopback(_ family: Family) -> IPAddress {
+    family == .ipv4 ? IPAddress(ipv4: 0x7f00_0001) : IPAddress(ipv6: 1)
   }
 }

@@ -103,6 +103,7 @@ extension Reject {
     guard reply == .tcpReset(options.family) else { return }
     guard let proto = options.proto, proto == Negatable(.tcp) else {
       throw options.error("--reject-with", "only TCP connections can be reset", hint: "the rule has to say -p tcp")
+        .byKernel
     }
   }
 
@@ -129,6 +130,11 @@ extension Reject {
     out.option("--reject-with")
     out.word(reply.names.full)
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("reject-with")
+    out.word(reply.names.full)
+  }
 }
 
 extension StaticString {
@@ -152,4 +158,11 @@ extension Reject {
     guard let reply = RejectReply(number: try bytes.uint32("with"), family: family) else { throw bytes.invalid("with") }
     self.init(reply)
   }
+}
+
+// MARK: Meaning
+
+extension Reject {
+  /// Dropped in any case. The kernel keeps silent to later fragments, resets, errors and packets to many hosts.
+  public func act(on packet: inout Packet) -> TargetOutcome { .reject }
 }

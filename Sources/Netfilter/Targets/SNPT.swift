@@ -16,6 +16,11 @@ extension SNPT {
   public init(parsing options: OptionValues) throws(SyntaxError) { prefixes = try options.prefixTranslation() }
 
   public func print(to out: inout RuleWriter) { out.prefixTranslation(prefixes) }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("SNPT")
+    out.prefixTranslation(prefixes, dashes: false)
+  }
 }
 
 // MARK: Kernel bytes
@@ -25,5 +30,16 @@ extension SNPT {
 
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
     prefixes = try bytes.prefixTranslation()
+  }
+}
+
+// MARK: Meaning
+
+extension SNPT {
+  /// An address that cannot be translated is dropped and its sender told.
+  public func act(on packet: inout Packet) -> TargetOutcome {
+    guard let address = prefixes.translate(packet.source) else { return .reject }
+    packet.rewrite(\.source, address)
+    return .proceed
   }
 }

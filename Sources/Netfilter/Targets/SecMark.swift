@@ -24,6 +24,11 @@ extension SecMark {
     out.option("--selctx")
     out.word(context.text)
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("SECMARK selctx")
+    out.word(context.text)
+  }
 }
 
 // MARK: Kernel bytes
@@ -55,4 +60,10 @@ extension SecMark {
     if revision == 1 { try bytes.zeros("secid", Self.privateSize) }
     self.context = context
   }
+}
+
+// MARK: Meaning
+
+extension SecMark {
+  public func act(on packet: inout Packet) -> TargetOutcome { .proceed }
 }

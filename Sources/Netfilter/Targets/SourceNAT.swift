@@ -32,6 +32,8 @@ extension SourceNAT {
   }
 
   public func print(to out: inout RuleWriter) { out.natRange("--to-source", range) }
+
+  public func list(to out: inout RuleWriter) { out.listNATRange(range) }
 }
 
 // MARK: Kernel bytes
@@ -50,4 +52,10 @@ extension SourceNAT {
     guard let target = SourceNAT(range) else { throw bytes.invalid("flags") }
     self = target
   }
+}
+
+// MARK: Meaning
+
+extension SourceNAT {
+  public func act(on packet: inout Packet) -> TargetOutcome { range.mapSource(of: &packet) }
 }

@@ -60,6 +60,24 @@ extension SynProxy {
     }
     if flags.contains(.congestionNotification) { out.option("--ecn") }
   }
+
+  /// Each word is followed by a blank.
+  public func list(to out: inout RuleWriter) {
+    out.word("SYNPROXY ")
+    if flags.contains(.selectiveAcknowledgement) { out.text.write("sack-perm ") }
+    if flags.contains(.timestamp) { out.text.write("timestamp ") }
+    if let windowScale {
+      out.text.write("wscale ")
+      out.text.write(windowScale)
+      out.text.write(" ")
+    }
+    if let segmentSize {
+      out.text.write("mss ")
+      out.text.write(segmentSize)
+      out.text.write(" ")
+    }
+    if flags.contains(.congestionNotification) { out.text.write("ecn ") }
+  }
 }
 
 // MARK: Kernel bytes
@@ -88,6 +106,19 @@ extension SynProxy {
     segmentSize = bits & Flag.segmentSize != 0 ? size : nil
     guard bits <= 0x1f, windowScale != nil || scale == 0, segmentSize != nil || size == 0 else {
       throw bytes.invalid("options")
+    }
+  }
+}
+
+// MARK: Meaning
+
+extension SynProxy {
+  /// It takes the client's SYN and ACK segments and answers them itself, so no rule sees those again.
+  public func act(on packet: inout Packet) -> TargetOutcome {
+    guard let flags = packet.tcpFlags else { return .depends(on: "the TCP flags") }
+    switch flags.intersection([.syn, .ack, .fin, .rst]) {
+    case .syn, .ack: return .drop
+    default: return .proceed
     }
   }
 }

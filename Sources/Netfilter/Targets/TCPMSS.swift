@@ -61,6 +61,16 @@ extension TCPMSS {
     case .clampedToPath: out.option("--clamp-mss-to-pmtu")
     }
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("TCPMSS")
+    switch size {
+    case .bytes(let count):
+      out.word("set")
+      out.number(count)
+    case .clampedToPath: out.word("clamp to PMTU")
+    }
+  }
 }
 
 // MARK: Kernel bytes
@@ -77,5 +87,24 @@ extension TCPMSS {
     let value = try bytes.uint16("mss")
     guard value == .max || value <= Self.largest(family) else { throw bytes.invalid("mss") }
     size = value == .max ? .clampedToPath : .bytes(value)
+  }
+}
+
+// MARK: Meaning
+
+extension TCPMSS {
+  /// A size that is announced is made smaller, never greater. Where none is announced, one is added if there is room.
+  public func act(on packet: inout Packet) -> TargetOutcome {
+    guard !packet.isLaterFragment else { return .proceed }
+    switch (packet.maximumSegmentSize, size) {
+    case (let announced?, .bytes(let largest)) where announced > 0:
+      packet.rewrite(\.maximumSegmentSize, min(announced, largest))
+    case (let announced?, .clampedToPath) where announced > 0: packet.rewrite(\.maximumSegmentSize, nil)
+    default:
+      packet.rewrite(\.maximumSegmentSize, nil)
+      packet.rewrite(\.tcpOptions, nil)
+      packet.rewrite(\.length, nil)
+    }
+    return .proceed
   }
 }

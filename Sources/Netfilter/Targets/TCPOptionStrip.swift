@@ -73,6 +73,22 @@ extension TCPOptionStrip {
       separator = UInt8(ascii: ",")
     }
   }
+
+  public func list(to out: inout RuleWriter) {
+    let options = options
+    guard !options.isEmpty else { return }
+    out.word("TCPOPTSTRIP options")
+    var separator = UInt8(ascii: " ")
+    for option in options {
+      out.text.write(byte: separator)
+      if !out.isNumeric, let known = Self.names.first(where: { $0.number == option }) {
+        out.text.write(known.name)
+      } else {
+        out.text.write(option)
+      }
+      separator = UInt8(ascii: ",")
+    }
+  }
 }
 
 // MARK: Kernel bytes
@@ -91,5 +107,27 @@ extension TCPOptionStrip {
     }
     guard let target = TCPOptionStrip(bits: (half(0), half(4))) else { throw bytes.invalid("strip_bmap") }
     self = target
+  }
+}
+
+// MARK: Meaning
+
+extension TCPOptionStrip {
+  private static let filler: UInt8 = 1
+  private static let segmentSize: UInt8 = 2
+
+  /// Filler stands where the options were.
+  public func act(on packet: inout Packet) -> TargetOutcome {
+    guard !packet.isLaterFragment else { return .proceed }
+    guard let present = packet.tcpOptions else {
+      packet.bytes = nil
+      if contains(Self.segmentSize) { packet.rewrite(\.maximumSegmentSize, 0) }
+      return .proceed
+    }
+    let stripped = present.filter { contains($0) }
+    guard !stripped.isEmpty else { return .proceed }
+    packet.rewrite(\.tcpOptions, present.subtracting(stripped).union([Self.filler]))
+    if stripped.contains(Self.segmentSize) { packet.rewrite(\.maximumSegmentSize, 0) }
+    return .proceed
   }
 }

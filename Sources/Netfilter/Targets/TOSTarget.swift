@@ -68,6 +68,34 @@ extension TOSTarget {
     out.text.write("/0x")
     out.text.write(hex: mask, width: 2)
   }
+
+  /// A name stands where iptables puts it, right behind `set`.
+  public func list(to out: inout RuleWriter) {
+    let name = Self.names.first { !out.isNumeric && mask == Self.namesMask && $0.value == value }?.name
+    if let name {
+      out.text.write("  TOS set")
+      out.text.write(name)
+      return
+    }
+    out.word("TOS")
+    if out.isNumeric || value != 0 && value != mask && mask != 0 {
+      out.word("set")
+      Self.list(value, to: &out)
+      out.text.write("/0x")
+      out.text.write(hex: mask, width: 2)
+    } else if value == 0 {
+      out.word("and")
+      Self.list(~mask, to: &out)
+    } else {
+      out.word(value == mask ? "or" : "xor")
+      Self.list(value, to: &out)
+    }
+  }
+
+  private static func list(_ bits: UInt8, to out: inout RuleWriter) {
+    out.text.write(" 0x")
+    out.text.write(hex: bits, width: 2)
+  }
 }
 
 // MARK: Kernel bytes
@@ -81,5 +109,14 @@ extension TOSTarget {
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
     value = try bytes.uint8("tos_value")
     mask = try bytes.uint8("tos_mask")
+  }
+}
+
+// MARK: Meaning
+
+extension TOSTarget {
+  public func act(on packet: inout Packet) -> TargetOutcome {
+    packet.rewrite(\.trafficClass, mask == .max ? value : packet.trafficClass.map { ($0 & ~mask) ^ value })
+    return .proceed
   }
 }

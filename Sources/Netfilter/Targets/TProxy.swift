@@ -59,6 +59,17 @@ extension TProxy {
     out.text.write("/0x")
     out.text.write(hex: markMask)
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("TPROXY redirect ")
+    out.text.write(address ?? .any(out.family))
+    out.text.write(byte: UInt8(ascii: ":"))
+    out.text.write(port)
+    out.word("mark")
+    out.hex(markValue)
+    out.text.write("/0x")
+    out.text.write(hex: markMask)
+  }
 }
 
 // MARK: Kernel bytes
@@ -93,4 +104,10 @@ extension TProxy {
     self.init(port: try bytes.bigUInt16("lport"), address: address, markValue: value, markMask: mask)
     try bytes.zeros("padding", 2)
   }
+}
+
+// MARK: Meaning
+
+extension TProxy {
+  public func act(on packet: inout Packet) -> TargetOutcome { .depends(on: "the sockets of this machine") }
 }

@@ -47,6 +47,23 @@ extension TTLTarget {
     }
     out.number(change.hops)
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("TTL")
+    out.list(change)
+  }
+}
+
+extension RuleWriter {
+  /// ` set to 64`
+  mutating func list(_ change: HopLimitChange) {
+    switch change.kind {
+    case .set: word("set to")
+    case .increase: word("increment by")
+    case .decrease: word("decrement by")
+    }
+    number(change.hops)
+  }
 }
 
 extension OptionValues {
@@ -83,5 +100,24 @@ extension ByteReader {
     guard let kind = HopLimitChange.Kind(rawValue: try uint8("mode")) else { throw invalid("mode") }
     guard let change = HopLimitChange(kind, try uint8("ttl")) else { throw invalid("ttl") }
     return change
+  }
+}
+
+// MARK: Meaning
+
+extension TTLTarget {
+  public func act(on packet: inout Packet) -> TargetOutcome {
+    change.apply(to: &packet)
+    return .proceed
+  }
+}
+
+extension HopLimitChange {
+  func apply(to packet: inout Packet) {
+    switch kind {
+    case .set: packet.rewrite(\.hopLimit, hops)
+    case .increase: packet.rewrite(\.hopLimit, packet.hopLimit.map { $0 > .max - hops ? .max : $0 + hops })
+    case .decrease: packet.rewrite(\.hopLimit, packet.hopLimit.map { $0 < hops ? 0 : $0 - hops })
+    }
   }
 }

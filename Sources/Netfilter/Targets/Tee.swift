@@ -41,6 +41,18 @@ extension Tee {
       out.word(outInterface.text)
     }
   }
+
+  public func list(to out: inout RuleWriter) {
+    out.word("TEE gw:")
+    if !out.isNumeric, let name = out.names.reverse.host(gateway) {
+      out.text.write(name)
+    } else {
+      out.text.write(gateway)
+    }
+    guard let outInterface else { return }
+    out.word("oif=")
+    out.text.write(outInterface.text)
+  }
 }
 
 // MARK: Kernel bytes
@@ -63,4 +75,10 @@ extension Tee {
     try bytes.zeros("priv", Self.privateSize)
     self = tee
   }
+}
+
+// MARK: Meaning
+
+extension Tee {
+  public func act(on packet: inout Packet) -> TargetOutcome { .proceed }
 }

@@ -12,6 +12,9 @@ extension Trace {
   public init(parsing options: OptionValues) throws(SyntaxError) {}
 
   public func print(to out: inout RuleWriter) {}
+
+  /// Nothing, as in iptables.
+  public func list(to out: inout RuleWriter) {}
 }
 
 // MARK: Kernel bytes
@@ -20,4 +23,10 @@ extension Trace {
   public func encode(to out: inout ByteWriter, family: Family) {}
 
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {}
+}
+
+// MARK: Meaning
+
+extension Trace {
+  public func act(on packet: inout Packet) -> TargetOutcome { .proceed }
 }

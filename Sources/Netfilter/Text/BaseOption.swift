@@ -81,6 +81,14 @@ enum BaseOption: CaseIterable {
     }
   }
 
+  /// Whether a value may follow, in the option's own word (`-w5`, `--list=INPUT`) or as the next one.
+  var mayTakeValue: Bool {
+    switch self {
+    case .flush, .list, .listRules, .deleteChain, .zero, .wait, .waitInterval, .help: true
+    default: takesValue
+    }
+  }
+
   var isNegatable: Bool {
     switch self {
     case .source, .destination, .proto, .inInterface, .outInterface, .fragment: true

@@ -15,6 +15,9 @@ package struct CommandParser: ~Copyable {
   let registry: Registry
   /// In restore text the table is named by its `*` line and `-t` and `-w` are refused.
   let isRestore: Bool
+  /// Leave to the kernel what iptables(8) leaves to it: which tables there are, and where extensions may stand. What it
+  /// will refuse stands in ``Command/objection``.
+  package var leavesPlacesToKernel = false
 
   var tokens: [Token] = []
   var next = 0
@@ -49,7 +52,19 @@ package struct CommandParser: ~Copyable {
     var isGoto = false
     var hasCounters = false
     var isForOtherFamily = false
-    var outputOnly: Token?
+    var display = Command.Display()
+    /// The words that only some commands take, as they stood.
+    var numericWord: Token?
+    var exactWord: Token?
+    var lineNumbersWord: Token?
+    var countersWord: Token?
+    var zeroesToo = false
+    var listNumber: Int?
+    var unknownTable: Token?
+    var objection: SyntaxError?
+    /// `-i`, `-o` or `-f`.
+    var headWord: Token?
+    var wait: Int??
   }
 
   package init(family: Family, names: Names, registry: Registry, isRestore: Bool) {
@@ -81,17 +96,28 @@ package struct CommandParser: ~Copyable {
     var command = Command(
       operation: operation, table: draft.table ?? table, chain: draft.chain, argument: draft.argument)
     command.hasCounters = draft.hasCounters
+    command.counters = draft.rule.counters
+    command.display = draft.display
+    command.zeroesToo = draft.zeroesToo
+    command.wait = draft.wait
+    if operation == .help { command.helpSubjects = helpSubjects() }
+    if operation == .help || operation == .version { return command }
+    try checkWords(operation)
+    if let token = draft.unknownTable {
+      guard leavesPlacesToKernel else { throw unknownTable(token) }
+      command.unknownTable = token.string
+      return command
+    }
     guard operation.takesRule else {
-      if let stray = draft.source ?? draft.destination ?? draft.proto ?? draft.jump ?? active.first?.word {
+      if operation == .policy, command.table == .nat, draft.argument.map({ $0 == "DROP" }) == true {
         throw SyntaxError(
-          at: stray, "'\(stray.string)' makes no sense here", hint: "only -A, -I, -R, -D and -C take a rule")
+          at: draft.argument!, "the nat table is not for filtering: DROP is refused there",
+          hint: "drop in the filter table")
       }
       return command
     }
-    if let stray = draft.outputOnly {
-      throw SyntaxError(at: stray, "'\(stray.string)' is for listing and cannot stand in a rule")
-    }
     try finishRule(in: command.table, chains)
+    command.objection = draft.objection
     command.rules = try expandAddresses()
     if case .replace = operation, command.rules.count != 1 {
       throw SyntaxError("a replacement is one rule, this names \(command.rules.count) addresses")
@@ -157,7 +183,7 @@ package struct CommandParser: ~Copyable {
         throw SyntaxError(at: word, "unknown option '\(word.string)'")
       }
       index += 1
-      if option.takesValue {
+      if option.mayTakeValue {
         let attached = index < word.count ? word.part(index..<word.count) : nil
         try read(option, word, attached: attached, inverted: inverted)
         return

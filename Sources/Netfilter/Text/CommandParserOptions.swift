@@ -3,8 +3,14 @@ extension CommandParser {
   mutating func begin(_ operation: Command.Operation, _ word: Token, inverted: Bool) throws(SyntaxError) {
     if inverted { throw SyntaxError(at: word, "'!' cannot stand before \(word.string)") }
     if let earlier = draft.operationWord {
-      if draft.operation == .show || operation == .show || operation == .zero || draft.operation == .zero { return }
-      throw SyntaxError(at: word, "\(word.string) cannot stand beside \(earlier.string)")
+      if operation == .zero, draft.operation!.lists {
+        draft.zeroesToo = true
+        return
+      }
+      guard draft.operation == .zero, operation.lists else {
+        throw SyntaxError(at: word, "\(word.string) cannot stand beside \(earlier.string)")
+      }
+      draft.zeroesToo = true
     }
     draft.operation = operation
     draft.operationWord = word
@@ -25,7 +31,7 @@ extension CommandParser {
     if inverted, !option.isNegatable {
       throw SyntaxError(at: word, "'!' cannot stand before \(word.string)")
     }
-    if attached != nil, !option.takesValue { throw SyntaxError(at: word, "\(word.string) takes no value") }
+    if attached != nil, !option.mayTakeValue { throw SyntaxError(at: word, "\(word.string) takes no value") }
     switch option {
     case .append, .check, .delete, .insert, .replace, .newChain, .rename, .policy, .flush, .zero, .deleteChain, .list,
       .listRules, .help, .version:
@@ -43,15 +49,18 @@ extension CommandParser {
       try readProtocol(try value(of: word, attached: attached), inverted: inverted)
     case .inInterface:
       guard draft.rule.inInterface == nil else { throw SyntaxError(at: word, "\(word.string) is given twice") }
+      draft.headWord = word
       draft.rule.inInterface = try interface(try value(of: word, attached: attached), inverted)
     case .outInterface:
       guard draft.rule.outInterface == nil else { throw SyntaxError(at: word, "\(word.string) is given twice") }
+      draft.headWord = word
       draft.rule.outInterface = try interface(try value(of: word, attached: attached), inverted)
     case .fragment:
       guard family == .ipv4 else {
         throw SyntaxError(at: word, "-f is for IPv4", hint: "IPv6 fragments are matched with -m frag")
       }
       guard draft.rule.fragment == nil else { throw SyntaxError(at: word, "\(word.string) is given twice") }
+      draft.headWord = word
       draft.rule.fragment = Negatable(.secondOrLater, inverted: inverted)
     case .jump, .goto:
       try once(draft.jump, word)
@@ -62,15 +71,28 @@ extension CommandParser {
     case .table:
       try readTable(try value(of: word, attached: attached), word)
     case .counters:
+      try once(draft.countersWord, word)
+      draft.countersWord = word
       try readCounters(try value(of: word, attached: attached), word)
     case .ipv4: draft.isForOtherFamily = family == .ipv6
     case .ipv6: draft.isForOtherFamily = family == .ipv4
     case .wait, .waitInterval:
       if isRestore { throw SyntaxError(at: word, "\(word.string) cannot stand in restore text") }
-      _ = optionalValue()
+      try readWait(option, word, attached ?? optionalValue())
     case .modprobe: _ = try value(of: word, attached: attached)
-    case .numeric, .exact, .lineNumbers: draft.outputOnly = word
-    case .verbose: break
+    case .numeric:
+      try once(draft.numericWord, word)
+      draft.numericWord = word
+      draft.display.isNumeric = true
+    case .exact:
+      try once(draft.exactWord, word)
+      draft.exactWord = word
+      draft.display.isExact = true
+    case .lineNumbers:
+      try once(draft.lineNumbersWord, word)
+      draft.lineNumbersWord = word
+      draft.display.showsNumbers = true
+    case .verbose: draft.display.verbosity += 1
     }
   }
 
@@ -89,13 +111,17 @@ extension CommandParser {
     case .flush: try begin(.flush, word, inverted: inverted)
     case .zero: try begin(.zero, word, inverted: inverted)
     case .deleteChain: try begin(.deleteChain, word, inverted: inverted)
-    default: try begin(.show, word, inverted: inverted)
-    }
-    guard option.takesValue else {
-      draft.chain = optionalValue() ?? draft.chain
-      if draft.chain != nil { _ = optionalValue() }  // the rule number of -Z, -L and -S
+    case .list, .listRules:
+      let isList = option == .list
+      try begin(isList ? .list(number: nil) : .listRules(number: nil), word, inverted: inverted)
+    case .help, .version:
+      // What stands before is read, what stands behind is not.
+      draft.operation = option == .help ? .help : .version
+      next = tokens.count
       return
+    default: break
     }
+    guard option.takesValue else { return try readChainAndNumber(option, attached) }
     draft.chain = try value(of: word, attached: attached)
     switch option {
     case .insert: if let number = optionalValue() { draft.operation = .insert(try ruleNumber(number)) }
@@ -113,6 +139,69 @@ extension CommandParser {
       draft.argument = policy
     default: break
     }
+  }
+
+  /// The chain, and the number of a rule, that some operations take.
+  private mutating func readChainAndNumber(_ option: BaseOption, _ attached: Token?) throws(SyntaxError) {
+    draft.chain = attached ?? optionalValue() ?? draft.chain
+    guard option == .zero || option == .list || option == .listRules, let token = optionalValue() else { return }
+    let number = try ruleNumber(token)
+    switch option {
+    case .list: draft.operation = .list(number: number)
+    case .listRules: draft.operation = .listRules(number: number)
+    default: draft.operation = .zeroNumber(number)
+    }
+  }
+
+  private mutating func readWait(_ option: BaseOption, _ word: Token, _ value: Token?) throws(SyntaxError) {
+    guard let value else {
+      guard option == .wait else { throw SyntaxError(at: word, "\(word.string) needs a value") }
+      draft.wait = .some(nil)
+      return
+    }
+    guard let number = value.number(in: 0...UInt32(Int32.max)) else {
+      throw SyntaxError(at: value, "'\(value.string)' is not a time to wait", hint: "write -w SECONDS")
+    }
+    if option == .wait { draft.wait = .some(Int(number)) }
+  }
+
+  /// Whether each word that only some commands take stands in one that does.
+  func checkWords(_ operation: Command.Operation) throws(SyntaxError) {
+    func refuse(_ word: Token?, _ hint: String) throws(SyntaxError) {
+      guard let word else { return }
+      throw SyntaxError(at: word, "'\(word.string)' makes no sense here", hint: hint)
+    }
+    if let chain = draft.chain, chain.count > ChainName.maxBytes {
+      throw SyntaxError(at: chain, "\(ChainName.Problem.tooLong(bytes: chain.count))")
+    }
+    let isList = if case .list = operation { true } else { false }
+    if !isList {
+      try refuse(draft.numericWord, "-n is for -L")
+      try refuse(draft.exactWord, "-x is for -L")
+      try refuse(draft.lineNumbersWord, "--line-numbers is for -L")
+    }
+    switch operation {
+    case .append, .insert, .replace: return
+    case .policy: break
+    default: try refuse(draft.countersWord, "-c is for -A, -I, -R and -P")
+    }
+    guard !operation.takesRule else { return }
+    let hint = "only -A, -I, -R, -D and -C take a rule"
+    try refuse(draft.source, hint)
+    try refuse(draft.destination, hint)
+    try refuse(draft.proto, hint)
+    try refuse(draft.jump, hint)
+    try refuse(draft.headWord, hint)
+  }
+
+  /// The extensions of which `-h` tells the options: those named before it, else that of the protocol.
+  func helpSubjects() -> [ExtensionDefinition] {
+    var subjects = active.map { pool[$0.values].definition }
+    let hasMatch = active.contains { if case .match = $0.kind { true } else { false } }
+    if !hasMatch, let proto = draft.proto, let type = registry.match(named: proto, family: family) {
+      subjects.append(type.definition)
+    }
+    return subjects
   }
 
   mutating func readProtocol(_ token: Token, inverted: Bool) throws(SyntaxError) {
@@ -140,12 +229,14 @@ extension CommandParser {
     if isRestore {
       throw SyntaxError(at: word, "-t cannot stand here", hint: "the line '*\(token.string)' names the table")
     }
-    guard let table = TableName(rawValue: token.string) else {
-      throw SyntaxError(
-        at: token, "there is no table '\(token.string)'",
-        hint: suggestion(for: token.string, among: TableName.allCases.map(\.rawValue)))
-    }
-    draft.table = table
+    draft.table = TableName(rawValue: token.string)
+    draft.unknownTable = draft.table == nil ? token : nil
+  }
+
+  func unknownTable(_ token: Token) -> SyntaxError {
+    SyntaxError(
+      at: token, "there is no table '\(token.string)'",
+      hint: suggestion(for: token.string, among: TableName.allCases.map(\.rawValue)))
   }
 
   mutating func readCounters(_ first: Token, _ word: Token) throws(SyntaxError) {

@@ -12,9 +12,11 @@ extension CommandParser {
     if registry.match(named: name, family: other) != nil {
       throw SyntaxError(at: token, "match '\(name)' is for \(other) only")
     }
-    throw SyntaxError(
+    var error = SyntaxError(
       at: token, "unknown match '\(name)'",
       hint: suggestion(for: name, among: registry.knownMatches.map { "\($0.names.name)" }))
+    error.unknownExtension = .match(name)
+    throw error
   }
 
   mutating func readJump(_ token: Token) throws(SyntaxError) {
@@ -53,11 +55,16 @@ extension CommandParser {
   {
     for item in active {
       pool[item.values].proto = draft.rule.proto
-      try checkPlace(item, table)
+      do throws(SyntaxError) {
+        try checkPlace(item, table)
+      } catch {
+        guard leavesPlacesToKernel else { throw error }
+        draft.objection = error
+      }
       do throws(SyntaxError) {
         try finish(item)
       } catch {
-        throw error.column > 0 ? error : SyntaxError(at: item.word, error.message, hint: error.hint)
+        throw error.column > 0 ? error : error.placed(at: item.word)
       }
     }
     guard let jump = draft.jump else { return }
@@ -72,7 +79,9 @@ extension CommandParser {
     }
     guard let chain = chains.chain(named: jump, in: table) else { throw unknownTarget(jump, table) }
     if Hook.allCases.contains(where: { $0.chainName == chain }) {
-      throw SyntaxError(at: jump, "a rule cannot jump to the built-in chain \(chain)")
+      let error = SyntaxError(at: jump, "a rule cannot jump to the built-in chain \(chain)")
+      guard leavesPlacesToKernel else { throw error }
+      draft.objection = error
     }
     draft.rule.target = draft.isGoto ? .goto(chain) : .jump(chain)
   }
@@ -100,13 +109,27 @@ extension CommandParser {
     if let error = targetOfOtherFamily(jump) { return error }
     let known = registry.knownTargets.map { "\($0.names.name)" } + Verdict.allCases.map { "\($0.label)" }
     let near = suggestion(for: name, among: known).flatMap { $0.hasPrefix("did") ? $0 : nil }
-    return SyntaxError(
+    var error = SyntaxError(
       at: jump, "'\(name)' is neither a target nor a chain of table \(table)",
       hint: near
         ?? (isRestore
           ? "a chain is made before it is used: the line ':\(name) - [0:0]'"
           : "a chain is made before it is used: -N \(name)"))
+    error.unknownExtension = .target(name)
+    return error
   }
+
+  /// The error for a rule of a command that leads to a chain which is not there; nil where there is none.
+  package func jumpProblem(_ command: Command, _ exists: (ChainName) -> Bool) -> SyntaxError? {
+    guard let jump = draft.jump else { return nil }
+    for rule in command.rules {
+      if let chain = rule.target.chain, !exists(chain) { return unknownTarget(jump, command.table) }
+    }
+    return nil
+  }
+
+  /// The name of a chain that a command makes.
+  package func newChainName(_ token: Token) throws(SyntaxError) -> ChainName { try ChainName(new: token, registry) }
 
   /// Whether the extension may stand in this table, with this protocol.
   func checkPlace(_ item: Active, _ table: TableName) throws(SyntaxError) {
@@ -114,7 +137,8 @@ extension CommandParser {
     if let tables = definition.tables, !tables.contains(table) {
       let where_ = tables.sorted().map(\.rawValue).joined(separator: " or ")
       throw SyntaxError(
-        at: item.word, "\(definition.name) cannot stand in table \(table)", hint: "it belongs to table \(where_)")
+        at: item.word, "\(definition.name) cannot stand in table \(table)", hint: "it belongs to table \(where_)"
+      )
     }
     guard let protocols = definition.protocols else { return }
     if let proto = draft.rule.proto, !proto.isInverted, protocols.contains(proto.value) { return }
@@ -175,5 +199,33 @@ extension CommandParser {
       throw SyntaxError(
         at: chain, "packets in chain \(chain.string) have no input interface any more: -i cannot stand here")
     }
+  }
+}
+
+extension ChainName {
+  /// A name for a new chain.
+  /// - Throws: ``SyntaxError`` when the name cannot be, or is a target's.
+  init(new token: Token, _ registry: Registry) throws(SyntaxError) {
+    do {
+      try self.init(token.string)
+    } catch {
+      throw SyntaxError(at: token, "\(error)")
+    }
+    guard Family.allCases.allSatisfy({ registry.target(named: token, family: $0) == nil }) else {
+      throw SyntaxError(
+        at: token, "chain '\(text)' has the name of a target", hint: "call it otherwise, for example '\(text)-CHAIN'")
+    }
+  }
+}
+
+extension Counters {
+  /// Reads `[packets:bytes]`; nil where it is something else.
+  package init?(bracketed token: Token) {
+    guard token.count > 4, token.bytes[0] == UInt8(ascii: "["), token.bytes[token.count - 1] == UInt8(ascii: "]") else {
+      return nil
+    }
+    let parts = token.part(1..<token.count - 1).split(at: UInt8(ascii: ":"))
+    guard let packets = parts.before.number, let bytes = parts.after?.number else { return nil }
+    self.init(packets: packets, bytes: bytes)
   }
 }

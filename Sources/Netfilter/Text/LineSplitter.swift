@@ -1,12 +1,12 @@
 /// Splits one line into words, as iptables-restore does or as a shell does. Words without quotes or escapes are the
 /// line's own bytes; the others are copied to a side buffer.
-struct LineSplitter: ~Copyable {
-  private(set) var tokens: [Token] = []
+package struct LineSplitter: ~Copyable {
+  package private(set) var tokens: [Token] = []
   private let unescaped: UnsafeMutableBufferPointer<UInt8>
   private var used = 0
 
   /// - Parameter longestLine: no line handed to `split` may be longer.
-  init(longestLine: Int) {
+  package init(longestLine: Int) {
     unescaped = .allocate(capacity: longestLine)
   }
 
@@ -25,7 +25,7 @@ struct LineSplitter: ~Copyable {
   /// iptables-restore's words: blanks between, double quotes around, a backslash inside quotes takes the next byte
   /// as it is (`add_param_to_argv`). Two quoted pieces side by side are two words, as there.
   /// - Throws: ``SyntaxError`` when a quote does not close.
-  mutating func splitRestore(_ line: UnsafeBufferPointer<UInt8>) throws(SyntaxError) {
+  package mutating func splitRestore(_ line: UnsafeBufferPointer<UInt8>) throws(SyntaxError) {
     begin()
     var index = 0
     while index < line.count {
@@ -70,7 +70,7 @@ struct LineSplitter: ~Copyable {
 
   /// A shell's words, as far as they need no shell: quotes, backslashes and comments, but no expansion.
   /// - Throws: ``SyntaxError`` when the line needs a shell.
-  mutating func splitShell(_ line: UnsafeBufferPointer<UInt8>) throws(SyntaxError) {
+  package mutating func splitShell(_ line: UnsafeBufferPointer<UInt8>) throws(SyntaxError) {
     begin()
     var index = 0
     while index < line.count {

@@ -5,6 +5,8 @@ public struct RuleWriter: Sendable {
   package let names: Names
   /// Whether a listing shows numbers where there are names (`-n`). Saved rules do not ask.
   package var isNumeric = true
+  /// The protocol that the rule is for, which a listing needs to name ports of ``Multiport``.
+  package var proto: IPProtocol?
 
   package init(family: Family, names: Names) {
     self.family = family
@@ -23,6 +25,12 @@ public struct RuleWriter: Sendable {
     text.write(word)
   }
 
+  /// A word without its first bytes: an option as listings have it, without dashes.
+  package mutating func word(_ word: StaticString, dropping count: Int) {
+    text.write(byte: UInt8(ascii: " "))
+    text.write(UnsafeBufferPointer(start: word.utf8Start + count, count: word.utf8CodeUnitCount - count))
+  }
+
   package mutating func number(_ value: some FixedWidthInteger) {
     text.write(byte: UInt8(ascii: " "))
     text.write(value)
@@ -35,13 +43,15 @@ public struct RuleWriter: Sendable {
   }
 
   /// The words of `names` whose flag is in `set`, with commas between.
-  package mutating func list<Flags: OptionSet>(_ set: Flags, of names: [(name: StaticString, flag: Flags)])
-  where Flags.Element == Flags {
-    var separator = UInt8(ascii: " ")
+  package mutating func list<Flags: OptionSet>(
+    _ set: Flags, of names: [(name: StaticString, flag: Flags)], after lead: StaticString = " ",
+    separator: StaticString = ","
+  ) where Flags.Element == Flags {
+    var before = lead
     for known in names where set.contains(known.flag) {
-      text.write(byte: separator)
+      text.write(before)
       text.write(known.name)
-      separator = UInt8(ascii: ",")
+      before = separator
     }
   }
 
@@ -50,6 +60,19 @@ public struct RuleWriter: Sendable {
   package mutating func option(_ name: StaticString, inverted: Bool = false) {
     if inverted { text.write(" !") }
     word(name)
+  }
+
+  /// An option word, in listings without its dashes.
+  package mutating func option(_ name: StaticString, dashes: Bool) {
+    guard !dashes else { return word(name) }
+    text.write(byte: UInt8(ascii: " "))
+    text.write(UnsafeBufferPointer(start: name.utf8Start + 2, count: name.utf8CodeUnitCount - 2))
+  }
+
+  /// A word as it is, where iptables-save does not quote; one that could then not be read again is quoted.
+  package mutating func bare(_ value: String) {
+    let isPlain = value.utf8.allSatisfy { $0 > 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
+    if isPlain { word(value) } else { quoted(value) }
   }
 
   /// Text as iptables-save quotes it: bare where every byte is a letter, a digit, `-` or `_`, otherwise between double

@@ -245,14 +245,10 @@ struct RulesTextReader: ~Copyable {
 
   /// `[packets:bytes]`
   private func counters(_ token: Token) throws(SyntaxError) -> Counters {
-    guard token.count > 4, token.bytes[0] == UInt8(ascii: "["), token.bytes[token.count - 1] == UInt8(ascii: "]") else {
+    guard let counters = Counters(bracketed: token) else {
       throw SyntaxError(at: token, "'\(token.string)' is not [packets:bytes]")
     }
-    let parts = token.part(1..<token.count - 1).split(at: UInt8(ascii: ":"))
-    guard let packets = parts.before.number, let bytes = parts.after?.number else {
-      throw SyntaxError(at: token, "'\(token.string)' is not [packets:bytes]")
-    }
-    return Counters(packets: packets, bytes: bytes)
+    return counters
   }
 
   private mutating func readRule(in table: TableName) throws(SyntaxError) {

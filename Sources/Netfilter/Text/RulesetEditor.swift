@@ -36,26 +36,8 @@ struct RulesetEditor: ChainLookup {
     return ruleset[table, family]?.contains(name) ?? Table(table, family: family).contains(name) ? name : nil
   }
 
-  /// A name for a new chain.
-  /// - Throws: ``SyntaxError`` when the name cannot be, or is a target's.
-  func newChainName(_ token: Token) throws(SyntaxError) -> ChainName {
-    let name: ChainName
-    do {
-      name = try ChainName(token.string)
-    } catch {
-      throw SyntaxError(at: token, "\(error)")
-    }
-    if registry.target(named: name.text, family: .ipv4) != nil
-      || registry.target(named: name.text, family: .ipv6) != nil
-    {
-      throw SyntaxError(
-        at: token, "chain '\(name)' has the name of a target", hint: "call it otherwise, for example '\(name)-CHAIN'")
-    }
-    return name
-  }
-
   mutating func addChain(_ token: Token, to table: TableName) throws(SyntaxError) {
-    let name = try newChainName(token)
+    let name = try ChainName(new: token, registry)
     let index = open(table)
     last = nil
     try edit(index, token) { table throws(Table.Problem) in try table.addChain(name) }
@@ -87,10 +69,10 @@ struct RulesetEditor: ChainLookup {
     switch command.operation {
     case .append, .insert, .replace, .delete, .deleteNumber, .check:
       try performOnRules(command, at: position)
-    case .show: break
+    case .list, .listRules, .help, .version: break
     case .policy: try setPolicy(command.argument!, of: command.chain!, in: command.table)
     case .newChain: try addChain(command.chain!, to: command.table)
-    case .flush, .zero, .deleteChain, .rename: try performOnChains(command)
+    case .flush, .zero, .zeroNumber, .deleteChain, .rename: try performOnChains(command)
     }
   }
 
@@ -116,7 +98,7 @@ struct RulesetEditor: ChainLookup {
     case .flush: ruleset.withTable(at: index) { $0.withRules(of: chain) { $0 = RuleList(family: $0.family) } }
     case .deleteChain: try edit(index, token) { table throws(Table.Problem) in try table.removeChain(name) }
     case .rename:
-      let new = try newChainName(command.argument!)
+      let new = try ChainName(new: command.argument!, registry)
       try edit(index, token) { table throws(Table.Problem) in try table.renameChain(name, to: new) }
     default: break
     }

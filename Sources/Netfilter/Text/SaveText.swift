@@ -97,6 +97,11 @@ public struct SaveText: Sendable {
 extension RuleWriter {
   /// Conditions, matches and target of a rule, each after a blank.
   package mutating func print(_ rule: Rule) {
+    printConditions(of: rule)
+    printTarget(of: rule)
+  }
+
+  package mutating func printConditions(of rule: Rule) {
     if let source = rule.source { address("-s", source) }
     if let destination = rule.destination { address("-d", destination) }
     if let interface = rule.inInterface { self.interface("-i", interface) }
@@ -111,6 +116,9 @@ extension RuleWriter {
       word(match.name)
       match.print(to: &self)
     }
+  }
+
+  package mutating func printTarget(of rule: Rule) {
     switch rule.target {
     case .none: break
     case .verdict(let verdict):

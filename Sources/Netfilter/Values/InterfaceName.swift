@@ -10,10 +10,16 @@ public struct InterfaceName: Hashable, Sendable {
 
   /// nil for a name of more than 15 bytes; an empty one is ``none``.
   public init?(_ text: String) {
-    guard text.utf8.count <= 15 else { return nil }
+    var copy = text
+    guard let name = copy.withUTF8({ InterfaceName(bytes: $0) }) else { return nil }
+    self = name
+  }
+
+  package init?(bytes: UnsafeBufferPointer<UInt8>) {
+    guard bytes.count <= 15 else { return nil }
     var bits: UInt128 = 0
-    for byte in text.utf8 { bits = bits << 8 | UInt128(byte) }
-    self.bits = bits << UInt128(8 * (16 - text.utf8.count))
+    for byte in bytes { bits = bits << 8 | UInt128(byte) }
+    self.bits = bits << UInt128(8 * (16 - bytes.count))
   }
 }
 

@@ -5,10 +5,10 @@ import Testing
   @Test(arguments: [
     Row(
       .ipv4, "-m nfacct --nfacct-name test", prints: "-m nfacct --nfacct-name  test",
-      wire: [116, 101, 115, 116] + zeros(36)),
+      wire: [116, 101, 115, 116] + zeros(36), lists: "nfacct-name  test"),
     Row(
       .ipv6, "-m nfacct --nfacct-name \"my acct\"", prints: "-m nfacct --nfacct-name  \"my acct\"",
-      wire: [109, 121, 32, 97, 99, 99, 116] + zeros(33)),
+      wire: [109, 121, 32, 97, 99, 99, 116] + zeros(33), lists: "nfacct-name  \"my acct\""),
     Row(
       .ipv4, "-m nfacct --nfacct-name abcdefghijklmnopqrstuvwxyzabcde",
       prints: "-m nfacct --nfacct-name  abcdefghijklmnopqrstuvwxyzabcde",
@@ -18,6 +18,11 @@ import Testing
       ] + zeros(9)),
   ])
   func accepted(_ row: Row) throws { try row.check() }
+
+  @Test(arguments: [
+    PacketRow(.ipv4, "-m nfacct --nfacct-name test", .depends(on: "the quota of the counter"))
+  ])
+  func packets(_ row: PacketRow) throws { try row.check() }
 
   @Test(arguments: [
     Row(.ipv4, "-m nfacct --nfacct-name \"\"", refused: "--nfacct-name: a name is 1 to 31 bytes in one line"),

@@ -5,14 +5,16 @@ import Testing
   @Test(arguments: [
     Row(
       .ipv4, "-m connbytes --connbytes 0:1000 --connbytes-mode packets --connbytes-dir original",
-      wire: zeros(8) + [232, 3] + zeros(14)),
+      wire: zeros(8) + [232, 3] + zeros(14),
+      lists: "connbytes 0:1000 connbytes mode packets connbytes direction original"),
     Row(
       .ipv4, "-m connbytes --connbytes : --connbytes-mode bytes --connbytes-dir both",
       prints: "-m connbytes --connbytes 0 --connbytes-mode bytes --connbytes-dir both",
       wire: zeros(8) + ones(8) + [1, 2] + zeros(6)),
     Row(
       .ipv4, "-m connbytes --connbytes 1000 --connbytes-mode avgpkt --connbytes-dir reply",
-      wire: [232, 3] + zeros(6) + ones(8) + [2, 1] + zeros(6)),
+      wire: [232, 3] + zeros(6) + ones(8) + [2, 1] + zeros(6),
+      lists: "connbytes 1000 connbytes mode avgpkt connbytes direction reply"),
     Row(
       .ipv4, "-m connbytes --connbytes 1000: --connbytes-mode packets --connbytes-dir original",
       prints: "-m connbytes --connbytes 1000 --connbytes-mode packets --connbytes-dir original",
@@ -22,7 +24,8 @@ import Testing
       wire: [232, 3] + zeros(6) + [232, 3] + zeros(14)),
     Row(
       .ipv4, "-m connbytes ! --connbytes 0 --connbytes-mode bytes --connbytes-dir both",
-      wire: ones(8) + zeros(8) + [1, 2] + zeros(6)),
+      wire: ones(8) + zeros(8) + [1, 2] + zeros(6), lists: "! connbytes 0 connbytes mode bytes connbytes direction both"
+    ),
     Row(
       .ipv4, "-m connbytes ! --connbytes 7 --connbytes-mode bytes --connbytes-dir both",
       wire: ones(8) + [7] + zeros(7) + [1, 2] + zeros(6)),
@@ -36,6 +39,17 @@ import Testing
       wire: [5] + zeros(7) + ones(8) + zeros(8)),
   ])
   func accepted(_ row: Row) throws { try row.check() }
+
+  @Test(arguments: [
+    PacketRow(
+      .ipv4, "-m connbytes --connbytes 10 --connbytes-mode bytes --connbytes-dir both",
+      .depends(on: "what the connection has carried")),
+    PacketRow(.ipv4, "-m connbytes ! --connbytes 0 --connbytes-mode bytes --connbytes-dir both", .no),
+    PacketRow(.ipv4, "-m connbytes ! --connbytes :7 --connbytes-mode bytes --connbytes-dir both", .no) {
+      $0.connection.state = .untracked
+    },
+  ])
+  func packets(_ row: PacketRow) throws { try row.check() }
 
   @Test(arguments: [
     Row(

@@ -3,14 +3,21 @@ import Testing
 
 @Suite struct ControlGroupRows {
   @Test(arguments: [
-    Row(.ipv4, "-m cgroup --cgroup 1", wire: [0, 1, 0, 0, 1] + zeros(523)),
-    Row(.ipv6, "-m cgroup ! --cgroup 4294967295", wire: [0, 1, 0, 1, 255, 255, 255, 255] + zeros(520)),
+    Row(.ipv4, "-m cgroup --cgroup 1", wire: [0, 1, 0, 0, 1] + zeros(523), lists: "cgroup 1"),
+    Row(
+      .ipv6, "-m cgroup ! --cgroup 4294967295", wire: [0, 1, 0, 1, 255, 255, 255, 255] + zeros(520),
+      lists: "cgroup ! 4294967295"),
     Row(.ipv4, "-m cgroup --path \"/\"", wire: [1, 0, 0, 0, 47] + zeros(523)),
     Row(
       .ipv4, "-m cgroup ! --path /", in: "INPUT", prints: "-m cgroup ! --path \"/\"",
-      wire: [1, 0, 1, 0, 47] + zeros(523)),
+      wire: [1, 0, 1, 0, 47] + zeros(523), lists: "cgroup ! /"),
   ])
   func accepted(_ row: Row) throws { try row.check() }
+
+  @Test(arguments: [
+    PacketRow(.ipv4, "-m cgroup --cgroup 1", .depends(on: "the control group of the packet's socket"))
+  ])
+  func packets(_ row: PacketRow) throws { try row.check() }
 
   @Test(arguments: [
     Row(.ipv4, "-m cgroup --cgroup 1 --path /", refused: "--path cannot stand beside --cgroup"),

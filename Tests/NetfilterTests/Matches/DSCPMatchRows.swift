@@ -3,14 +3,22 @@ import Testing
 
 @Suite struct DSCPMatchRows {
   @Test(arguments: [
-    Row(.ipv4, "-m dscp --dscp 0x00", wire: [0, 0]),
-    Row(.ipv6, "-m dscp ! --dscp 0x3f", wire: [63, 1]),
+    Row(.ipv4, "-m dscp --dscp 0x00", wire: [0, 0], lists: "DSCP match 0x00"),
+    Row(.ipv6, "-m dscp ! --dscp 0x3f", wire: [63, 1], lists: "DSCP match !0x3f"),
     Row(.ipv4, "-m dscp --dscp 46", prints: "-m dscp --dscp 0x2e", wire: [46, 0]),
     Row(.ipv4, "-m dscp --dscp-class EF", prints: "-m dscp --dscp 0x2e", wire: [46, 0]),
     Row(.ipv4, "-m dscp ! --dscp-class af43", prints: "-m dscp ! --dscp 0x26", wire: [38, 1]),
     Row(.ipv4, "-m dscp --dscp-class be", prints: "-m dscp --dscp 0x00", wire: [0, 0]),
   ])
   func accepted(_ row: Row) throws { try row.check() }
+
+  @Test(arguments: [
+    PacketRow(.ipv4, "-m dscp --dscp-class EF", .yes) { $0.trafficClass = 0xba },
+    PacketRow(.ipv4, "-m dscp --dscp-class EF", .no) { $0.trafficClass = 0x2e },
+    PacketRow(.ipv6, "-m dscp ! --dscp 0", .no) { $0.trafficClass = 3 },
+    PacketRow(.ipv6, "-m dscp --dscp 0", .depends(on: "the traffic class")),
+  ])
+  func packets(_ row: PacketRow) throws { try row.check() }
 
   @Test(arguments: [
     Row(.ipv4, "-m dscp --dscp 64", refused: "--dscp: '64' is not a number from 0 to 63"),

@@ -8,7 +8,7 @@ import Testing
       prints: "-m hashlimit --hashlimit-upto 5/sec --hashlimit-burst 5 --hashlimit-name a1",
       wire: [97, 49] + zeros(254) + [64, 13, 3, 0, 0, 0, 0, 0, 5] + zeros(19) + [232, 3, 0, 0, 232, 3] + zeros(6) + [
         32, 32,
-      ] + zeros(14)),
+      ] + zeros(14), lists: "limit: up to 5/sec burst 5"),
     Row(
       .ipv4,
       "-m hashlimit --hashlimit-above 10/min --hashlimit-burst 20 --hashlimit-mode dstport|srcip,dstip,srcport --hashlimit-name a2 --hashlimit-htable-size 100 --hashlimit-htable-max 200 --hashlimit-htable-gcinterval 300 --hashlimit-htable-expire 400 --hashlimit-srcmask 24 --hashlimit-dstmask 255.255.0.0",
@@ -16,7 +16,10 @@ import Testing
         "-m hashlimit --hashlimit-above 10/min --hashlimit-burst 20 --hashlimit-mode srcip,srcport,dstip,dstport --hashlimit-name a2 --hashlimit-htable-size 100 --hashlimit-htable-max 200 --hashlimit-htable-gcinterval 300 --hashlimit-htable-expire 400 --hashlimit-srcmask 24 --hashlimit-dstmask 16",
       wire: [97, 50] + zeros(254) + [128, 141, 91, 0, 0, 0, 0, 0, 20] + zeros(7) + [
         31, 0, 0, 0, 100, 0, 0, 0, 200, 0, 0, 0, 44, 1, 0, 0, 144, 1,
-      ] + zeros(6) + [24, 16] + zeros(14)),
+      ] + zeros(6) + [24, 16] + zeros(14),
+      lists:
+        "limit: above 10/min burst 20 mode srcip-srcport-dstip-dstport htable-size 100 htable-max 200 htable-gcinterval 300 htable-expire 400 srcmask 24 dstmask 16"
+    ),
     Row(
       .ipv4, "-m hashlimit ! --hashlimit-upto 1/h --hashlimit-name a3",
       prints: "-m hashlimit --hashlimit-above 1/hour --hashlimit-burst 5 --hashlimit-name a3",
@@ -58,14 +61,14 @@ import Testing
       prints:
         "-m hashlimit --hashlimit-upto 1000000/sec --hashlimit-burst 16 --hashlimit-name a9 --hashlimit-htable-expire 60000",
       wire: [97, 57] + zeros(254) + [1] + zeros(7) + [16] + zeros(19) + [232, 3, 0, 0, 96, 234] + zeros(6) + [32, 32]
-        + zeros(14)),
+        + zeros(14), lists: "limit: up to 1000000/sec burst 16 htable-expire 60000"),
     Row(
       .ipv4, "-m hashlimit --hashlimit-upto 10/min --hashlimit-rate-match --hashlimit-name b1",
       prints:
         "-m hashlimit --hashlimit-upto 10/sec --hashlimit-burst 5 --hashlimit-name b1 --hashlimit-htable-expire 60000 --hashlimit-rate-match --hashlimit-rate-interval 60",
       wire: [98, 49] + zeros(254) + [160, 134, 1, 0, 0, 0, 0, 0, 5] + zeros(7) + [64] + zeros(11) + [
         232, 3, 0, 0, 96, 234, 0, 0, 60, 0, 0, 0, 32, 32,
-      ] + zeros(14)),
+      ] + zeros(14), lists: "limit: up to 10/min burst 5 rate-match rate-interval 60"),
     Row(
       .ipv4,
       "-m hashlimit --hashlimit-upto 10/sec --hashlimit-rate-match --hashlimit-rate-interval 3 --hashlimit-mode srcip --hashlimit-name b2",
@@ -73,18 +76,18 @@ import Testing
         "-m hashlimit --hashlimit-upto 10/sec --hashlimit-burst 5 --hashlimit-mode srcip --hashlimit-name b2 --hashlimit-rate-match --hashlimit-rate-interval 3",
       wire: [98, 50] + zeros(254) + [160, 134, 1, 0, 0, 0, 0, 0, 5] + zeros(7) + [68] + zeros(11) + [
         232, 3, 0, 0, 232, 3, 0, 0, 3, 0, 0, 0, 32, 32,
-      ] + zeros(14)),
+      ] + zeros(14), lists: "limit: up to 200/min burst 5 mode srcip htable-expire 1000 rate-match rate-interval 3"),
     Row(
       .ipv4, "-m hashlimit --hashlimit-above 10kb/s --hashlimit-rate-match --hashlimit-name b3",
       prints: "-m hashlimit --hashlimit-above 10kb/s --hashlimit-name b3 --hashlimit-rate-match",
       wire: [98, 51] + zeros(254) + [128, 61, 102] + zeros(13) + [112] + zeros(11) + [
         232, 3, 0, 0, 152, 58, 0, 0, 1, 0, 0, 0, 32, 32,
-      ] + zeros(14)),
+      ] + zeros(14), lists: "limit: above 10kb/s rate-match"),
     Row(
       .ipv4, "-m hashlimit --hashlimit-upto 512kb/s --hashlimit-burst 1mb --hashlimit-name b4",
       wire: [98, 52] + zeros(254) + [252, 255, 1, 0, 0, 0, 0, 0, 2] + zeros(7) + [32] + zeros(11) + [
         232, 3, 0, 0, 96, 234,
-      ] + zeros(6) + [32, 32] + zeros(14)),
+      ] + zeros(6) + [32, 32] + zeros(14), lists: "limit: up to 512kb/s burst 1mb"),
     Row(
       .ipv4, "-m hashlimit --hashlimit-upto 1mb/s --hashlimit-burst 1mb --hashlimit-name b5",
       wire: [98, 53] + zeros(254) + [255, 255] + zeros(6) + [1] + zeros(7) + [32] + zeros(11) + [232, 3, 0, 0, 96, 234]
@@ -94,7 +97,7 @@ import Testing
       prints: "-m hashlimit --hashlimit-upto 992b/s --hashlimit-burst 5kb --hashlimit-name b6",
       wire: [98, 54] + zeros(254) + [4, 65, 16, 4, 0, 0, 0, 0, 6] + zeros(7) + [32] + zeros(11) + [
         232, 3, 0, 0, 96, 234,
-      ] + zeros(6) + [32, 32] + zeros(14)),
+      ] + zeros(6) + [32, 32] + zeros(14), lists: "limit: up to 992b/s burst 5kb"),
     Row(
       .ipv4, "-m hashlimit --hashlimit-upto 17b/second --hashlimit-name b7",
       prints: "-m hashlimit --hashlimit-upto 16b/s --hashlimit-name b7",
@@ -126,7 +129,7 @@ import Testing
       .ipv4, "-m hashlimit --hashlimit-upto 34359738320b/s --hashlimit-name c3",
       prints: "-m hashlimit --hashlimit-upto 34359738336b/s --hashlimit-name c3",
       wire: [99, 51] + zeros(254) + [2] + zeros(15) + [32] + zeros(11) + [232, 3, 0, 0, 152, 58] + zeros(6) + [32, 32]
-        + zeros(14)),
+        + zeros(14), lists: "limit: up to 34359738336b/s"),
     Row(
       .ipv4,
       "-m hashlimit --hashlimit-upto 5/sec --hashlimit-name c4 --hashlimit-htable-size 2000000 --hashlimit-htable-max 0",
@@ -151,9 +154,17 @@ import Testing
       prints: "-m hashlimit --hashlimit-above 2mb/s --hashlimit-mode srcip --hashlimit-name d2 --hashlimit-srcmask 64",
       wire: [100, 50] + zeros(254) + [255, 127] + zeros(14) + [52] + zeros(11) + [232, 3, 0, 0, 152, 58] + zeros(6) + [
         64, 128,
-      ] + zeros(14)),
+      ] + zeros(14), lists: "limit: above 2mb/s mode srcip srcmask 64"),
   ])
   func accepted(_ row: Row) throws { try row.check() }
+
+  @Test(arguments: [
+    PacketRow(
+      .ipv4, "-m hashlimit --hashlimit-upto 5/sec --hashlimit-name a", .depends(on: "how many packets came before")),
+    PacketRow(
+      .ipv6, "-m hashlimit --hashlimit-above 5/sec --hashlimit-name a", .depends(on: "how many packets came before")),
+  ])
+  func packets(_ row: PacketRow) throws { try row.check() }
 
   @Test(arguments: [
     Row(
@@ -248,7 +259,7 @@ import Testing
     Row(
       .ipv4, "-m hashlimit --hashlimit-upto 512kb/s --hashlimit-burst 1536kb --hashlimit-name x",
       wire: [120] + zeros(255) + [252, 255, 1, 0, 0, 0, 0, 0, 3] + zeros(7) + [32] + zeros(11)
-        + [232, 3, 0, 0, 96, 234, 0, 0, 0, 0, 0, 0, 32, 32] + zeros(14)),
+        + [232, 3, 0, 0, 96, 234, 0, 0, 0, 0, 0, 0, 32, 32] + zeros(14), lists: "limit: up to 512kb/s burst 1mb"),
     Row(
       .ipv4, "-m hashlimit --hashlimit-upto 1000b/s --hashlimit-burst 21000 --hashlimit-name x",
       prints: "-m hashlimit --hashlimit-upto 992b/s --hashlimit-burst 21kb --hashlimit-name x"),

@@ -5,7 +5,7 @@ import Testing
   @Test(arguments: [
     Row(
       .ipv4, "-m policy --dir in --pol none",
-      wire: zeros(304) + [5, 0, 0, 0]),
+      wire: zeros(304) + [5, 0, 0, 0], lists: "policy match dir in pol none"),
     Row(
       .ipv4, "-m policy --dir in", prints: "-m policy --dir in --pol ipsec",
       wire: zeros(304) + [1, 0, 1, 0]),
@@ -16,28 +16,41 @@ import Testing
         16, 0, 0, 0, 1, 0, 0, 0, 50, 1, 63, 22,
       ] + zeros(32) + [1, 2, 3, 4] + zeros(12) + ones(16) + zeros(10) + [10, 8] + zeros(74) + [32] + zeros(75) + [
         8, 0, 9, 0, 4, 0,
-      ]),
+      ],
+      lists: Listing(
+        "policy match dir in pol ipsec strict [0] reqid 1 ! spi 0x10 ! proto 50 mode tunnel ! tunnel-dst 192.0.2.0/24 tunnel-src 10.0.0.1/8 [1] ! mode transport tunnel-dst 1.2.3.4 [2] reqid 0 [3] mode transport",
+        named:
+          "policy match dir in pol ipsec strict [0] reqid 1 ! spi 0x10 ! proto esp mode tunnel ! tunnel-dst 192.0.2.0/24 tunnel-src 10.0.0.1/8 [1] ! mode transport tunnel-dst 1.2.3.4 [2] reqid 0 [3] mode transport"
+      )),
     Row(
       .ipv4, "-m policy --dir out --pol ipsec ! --mode tunnel",
       wire: zeros(73) + [1, 8, 8] + zeros(228) + [2, 0, 1, 0]),
     Row(
       .ipv4, "-m policy --dir in --reqid 1 --strict", prints: "-m policy --dir in --pol ipsec --strict --reqid 1",
-      wire: zeros(68) + [1, 0, 0, 0, 0, 0, 32] + zeros(229) + [9, 0, 1, 0]),
+      wire: zeros(68) + [1, 0, 0, 0, 0, 0, 32] + zeros(229) + [9, 0, 1, 0],
+      lists: "policy match dir in pol ipsec strict reqid 1"),
     Row(
       .ipv4, "-m policy --dir in --pol ipsec --proto 51", prints: "-m policy --dir in --pol ipsec --proto ah",
       wire: zeros(72) + [51, 0, 4] + zeros(229) + [1, 0, 1, 0]),
     Row(
       .ipv4, "-m policy --dir out --pol ipsec --proto ipcomp", in: "OUTPUT",
-      wire: zeros(72) + [108, 0, 4] + zeros(229) + [2, 0, 1, 0]),
+      wire: zeros(72) + [108, 0, 4] + zeros(229) + [2, 0, 1, 0],
+      lists: Listing("policy match dir out pol ipsec proto 108", named: "policy match dir out pol ipsec proto ipcomp")),
     Row(
       .ipv6, "-m policy --dir in --pol ipsec --mode tunnel --tunnel-src 2001:db8::1/64",
       wire: [32, 1, 13, 184] + zeros(11) + [1] + ones(8) + zeros(49) + [1, 9] + zeros(229) + [1, 0, 1, 0]),
     Row(
       .ipv6, "-m policy --dir in --pol ipsec --mode tunnel --tunnel-src 2001:db8::1 --tunnel-dst ::/0",
       prints: "-m policy --dir in --pol ipsec --mode tunnel --tunnel-dst ::/0 --tunnel-src 2001:db8::1",
-      wire: [32, 1, 13, 184] + zeros(11) + [1] + ones(16) + zeros(41) + [1, 11] + zeros(229) + [1, 0, 1, 0]),
+      wire: [32, 1, 13, 184] + zeros(11) + [1] + ones(16) + zeros(41) + [1, 11] + zeros(229) + [1, 0, 1, 0],
+      lists: "policy match dir in pol ipsec mode tunnel tunnel-dst ::/0 tunnel-src 2001:db8::1"),
   ])
   func accepted(_ row: Row) throws { try row.check() }
+
+  @Test(arguments: [
+    PacketRow(.ipv4, "-m policy --dir in --pol none", .depends(on: "what IPsec did to the packet"))
+  ])
+  func packets(_ row: PacketRow) throws { try row.check() }
 
   @Test(arguments: [
     Row(.ipv4, "-m policy --pol ipsec", refused: "policy needs --dir in|out"),

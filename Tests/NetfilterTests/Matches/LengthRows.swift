@@ -5,7 +5,7 @@ import Testing
   @Test(arguments: [
     Row(
       .ipv4, "-m length --length 1",
-      wire: [1, 0, 1, 0, 0, 0]),
+      wire: [1, 0, 1, 0, 0, 0], lists: "length 1"),
     Row(
       .ipv4, "-m length --length :2", prints: "-m length --length 0:2",
       wire: [0, 0, 2, 0, 0, 0]),
@@ -23,9 +23,23 @@ import Testing
       wire: [4, 0, 4, 0, 0, 0]),
     Row(
       .ipv6, "-m length ! --length 4:3",
-      wire: [4, 0, 3, 0, 1, 0]),
+      wire: [4, 0, 3, 0, 1, 0], lists: "length !4:3"),
   ])
   func accepted(_ row: Row) throws { try row.check() }
+
+  @Test(arguments: [
+    PacketRow(.ipv4, "-m length --length 40:60", .yes) { $0.length = 60 },
+    PacketRow(.ipv6, "-m length --length 40:60", .no) { $0.length = 61 },
+    PacketRow(.ipv4, "-m length ! --length 40", .yes) {
+      $0.length = 39
+      $0.isLaterFragment = true
+    },
+    PacketRow(.ipv6, "-m length --length 0:", .no) { $0.length = 65_576 },
+    PacketRow(.ipv4, "-m length --length 40:60", .depends(on: "the packet's length")),
+    PacketRow(.ipv4, "-m length --length 4:3", .no),
+    PacketRow(.ipv4, "-m length ! --length 4:3", .yes),
+  ])
+  func packets(_ row: PacketRow) throws { try row.check() }
 
   @Test(arguments: [
     Row(.ipv4, "-m length", refused: "length needs --length N[:N]"),

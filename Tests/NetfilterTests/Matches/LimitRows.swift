@@ -3,7 +3,9 @@ import Testing
 
 @Suite struct LimitRows {
   @Test(arguments: [
-    Row(.ipv4, "-m limit", prints: "-m limit --limit 3/hour", wire: [0, 27, 183, 0, 5] + zeros(35)),
+    Row(
+      .ipv4, "-m limit", prints: "-m limit --limit 3/hour", wire: [0, 27, 183, 0, 5] + zeros(35),
+      lists: "limit: avg 3/hour burst 5"),
     Row(.ipv4, "-m limit --limit 1/sec", wire: [16, 39, 0, 0, 5] + zeros(35)),
     Row(.ipv4, "-m limit --limit 5", prints: "-m limit --limit 5/sec", wire: [208, 7, 0, 0, 5] + zeros(35)),
     Row(.ipv4, "-m limit --limit 13/minute", prints: "-m limit --limit 13/min", wire: [73, 180, 0, 0, 5] + zeros(35)),
@@ -15,7 +17,7 @@ import Testing
     Row(
       .ipv4, "-m limit --limit 7/second --limit-burst 100",
       prints: "-m limit --limit 7/sec --limit-burst 100",
-      wire: [148, 5, 0, 0, 100] + zeros(35)),
+      wire: [148, 5, 0, 0, 100] + zeros(35), lists: "limit: avg 7/sec burst 100"),
     Row(
       .ipv4, "-m limit --limit 10000/second",
       prints: "-m limit --limit 10000/sec",
@@ -42,6 +44,14 @@ import Testing
     Row(.ipv6, "-m limit --limit 2/min", wire: [224, 147, 4, 0, 5] + zeros(35)),
   ])
   func accepted(_ row: Row) throws { try row.check() }
+
+  @Test(arguments: [
+    PacketRow(.ipv4, "-m limit", .depends(on: "how many packets came before")),
+    PacketRow(.ipv6, "-m limit --limit 1/sec", .depends(on: "how many packets came before")) {
+      $0.isLaterFragment = true
+    },
+  ])
+  func packets(_ row: PacketRow) throws { try row.check() }
 
   @Test(arguments: [
     Row(.ipv4, "-m limit --limit 10001/second", refused: "--limit: '10001/second' is too fast"),

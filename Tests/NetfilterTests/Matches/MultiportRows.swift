@@ -5,8 +5,11 @@ import Testing
   @Test(arguments: [
     Row(
       .ipv4, "-p tcp -m multiport --sports 53,1024:65535",
-      wire: [0, 3, 53, 0, 0, 4, 255, 255] + zeros(25) + [1] + zeros(14)),
-    Row(.ipv4, "-p tcp -m multiport ! --dports 22,80,443", wire: [1, 3, 22, 0, 80, 0, 187, 1] + zeros(39) + [1]),
+      wire: [0, 3, 53, 0, 0, 4, 255, 255] + zeros(25) + [1] + zeros(14),
+      lists: Listing("multiport sports 53,1024:65535", named: "multiport sports domain,1024:65535")),
+    Row(
+      .ipv4, "-p tcp -m multiport ! --dports 22,80,443", wire: [1, 3, 22, 0, 80, 0, 187, 1] + zeros(39) + [1],
+      lists: Listing("multiport dports  !22,80,443", named: "multiport dports  !ssh,http,443")),
     Row(.ipv4, "-p udp -m multiport --ports 53", wire: [2, 1, 53] + zeros(45)),
     Row(
       .ipv4, "-p sctp -m multiport --destination-ports 1",
@@ -37,9 +40,23 @@ import Testing
       wire: [1, 2, 22, 0, 80] + zeros(43)),
     Row(
       .ipv6, "-p tcp -m multiport ! --ports 1:2,9",
-      wire: [2, 3, 1, 0, 2, 0, 9] + zeros(25) + [1] + zeros(14) + [1]),
+      wire: [2, 3, 1, 0, 2, 0, 9] + zeros(25) + [1] + zeros(14) + [1], lists: "multiport ports  !1:2,9"),
   ])
   func accepted(_ row: Row) throws { try row.check() }
+
+  @Test(arguments: [
+    PacketRow(.ipv4, "-p tcp -m multiport --dports 80,20:22", .yes),
+    PacketRow(.ipv4, "-p tcp -m multiport --sports 80,20:22", .no),
+    PacketRow(.ipv6, "-p tcp -m multiport ! --sports 80,20:22", .yes),
+    PacketRow(.ipv4, "-p tcp -m multiport --ports 22", .yes) { $0.sourcePort = nil },
+    PacketRow(.ipv4, "-p tcp -m multiport ! --ports 22", .no) { $0.sourcePort = nil },
+    PacketRow(.ipv4, "-p tcp -m multiport --ports 23", .depends(on: "the source port")) { $0.sourcePort = nil },
+    PacketRow(.ipv4, "-p tcp -m multiport --dports 1", .depends(on: "the destination port")) {
+      $0.destinationPort = nil
+    },
+    PacketRow(.ipv4, "-p tcp -m multiport ! --dports 1", .no) { $0.isLaterFragment = true },
+  ])
+  func packets(_ row: PacketRow) throws { try row.check() }
 
   @Test(arguments: [
     Row(

@@ -11,14 +11,17 @@ import Testing
       wire: [43] + zeros(64) + [1]),
     Row(
       .ipv4, "-m physdev --physdev-out eth+",
-      wire: zeros(32) + [101, 116, 104, 43] + zeros(12) + [255, 255, 255] + zeros(14) + [2]),
+      wire: zeros(32) + [101, 116, 104, 43] + zeros(12) + [255, 255, 255] + zeros(14) + [2],
+      lists: "PHYSDEV match --physdev-out eth+"),
     Row(
       .ipv4, "-m physdev ! --physdev-is-bridged --physdev-out lo",
       prints: "-m physdev --physdev-out lo ! --physdev-is-bridged",
-      wire: zeros(32) + [108, 111] + zeros(14) + [255, 255, 255] + zeros(13) + [4, 6]),
+      wire: zeros(32) + [108, 111] + zeros(14) + [255, 255, 255] + zeros(13) + [4, 6],
+      lists: "PHYSDEV match --physdev-out lo ! --physdev-is-bridged"),
     Row(
       .ipv4, "-m physdev ! --physdev-is-in ! --physdev-is-out ! --physdev-is-bridged",
-      wire: zeros(64) + [28, 28]),
+      wire: zeros(64) + [28, 28],
+      lists: "PHYSDEV match ! --physdev-is-in ! --physdev-is-out ! --physdev-is-bridged"),
     Row(
       .ipv4, "-m physdev ! --physdev-in eth0 ! --physdev-out eth1 --physdev-is-bridged --physdev-is-out",
       prints: "-m physdev ! --physdev-in eth0 --physdev-is-out ! --physdev-out eth1 --physdev-is-bridged",
@@ -32,6 +35,14 @@ import Testing
       wire: zeros(64) + [4, 4]),
   ])
   func accepted(_ row: Row) throws { try row.check() }
+
+  @Test(arguments: [
+    PacketRow(.ipv4, "-m physdev --physdev-in eth0", .depends(on: "the ports of the bridge")),
+    PacketRow(.ipv6, "-m physdev ! --physdev-is-bridged", .depends(on: "the ports of the bridge")) {
+      $0.isLaterFragment = true
+    },
+  ])
+  func packets(_ row: PacketRow) throws { try row.check() }
 
   @Test(arguments: [
     Row(.ipv4, "-m physdev", refused: "physdev needs at least one option"),

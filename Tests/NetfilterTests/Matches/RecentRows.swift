@@ -6,7 +6,8 @@ import Testing
     Row(
       .ipv4, "-m recent --set",
       prints: "-m recent --set --name DEFAULT --mask 255.255.255.255 --rsource",
-      wire: zeros(8) + [2, 0, 68, 69, 70, 65, 85, 76, 84] + zeros(195) + ones(16)),
+      wire: zeros(8) + [2, 0, 68, 69, 70, 65, 85, 76, 84] + zeros(195) + ones(16),
+      lists: "recent: SET name: DEFAULT side: source mask: 255.255.255.255"),
     Row(
       .ipv4, "-m recent ! --set",
       prints: "-m recent ! --set --name DEFAULT --mask 255.255.255.255 --rsource",
@@ -18,11 +19,13 @@ import Testing
     Row(
       .ipv4, "-m recent --update --seconds 60 --reap --hitcount 4 --rttl --name SSH --mask 255.255.255.0 --rdest",
       wire: [60, 0, 0, 0, 4, 0, 0, 0, 52, 0, 83, 83, 72, 0, 85, 76, 84] + zeros(193) + [1, 0, 255, 255, 255]
-        + zeros(13)),
+        + zeros(13),
+      lists: "recent: UPDATE seconds: 60 reap hit_count: 4 TTL-Match name: SSH side: dest mask: 255.255.255.0"),
     Row(
       .ipv4, "-m recent ! --remove --name a.b",
       prints: "-m recent ! --remove --name a.b --mask 255.255.255.255 --rsource",
-      wire: zeros(8) + [8, 1, 97, 46, 98, 0, 85, 76, 84] + zeros(195) + ones(16)),
+      wire: zeros(8) + [8, 1, 97, 46, 98, 0, 85, 76, 84] + zeros(195) + ones(16),
+      lists: "! recent: REMOVE name: a.b side: source mask: 255.255.255.255"),
     Row(
       .ipv4, "-m recent --rcheck --hitcount 0",
       prints: "-m recent --rcheck --name DEFAULT --mask 255.255.255.255 --rsource",
@@ -30,7 +33,8 @@ import Testing
     Row(
       .ipv4, "-m recent --rcheck --hitcount 255",
       prints: "-m recent --rcheck --hitcount 255 --name DEFAULT --mask 255.255.255.255 --rsource",
-      wire: [0, 0, 0, 0, 255, 0, 0, 0, 1, 0, 68, 69, 70, 65, 85, 76, 84] + zeros(195) + ones(16)),
+      wire: [0, 0, 0, 0, 255, 0, 0, 0, 1, 0, 68, 69, 70, 65, 85, 76, 84] + zeros(195) + ones(16),
+      lists: "recent: CHECK hit_count: 255 name: DEFAULT side: source mask: 255.255.255.255"),
     Row(
       .ipv4, "-m recent --rcheck --hitcount 256",
       prints: "-m recent --rcheck --hitcount 256 --name DEFAULT --mask 255.255.255.255 --rsource",
@@ -46,7 +50,8 @@ import Testing
     Row(
       .ipv6, "-m recent --set --mask ffff::",
       prints: "-m recent --set --name DEFAULT --mask ffff:: --rsource",
-      wire: zeros(8) + [2, 0, 68, 69, 70, 65, 85, 76, 84] + zeros(195) + [255, 255] + zeros(14)),
+      wire: zeros(8) + [2, 0, 68, 69, 70, 65, 85, 76, 84] + zeros(195) + [255, 255] + zeros(14),
+      lists: "recent: SET name: DEFAULT side: source mask: ffff::"),
     Row(
       .ipv6, "-m recent --update --rdest",
       prints: "-m recent --update --name DEFAULT --mask ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff --rdest",
@@ -57,6 +62,15 @@ import Testing
       wire: [0, 0, 0, 0, 255, 255, 0, 0, 1, 0, 68, 69, 70, 65, 85, 76, 84] + zeros(195) + ones(16)),
   ])
   func accepted(_ row: Row) throws { try row.check() }
+
+  @Test(arguments: [
+    PacketRow(.ipv4, "-m recent --set", .yes),
+    PacketRow(.ipv6, "-m recent ! --set", .no) { $0.isLaterFragment = true },
+    PacketRow(.ipv4, "-m recent --rcheck", .depends(on: "the list of addresses seen lately")),
+    PacketRow(.ipv4, "-m recent ! --update --seconds 60", .depends(on: "the list of addresses seen lately")),
+    PacketRow(.ipv6, "-m recent --remove", .depends(on: "the list of addresses seen lately")),
+  ])
+  func packets(_ row: PacketRow) throws { try row.check() }
 
   @Test(arguments: [
     Row(.ipv4, "-m recent --set --rttl", refused: "--rttl cannot stand beside --set"),

@@ -6,11 +6,13 @@ import Testing
     Row(
       .ipv4, "-m statistic --mode random --probability 0.33333333333",
       prints: "-m statistic --mode random --probability 0.33333333349",
-      wire: [0, 0, 0, 0, 171, 170, 170, 42, 0, 0, 0, 0, 171, 170, 170, 42] + zeros(8)),
+      wire: [0, 0, 0, 0, 171, 170, 170, 42, 0, 0, 0, 0, 171, 170, 170, 42] + zeros(8),
+      lists: "statistic mode random probability 0.33333333349"),
     Row(
       .ipv4, "-m statistic --mode random ! --probability 1",
       prints: "-m statistic --mode random ! --probability 1.00000000000",
-      wire: [0, 0, 1, 0, 0, 0, 0, 128] + zeros(7) + [128] + zeros(8)),
+      wire: [0, 0, 1, 0, 0, 0, 0, 128] + zeros(7) + [128] + zeros(8),
+      lists: "statistic mode random ! probability 1.00000000000"),
     Row(
       .ipv4, "-m statistic --mode random --probability 0",
       prints: "-m statistic --mode random --probability 0.00000000000",
@@ -37,15 +39,32 @@ import Testing
       wire: [0, 0, 0, 0, 1] + zeros(7) + [1] + zeros(11)),
     Row(
       .ipv4, "-m statistic --mode nth --every 1 --packet 0",
-      wire: [1] + zeros(23)),
+      wire: [1] + zeros(23),
+      lists: "statistic mode nth every 1"),
     Row(
       .ipv4, "-m statistic --packet 2 --mode nth ! --every 5", prints: "-m statistic --mode nth ! --every 5 --packet 2",
-      wire: [1, 0, 1, 0, 4, 0, 0, 0, 2, 0, 0, 0, 2] + zeros(11)),
+      wire: [1, 0, 1, 0, 4, 0, 0, 0, 2, 0, 0, 0, 2] + zeros(11),
+      lists: "statistic mode nth ! every 5 packet 2"),
     Row(
       .ipv6, "-m statistic --mode nth --every 4294967295 --packet 4294967294",
       wire: [1, 0, 0, 0, 254, 255, 255, 255, 254, 255, 255, 255] + zeros(12)),
   ])
   func accepted(_ row: Row) throws { try row.check() }
+
+  @Test(arguments: [
+    PacketRow(.ipv4, "-m statistic --mode random --probability 0.5", .depends(on: "chance")),
+    PacketRow(.ipv6, "-m statistic --mode random ! --probability 0.5", .depends(on: "chance")) {
+      $0.isLaterFragment = true
+    },
+    PacketRow(.ipv4, "-m statistic --mode random --probability 0", .no),
+    PacketRow(.ipv4, "-m statistic --mode random ! --probability 0", .yes),
+    PacketRow(.ipv4, "-m statistic --mode random --probability 1", .yes),
+    PacketRow(.ipv4, "-m statistic --mode random ! --probability 1", .no),
+    PacketRow(.ipv4, "-m statistic --mode nth --every 2 --packet 0", .depends(on: "how many packets came before")),
+    PacketRow(.ipv4, "-m statistic --mode nth --every 1 --packet 0", .yes),
+    PacketRow(.ipv4, "-m statistic --mode nth ! --every 1 --packet 0", .no),
+  ])
+  func packets(_ row: PacketRow) throws { try row.check() }
 
   @Test(arguments: [
     Row(.ipv4, "-m statistic --probability 1", refused: "statistic needs --mode random|nth"),

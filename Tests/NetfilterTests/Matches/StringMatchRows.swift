@@ -8,17 +8,20 @@ import Testing
       wire: [0, 0, 255, 255, 98, 109] + zeros(14) + [116, 101, 115, 116] + zeros(124) + [4] + zeros(11)),
     Row(
       .ipv4, "-m string ! --string \"test\" --algo kmp",
-      wire: [0, 0, 255, 255, 107, 109, 112] + zeros(13) + [116, 101, 115, 116] + zeros(124) + [4, 1] + zeros(10)),
+      wire: [0, 0, 255, 255, 107, 109, 112] + zeros(13) + [116, 101, 115, 116] + zeros(124) + [4, 1] + zeros(10),
+      lists: "STRING match ! \"test\" ALGO name kmp"),
     Row(
       .ipv4, "-m string --algo bm --from 0 --to 65535 --string test", prints: "-m string --string \"test\" --algo bm",
       wire: [0, 0, 255, 255, 98, 109] + zeros(14) + [116, 101, 115, 116] + zeros(124) + [4] + zeros(11)),
     Row(
       .ipv4, "-m string --string abc --algo kmp --from 5 --to 5 --icase",
       prints: "-m string --string \"abc\" --algo kmp --from 5 --to 5 --icase",
-      wire: [5, 0, 5, 0, 107, 109, 112] + zeros(13) + [97, 98, 99] + zeros(125) + [3, 2] + zeros(10)),
+      wire: [5, 0, 5, 0, 107, 109, 112] + zeros(13) + [97, 98, 99] + zeros(125) + [3, 2] + zeros(10),
+      lists: "STRING match  \"abc\" ALGO name kmp FROM 5 TO 5 ICASE"),
     Row(
       .ipv4, "-m string --string \"a\\\"b\\\\c\" --algo bm",
-      wire: [0, 0, 255, 255, 98, 109] + zeros(14) + [97, 34, 98, 92, 99] + zeros(123) + [5] + zeros(11)),
+      wire: [0, 0, 255, 255, 98, 109] + zeros(14) + [97, 34, 98, 92, 99] + zeros(123) + [5] + zeros(11),
+      lists: "STRING match  \"a\\\"b\\\\c\" ALGO name bm"),
     Row(
       .ipv4, "-m string --string \"ab\\\\\" --algo bm", prints: "-m string --hex-string \"|61625c|\" --algo bm",
       wire: [0, 0, 255, 255, 98, 109] + zeros(14) + [97, 98, 92] + zeros(125) + [3] + zeros(11)),
@@ -36,7 +39,7 @@ import Testing
       wire: [0, 0, 255, 255, 98, 109] + zeros(14) + [10, 10, 10, 10] + zeros(124) + [4] + zeros(11)),
     Row(
       .ipv4, "-m string ! --hex-string \"|00|\" --algo bm",
-      wire: [0, 0, 255, 255, 98, 109] + zeros(142) + [1, 1] + zeros(10)),
+      wire: [0, 0, 255, 255, 98, 109] + zeros(142) + [1, 1] + zeros(10), lists: "STRING match ! \"|00|\" ALGO name bm"),
     Row(
       .ipv4, "-m string --hex-string \"a|\" --algo bm", prints: "-m string --string \"a\" --algo bm",
       wire: [0, 0, 255, 255, 98, 109] + zeros(14) + [97] + zeros(127) + [1] + zeros(11)),
@@ -62,6 +65,31 @@ import Testing
       wire: [0, 0, 100, 0, 98, 109] + zeros(14) + [97, 32, 98] + zeros(125) + [3] + zeros(11)),
   ])
   func accepted(_ row: Row) throws { try row.check() }
+
+  @Test(arguments: [
+    PacketRow(.ipv4, "-m string --string abc --algo bm", .yes) { $0.bytes = zeros(28) + Array("xxabcx".utf8) },
+    PacketRow(.ipv6, "-m string --string abd --algo kmp", .no) { $0.bytes = zeros(28) + Array("xxabcx".utf8) },
+    PacketRow(.ipv4, "-m string ! --string abc --algo bm", .no) { $0.bytes = Array("abc".utf8) },
+    PacketRow(.ipv4, "-m string ! --string abc --algo bm", .yes) { $0.bytes = Array("ab".utf8) },
+    PacketRow(.ipv4, "-m string --string aBC --algo bm --icase", .yes) { $0.bytes = Array("xAbc".utf8) },
+    PacketRow(.ipv4, "-m string --string aBC --algo bm", .no) { $0.bytes = Array("xAbc".utf8) },
+    PacketRow(.ipv4, "-m string --hex-string |c4bf| --algo bm --icase", .yes) { $0.bytes = [0, 0xe4, 0xdf] },
+    PacketRow(.ipv4, "-m string --hex-string |d7f7| --algo bm --icase", .no) { $0.bytes = [0xf7, 0xd7] },
+    PacketRow(.ipv4, "-m string --string abc --algo bm --from 1 --to 4", .yes) {
+      $0.bytes = Array("xabcx".utf8)
+      $0.isLaterFragment = true
+    },
+    PacketRow(.ipv4, "-m string --string abc --algo bm --from 1 --to 3", .no) { $0.bytes = Array("xabcx".utf8) },
+    PacketRow(.ipv4, "-m string --string abc --algo bm --from 2", .no) { $0.bytes = Array("xabcx".utf8) },
+    PacketRow(.ipv4, "-m string --string abc --algo bm --from 200", .no) { $0.bytes = Array("xabcx".utf8) },
+    PacketRow(.ipv4, "-m string --string abc --algo bm --from 5 --to 5", .no),
+    PacketRow(.ipv4, "-m string ! --string abc --algo bm --from 5 --to 7", .yes),
+    PacketRow(.ipv4, "-m string --string abc --algo bm --from 5 --to 8", .depends(on: "the packet's bytes")),
+    PacketRow(
+      .ipv4, "-m string --hex-string |0000000000000000| --algo fsm",
+      .depends(on: "the search of a finite state machine")),
+  ])
+  func packets(_ row: PacketRow) throws { try row.check() }
 
   @Test(arguments: [
     Row(.ipv4, "-m string --string \"\" --algo bm", refused: "--string: there is nothing to look for"),

@@ -4,6 +4,9 @@ import Testing
 @Suite struct TCPRows {
   @Test(arguments: [
     Row(
+      .ipv4, "-p tcp --dport 0x16:040", prints: "-p tcp -m tcp --dport 22:32",
+      wire: [0, 0, 255, 255, 22, 0, 32, 0, 0, 0, 0, 0]),
+    Row(
       .ipv4, "-p tcp -m tcp --sport 1 ! --dport 65535", wire: [1, 0, 1, 0, 255, 255, 255, 255, 0, 0, 0, 2],
       lists: "tcp spt:1 dpt:!65535"),
     Row(

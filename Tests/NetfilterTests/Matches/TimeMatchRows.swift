@@ -5,11 +5,15 @@ import Testing
   @Test(arguments: [
     Row(
       .ipv4, "-m time", prints: "-m time --datestop 2038-01-19T03:14:07",
-      wire: [0, 0, 0, 0, 255, 255, 255, 127, 0, 0, 0, 0, 127, 81, 1, 0, 254, 255, 255, 255, 254, 0, 0, 0]),
+      wire: [0, 0, 0, 0, 255, 255, 255, 127, 0, 0, 0, 0, 127, 81, 1, 0, 254, 255, 255, 255, 254, 0, 0, 0],
+      lists: "TIME UTC"),
     Row(
       .ipv4,
       "-m time --timestart 01:02:03 --timestop 04:05:06 --monthdays 1,2,3,4,5 --weekdays Mon,Fri,Sun --datestart 2001-02-03T04:05:06 --datestop 2012-09-08T09:06:05 --kerneltz",
-      wire: [114, 131, 123, 58, 125, 10, 75, 80, 139, 14, 0, 0, 114, 57, 0, 0, 62, 0, 0, 0, 162, 1, 0, 0]),
+      wire: [114, 131, 123, 58, 125, 10, 75, 80, 139, 14, 0, 0, 114, 57, 0, 0, 62, 0, 0, 0, 162, 1, 0, 0],
+      lists: Listing(
+        "TIME from 01:02:03 to 04:05:06 on Mon,Fri,Sun on 1st,2nd,3rd,4th,5th"
+          + " starting from 2001-02-03 04:05:06 until date 2012-09-08 09:06:05")),
     Row(
       .ipv4, "-m time --monthdays 1,2,", prints: "-m time --monthdays 1,2 --datestop 2038-01-19T03:14:07",
       wire: [0, 0, 0, 0, 255, 255, 255, 127, 0, 0, 0, 0, 127, 81, 1, 0, 6, 0, 0, 0, 254, 0, 0, 0]),
@@ -17,7 +21,10 @@ import Testing
       .ipv4, "-m time ! --monthdays 1,31",
       prints:
         "-m time --monthdays 2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30 --datestop 2038-01-19T03:14:07",
-      wire: [0, 0, 0, 0, 255, 255, 255, 127, 0, 0, 0, 0, 127, 81, 1, 0, 252, 255, 255, 127, 254, 0, 0, 0]),
+      wire: [0, 0, 0, 0, 255, 255, 255, 127, 0, 0, 0, 0, 127, 81, 1, 0, 252, 255, 255, 127, 254, 0, 0, 0],
+      lists: Listing(
+        "TIME on 2nd,3rd,4th,5th,6th,7th,8th,9th,10th,11st,12nd,13rd,14th,15th,16th,17th,18th,19th,20th,21st,22nd,"
+          + "23rd,24th,25th,26th,27th,28th,29th,30th UTC")),
     Row(
       .ipv4, "-m time --weekdays Mo,Tuesday,3,",
       prints: "-m time --weekdays Mon,Tue,Wed --datestop 2038-01-19T03:14:07",
@@ -40,7 +47,8 @@ import Testing
     Row(
       .ipv4, "-m time --timestart 23:00 --timestop 01:00:00 --contiguous",
       prints: "-m time --timestart 23:00:00 --timestop 01:00:00 --datestop 2038-01-19T03:14:07 --contiguous",
-      wire: [0, 0, 0, 0, 255, 255, 255, 127, 112, 67, 1, 0, 16, 14, 0, 0, 254, 255, 255, 255, 254, 2, 0, 0]),
+      wire: [0, 0, 0, 0, 255, 255, 255, 127, 112, 67, 1, 0, 16, 14, 0, 0, 254, 255, 255, 255, 254, 2, 0, 0],
+      lists: "TIME from 23:00:00 to 01:00:00 UTC contiguous"),
     Row(
       .ipv4, "-m time --timestart 10:00 --timestop 10:00 --contiguous",
       prints: "-m time --timestart 10:00:00 --timestop 10:00:00 --datestop 2038-01-19T03:14:07 --contiguous",
@@ -72,6 +80,15 @@ import Testing
       wire: [127, 67, 109, 56, 128, 93, 188, 56, 0, 0, 0, 0, 127, 81, 1, 0, 254, 255, 255, 255, 254, 0, 0, 0]),
   ])
   func accepted(_ row: Row) throws { try row.check() }
+
+  @Test(arguments: [
+    PacketRow(.ipv4, "-m time --timestart 08:00 --timestop 18:00", .depends(on: "the date and the time of day")),
+    PacketRow(.ipv6, "-m time ! --weekdays Sat,Sun", .depends(on: "the date and the time of day")) {
+      $0.isLaterFragment = true
+    },
+    PacketRow(.ipv4, "-m time --datestart 2028 --datestop 2027", .no),
+  ])
+  func packets(_ row: PacketRow) throws { try row.check() }
 
   @Test(arguments: [
     Row(.ipv4, "-m time --monthdays 0", refused: "--monthdays: '0' is not a day of a month"),

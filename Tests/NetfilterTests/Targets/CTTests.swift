@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct CTTests {
   static let rows: [TargetRow] = [
-    .reads("-j CT --notrack", in: .raw, "PREROUTING", revision: 2, wire: "01 00*71"),
+    .reads("-j CT --notrack", in: .raw, "PREROUTING", revision: 2, wire: "01 00*71", lists: "CT notrack"),
     .reads("-j CT", in: .raw, "PREROUTING", revision: 2, wire: "00*72"),
     .reads("-p tcp -j CT --helper ftp", in: .raw, "OUTPUT", .ipv6, revision: 2, wire: "00*12 667470 00*57"),
     .reads(
@@ -14,14 +14,15 @@ import Testing
     .reads("-j CT --expevents new", in: .raw, "OUTPUT", revision: 2, wire: "00*8 01 00*63"),
     .reads("-j CT --zone 65535", in: .raw, "OUTPUT", revision: 2, wire: "0000ffff 00*68"),
     .reads("-j CT --zone-orig mark", in: .raw, "OUTPUT", .ipv6, revision: 2, wire: "14 00*71"),
-    .reads("-j CT --zone-reply 4", in: .raw, "OUTPUT", revision: 2, wire: "080004 00*69"),
+    .reads("-j CT --zone-reply 4", in: .raw, "OUTPUT", revision: 2, wire: "080004 00*69", lists: "CT zone-reply 4"),
     .reads("-j CT --zone 0x10", prints: "-j CT --zone 16", in: .raw, "OUTPUT"),
     .reads("-j CT --zone MARK", prints: "-j CT --zone mark", in: .raw, "OUTPUT"),
     .reads("-j CT --zone 0", prints: "-j CT", in: .raw, "OUTPUT"),
     .reads(
       "-j CT --zone mark --expevents new --ctevents new --timeout four --helper any --notrack",
       prints: "-j CT --notrack --helper any --timeout four --ctevents new --expevents new --zone mark", in: .raw,
-      "OUTPUT", revision: 2, wire: "110000000100000001000000616e79 00*13 666f7572 00*40"),
+      "OUTPUT", revision: 2, wire: "110000000100000001000000616e79 00*13 666f7572 00*40",
+      lists: "CT notrack helper any timeout four ctevents new expevents new zone mark"),
     .refuses("-j CT --zone 65536", "--zone: '65536' is not a zone", in: .raw, "OUTPUT"),
     .refuses("-j CT --zone -1", "--zone: '-1' is not a zone", in: .raw, "OUTPUT"),
     .refuses("-j CT --ctevents NEW", "--ctevents: 'NEW' is not one of its values", in: .raw, "OUTPUT"),
@@ -42,6 +43,13 @@ import Testing
   ]
 
   @Test(arguments: rows) func row(_ row: TargetRow) throws { try row.check(CT.self) }
+
+  @Test(arguments: [
+    ActionRow(
+      .ipv4, "-j CT --notrack", .proceed, in: .raw, chain: "PREROUTING", leaves: { $0.connection.state = .untracked }),
+    ActionRow(.ipv6, "-j CT --zone 4", .proceed, in: .raw, chain: "PREROUTING", from: { $0.connection.state = .new }),
+  ])
+  func action(_ row: ActionRow) throws { try row.check() }
 
   @Test func whatTextCannotSayStaysOpaque() {
     #expect(decodeTarget("CT", revision: 2, .ipv4, [0x03, 0, 1, 0] + Array(repeating: 0, count: 68)) is OpaqueTarget)

@@ -4,7 +4,9 @@ import Testing
 
 @Suite struct ClassifyTests {
   static let rows: [TargetRow] = [
-    .reads("-j CLASSIFY --set-class 0001:ffff", in: .mangle, "FORWARD", revision: 0, wire: "ffff0100"),
+    .reads(
+      "-j CLASSIFY --set-class 0001:ffff", in: .mangle, "FORWARD", revision: 0, wire: "ffff0100",
+      lists: "CLASSIFY set 1:ffff"),
     .reads("-j CLASSIFY --set-class 0:1", prints: "-j CLASSIFY --set-class 0000:0001", in: .filter, "OUTPUT", .ipv6),
     .reads("-j CLASSIFY --set-class 0xa:0xB", prints: "-j CLASSIFY --set-class 000a:000b", in: .mangle, "POSTROUTING"),
     .refuses("-j CLASSIFY", "CLASSIFY needs --set-class MAJOR:MINOR", in: .mangle, "FORWARD"),
@@ -17,4 +19,9 @@ import Testing
   ]
 
   @Test(arguments: rows) func row(_ row: TargetRow) throws { try row.check(Classify.self) }
+
+  @Test(arguments: [
+    ActionRow(.ipv6, "-j CLASSIFY --set-class 1:2", .proceed, in: .mangle, chain: "FORWARD")
+  ])
+  func action(_ row: ActionRow) throws { try row.check() }
 }

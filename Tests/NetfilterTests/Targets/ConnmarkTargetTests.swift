@@ -6,27 +6,28 @@ import Testing
   static let rows: [TargetRow] = [
     .reads(
       "-j CONNMARK --restore-mark", prints: "-j CONNMARK --restore-mark --nfmask 0xffffffff --ctmask 0xffffffff",
-      in: .mangle, "PREROUTING", revision: 2, wire: "00000000ffffffffffffffff00000200"),
+      in: .mangle, "PREROUTING", revision: 2, wire: "00000000ffffffffffffffff00000200", lists: "CONNMARK restore"),
     .reads(
       "-j CONNMARK --save-mark", prints: "-j CONNMARK --save-mark --nfmask 0xffffffff --ctmask 0xffffffff", in: .mangle,
       "PREROUTING", .ipv6, revision: 2, wire: "00000000ffffffffffffffff00000100"),
     .reads(
       "-j CONNMARK --save-mark --nfmask 0xfffffff --ctmask 0xffffffff", in: .mangle, "PREROUTING", revision: 2,
-      wire: "00000000ffffffffffffff0f00000100"),
+      wire: "00000000ffffffffffffff0f00000100", lists: "CONNMARK save nfmask 0xfffffff ctmask ~0xffffffff"),
     .reads(
       "-j CONNMARK --restore-mark --ctmask 0x1", prints: "-j CONNMARK --restore-mark --nfmask 0xffffffff --ctmask 0x1",
-      in: .mangle, "PREROUTING"),
+      in: .mangle, "PREROUTING", lists: "CONNMARK restore ctmask 0x1 nfmask ~0xffffffff"),
     .reads(
       "-j CONNMARK --restore-mark --mask 0xff", prints: "-j CONNMARK --restore-mark --nfmask 0xff --ctmask 0xff",
-      in: .mangle, "PREROUTING", revision: 2, wire: "00000000ff000000ff00000000000200"),
+      in: .mangle, "PREROUTING", revision: 2, wire: "00000000ff000000ff00000000000200",
+      lists: "CONNMARK restore mask 0xff"),
     .reads(
       "-j CONNMARK --set-xmark 0xfeedcafe/0xfeedcafe", in: .mangle, "PREROUTING", revision: 2,
       wire: "fecaedfefecaedfeffffffff00000000"),
     .reads("-j CONNMARK --set-xmark 1", prints: "-j CONNMARK --set-xmark 0x1/0xffffffff"),
-    .reads("-j CONNMARK --set-mark 1/2", prints: "-j CONNMARK --set-xmark 0x1/0x3"),
+    .reads("-j CONNMARK --set-mark 1/2", prints: "-j CONNMARK --set-xmark 0x1/0x3", lists: "CONNMARK xset 0x1/0x3"),
     .reads("-j CONNMARK --and-mark 0xff", prints: "-j CONNMARK --set-xmark 0x0/0xffffff00"),
     .reads("-j CONNMARK --or-mark 4", prints: "-j CONNMARK --set-xmark 0x4/0x4"),
-    .reads("-j CONNMARK --xor-mark 4", prints: "-j CONNMARK --set-xmark 0x4/0x0"),
+    .reads("-j CONNMARK --xor-mark 4", prints: "-j CONNMARK --set-xmark 0x4/0x0", lists: "CONNMARK xor 0x4"),
     .reads(
       "-j CONNMARK --save-mark --left-shift-mark 31",
       prints: "-j CONNMARK --save-mark --nfmask 0xffffffff --ctmask 0xffffffff --left-shift-mark 31", revision: 2,
@@ -34,7 +35,7 @@ import Testing
     .reads(
       "-j CONNMARK --set-mark 1 --right-shift-mark 3",
       prints: "-j CONNMARK --set-xmark 0x1/0xffffffff --right-shift-mark 3", revision: 2,
-      wire: "01000000ffffffffffffffff01030000"),
+      wire: "01000000ffffffffffffffff01030000", lists: "CONNMARK set 0x1 right-shift-mark 3"),
     .reads(
       "-j CONNMARK --save-mark --left-shift-mark 0",
       prints: "-j CONNMARK --save-mark --nfmask 0xffffffff --ctmask 0xffffffff"),
@@ -59,6 +60,29 @@ import Testing
   ]
 
   @Test(arguments: rows) func row(_ row: TargetRow) throws { try row.check(ConnmarkTarget.self) }
+
+  @Test(arguments: [
+    ActionRow(
+      .ipv4, "-j CONNMARK --set-mark 5", .proceed, from: { $0.connection.mark = 0 }, leaves: { $0.connection.mark = 5 }),
+    ActionRow(
+      .ipv4, "-j CONNMARK --set-xmark 0xff/0xf --right-shift-mark 4", .proceed, from: { $0.connection.mark = 0xf5 },
+      leaves: { $0.connection.mark = 0 }),
+    ActionRow(.ipv6, "-j CONNMARK --set-mark 5", .proceed),
+    ActionRow(.ipv4, "-j CONNMARK --set-mark 5", .proceed, from: { $0.connection.state = .untracked }),
+    ActionRow(
+      .ipv4, "-j CONNMARK --save-mark --nfmask 0xff --ctmask 0xff00 --left-shift-mark 8", .proceed,
+      from: { ($0.mark, $0.connection.mark) = (0x1234, 0xaaaaaa) }, leaves: { $0.connection.mark = 0xaa34aa }),
+    ActionRow(
+      .ipv4, "-j CONNMARK --save-mark", .proceed, from: { $0.connection.mark = 1 }, leaves: { $0.connection.mark = nil }
+    ),
+    ActionRow(
+      .ipv4, "-j CONNMARK --restore-mark --nfmask 0xff --ctmask 0xf", .proceed,
+      from: { ($0.mark, $0.connection.mark) = (0x1234, 0x57) }, leaves: { $0.mark = 0x1207 }),
+    ActionRow(.ipv4, "-j CONNMARK --restore-mark", .proceed, from: { $0.mark = 1 }, leaves: { $0.mark = nil }),
+    ActionRow(
+      .ipv4, "-j CONNMARK --restore-mark", .proceed, from: { ($0.mark, $0.connection.state) = (1, .invalid) }),
+  ])
+  func action(_ row: ActionRow) throws { try row.check() }
 
   @Test func whatTextCannotSayStaysOpaque() {
     let mark: [UInt8] = [1, 0, 0, 0] + Array(repeating: 0xff, count: 8)

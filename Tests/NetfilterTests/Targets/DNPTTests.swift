@@ -6,7 +6,7 @@ import Testing
   static let rows: [TargetRow] = [
     .reads(
       "-j DNPT --src-pfx dead::/64 --dst-pfx 1c3::/48", in: .mangle, "PREROUTING", .ipv6, revision: 0,
-      wire: "dead 00*14 01c3 00*14 40300000"),
+      wire: "dead 00*14 01c3 00*14 40300000", lists: "DNPT src-pfx dead::/64 dst-pfx 1c3::/48"),
     .reads(
       "-j DNPT --src-pfx dead::/ffff:: --dst-pfx 1c3::/64", prints: "-j DNPT --src-pfx dead::/16 --dst-pfx 1c3::/64",
       in: .mangle, "PREROUTING", .ipv6),
@@ -30,6 +30,25 @@ import Testing
   ]
 
   @Test(arguments: rows) func row(_ row: TargetRow) throws { try row.check(DNPT.self) }
+
+  @Test(arguments: [
+    // The example of RFC 6296 section 3.1, there and back.
+    ActionRow(
+      .ipv6, "-j DNPT --src-pfx 2001:db8:1::/48 --dst-pfx fd01:203:405::/48", .proceed, in: .mangle,
+      chain: "PREROUTING",
+      from: { $0.destination = IPAddress("2001:db8:1:d550::1234")! },
+      leaves: { $0.destination = IPAddress("fd01:203:405:1::1234")! }),
+    ActionRow(
+      .ipv6, "-j DNPT --src-pfx 2001:db8:1:2::/64 --dst-pfx 2001:db8:1:3::/64", .proceed, in: .mangle,
+      chain: "PREROUTING",
+      from: { $0.destination = IPAddress("2001:db8:1:2:ffff:5::1")! },
+      leaves: { $0.destination = IPAddress("2001:db8:1:3:ffff:4::1")! }),
+    ActionRow(
+      .ipv6, "-j DNPT --src-pfx 2001:db8:1:2::/64 --dst-pfx 2001:db8:1:3::/64", .reject, in: .mangle,
+      chain: "PREROUTING",
+      from: { $0.destination = IPAddress("2001:db8:1:2:ffff:ffff:ffff:ffff")! }),
+  ])
+  func action(_ row: ActionRow) throws { try row.check() }
 
   @Test func whatTextCannotSayStaysOpaque() {
     let prefix: [UInt8] = [0xde, 0xad] + Array(repeating: 0, count: 14)

@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct DSCPTargetTests {
   static let rows: [TargetRow] = [
-    .reads("-j DSCP --set-dscp 0x3f", in: .mangle, "PREROUTING", revision: 0, wire: "3f"),
+    .reads("-j DSCP --set-dscp 0x3f", in: .mangle, "PREROUTING", revision: 0, wire: "3f", lists: "DSCP set 0x3f"),
     .reads("-j DSCP --set-dscp 10", prints: "-j DSCP --set-dscp 0x0a", in: .mangle, "OUTPUT", .ipv6),
     .reads("-j DSCP --set-dscp-class CS7", prints: "-j DSCP --set-dscp 0x38", in: .mangle, "INPUT"),
     .reads("-j DSCP --set-dscp-class be", prints: "-j DSCP --set-dscp 0x00", in: .mangle, "INPUT"),
@@ -23,6 +23,14 @@ import Testing
   ]
 
   @Test(arguments: rows) func row(_ row: TargetRow) throws { try row.check(DSCPTarget.self) }
+
+  @Test(arguments: [
+    ActionRow(
+      .ipv4, "-j DSCP --set-dscp 0x2e", .proceed, in: .mangle, from: { $0.trafficClass = 0x03 },
+      leaves: { $0.trafficClass = 0xbb }),
+    ActionRow(.ipv6, "-j DSCP --set-dscp 0x2e", .proceed, in: .mangle),
+  ])
+  func action(_ row: ActionRow) throws { try row.check() }
 
   @Test func whatTextCannotSayStaysOpaque() {
     #expect(decodeTarget("DSCP", revision: 0, .ipv4, [64]) is OpaqueTarget)

@@ -3,8 +3,10 @@ import Testing
 @testable import Netfilter
 
 @Suite struct DestinationNATTests {
-  static func reads(_ rule: String, prints: String? = nil, _ family: Family = .ipv4, wire: String? = nil) -> TargetRow {
-    .reads(rule, prints: prints, in: .nat, "PREROUTING", family, revision: 2, wire: wire)
+  static func reads(
+    _ rule: String, prints: String? = nil, _ family: Family = .ipv4, wire: String? = nil, lists: Listing? = nil
+  ) -> TargetRow {
+    .reads(rule, prints: prints, in: .nat, "PREROUTING", family, revision: 2, wire: wire, lists: lists)
   }
   static func refuses(_ rule: String, _ message: String, _ family: Family = .ipv4) -> TargetRow {
     .refuses(rule, message, in: .nat, "PREROUTING", family)
@@ -15,13 +17,16 @@ import Testing
     .reads("-j DNAT --to-destination 192.0.2.1", in: .nat, "OUTPUT"),
     reads(
       "-p tcp -j DNAT --to-destination 192.0.2.1:8080",
-      wire: "03000000c0000201000000000000000000000000c00002010000000000000000000000001f901f9000000000"),
+      wire: "03000000c0000201000000000000000000000000c00002010000000000000000000000001f901f9000000000",
+      lists: "to:192.0.2.1:8080"),
     reads(
       "-p tcp -j DNAT --to-destination 192.0.2.1-192.0.2.9:1000-2000/3000 --random",
-      wire: "27000000c0000201000000000000000000000000c000020900000000000000000000000003e807d00bb80000"),
+      wire: "27000000c0000201000000000000000000000000c000020900000000000000000000000003e807d00bb80000",
+      lists: "to:192.0.2.1-192.0.2.9:1000-2000/3000 random"),
     reads(
       "-p tcp -j DNAT --to-destination [2001:db8::1]:1000-2000/3000 --persistent", .ipv6,
-      wire: "2b00000020010db800000000000000000000000120010db800000000000000000000000103e807d00bb80000"),
+      wire: "2b00000020010db800000000000000000000000120010db800000000000000000000000103e807d00bb80000",
+      lists: "to:[2001:db8::1]:1000-2000/3000 persistent"),
     reads(
       "-p tcp -j DNAT --to-destination :80", .ipv6,
       wire: "0200000000000000000000000000000000000000000000000000000000000000000000000050005000000000"),
@@ -47,6 +52,28 @@ import Testing
   ]
 
   @Test(arguments: rows) func row(_ row: TargetRow) throws { try row.check(DestinationNAT.self) }
+
+  @Test(arguments: [
+    ActionRow(
+      .ipv4, "-j DNAT --to-destination 10.0.0.5", .accept, in: .nat, chain: "PREROUTING",
+      leaves: { $0.destination = IPAddress("10.0.0.5")! }),
+    ActionRow(
+      .ipv6, "-p tcp -j DNAT --to-destination [2001:db8:1::1]:8022", .accept, in: .nat, chain: "PREROUTING",
+      leaves: { ($0.destination, $0.destinationPort) = (IPAddress("2001:db8:1::1")!, 8022) }),
+    ActionRow(
+      .ipv4, "-p tcp -j DNAT --to-destination 10.0.0.5:100-110", .accept, in: .nat, chain: "PREROUTING",
+      leaves: { ($0.destination, $0.destinationPort) = (IPAddress("10.0.0.5")!, nil) }),
+    ActionRow(
+      .ipv4, "-p tcp -j DNAT --to-destination :100-110/20", .accept, in: .nat, chain: "PREROUTING",
+      leaves: { $0.destinationPort = 102 }),
+    ActionRow(
+      .ipv4, "-p tcp -j DNAT --to-destination :100-109/20", .accept, in: .nat, chain: "PREROUTING",
+      from: { $0.destinationPort = 35 }, leaves: { $0.destinationPort = 105 }),
+    ActionRow(
+      .ipv4, "-j DNAT --to-destination 10.0.0.5-10.0.0.6", .depends(on: "the address that the kernel chooses"),
+      in: .nat, chain: "PREROUTING"),
+  ])
+  func action(_ row: ActionRow) throws { try row.check() }
 
   @Test(arguments: [(UInt8(0), Family.ipv4, 20), (1, .ipv6, 40), (2, .ipv4, 44), (2, .ipv6, 44)])
   func olderRevisionsStayAsTheyCame(_ revision: UInt8, _ family: Family, _ size: Int) throws {

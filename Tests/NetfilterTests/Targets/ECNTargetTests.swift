@@ -4,10 +4,11 @@ import Testing
 
 @Suite struct ECNTargetTests {
   static let rows: [TargetRow] = [
-    .reads("-p tcp -j ECN --ecn-tcp-remove", in: .mangle, "PREROUTING", revision: 0, wire: "300000"),
+    .reads(
+      "-p tcp -j ECN --ecn-tcp-remove", in: .mangle, "PREROUTING", revision: 0, wire: "300000", lists: "ECN TCP remove"),
     .reads(
       "-p tcp -j ECN --ecn-tcp-ece 1 --ecn-tcp-cwr 1 --ecn-ip-ect 2", in: .mangle, "PREROUTING", revision: 0,
-      wire: "310203"),
+      wire: "310203", lists: "ECN ECE=1 CWR=1 ECT codepoint=2"),
     .reads("-j ECN --ecn-ip-ect 0", in: .mangle, "PREROUTING", revision: 0, wire: "010000"),
     .reads("-p tcp -j ECN --ecn-tcp-cwr 1", in: .mangle, "PREROUTING", revision: 0, wire: "200002"),
     .reads(
@@ -16,7 +17,7 @@ import Testing
     .reads(
       "-p tcp -j ECN --ecn-tcp-remove --ecn-ip-ect 3",
       prints: "-p tcp -j ECN --ecn-tcp-ece 0 --ecn-tcp-cwr 0 --ecn-ip-ect 3", in: .mangle, "PREROUTING", revision: 0,
-      wire: "310300"),
+      wire: "310300", lists: "ECN ECE=0 CWR=0 ECT codepoint=3"),
     .refuses(
       "-p tcp -j ECN", "ECN needs one of --ecn-tcp-remove, --ecn-tcp-cwr, --ecn-tcp-ece, --ecn-ip-ect", in: .mangle,
       "PREROUTING"),
@@ -30,6 +31,18 @@ import Testing
   ]
 
   @Test(arguments: rows) func row(_ row: TargetRow) throws { try row.check(ECNTarget.self) }
+
+  @Test(arguments: [
+    ActionRow(
+      .ipv4, "-j ECN --ecn-ip-ect 2", .proceed, in: .mangle,
+      from: { ($0.trafficClass, $0.bytes) = (0xb9, [0x45, 0xb9]) },
+      leaves: { ($0.trafficClass, $0.bytes) = (0xba, nil) }),
+    ActionRow(
+      .ipv4, "-p tcp -j ECN --ecn-tcp-remove", .proceed, in: .mangle,
+      from: { ($0.trafficClass, $0.bytes) = (1, [0x45]) },
+      leaves: { $0.bytes = nil }),
+  ])
+  func action(_ row: ActionRow) throws { try row.check() }
 
   @Test func whatTextCannotSayStaysOpaque() {
     #expect(decodeTarget("ECN", revision: 0, .ipv4, [0, 0, 0]) is OpaqueTarget)

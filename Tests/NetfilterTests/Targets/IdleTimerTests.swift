@@ -4,10 +4,12 @@ import Testing
 
 @Suite struct IdleTimerTests {
   static let rows: [TargetRow] = [
-    .reads("-j IDLETIMER --timeout 42 --label foo", revision: 1, wire: "2a000000666f6f 00*41"),
+    .reads(
+      "-j IDLETIMER --timeout 42 --label foo", revision: 1, wire: "2a000000666f6f 00*41", lists: "timeout:42 label:foo"),
     .reads(
       "-j IDLETIMER --timeout 2147482 --label bar.0123456789-0123456789_0 --alarm", in: .nat, "OUTPUT", .ipv6,
-      revision: 1, wire: "9ac420006261722e303132333435363738392d303132333435363738395f3000 0001 00*14"),
+      revision: 1, wire: "9ac420006261722e303132333435363738392d303132333435363738395f3000 0001 00*14",
+      lists: "timeout:2147482 label:bar.0123456789-0123456789_0 alarm"),
     .refuses("-j IDLETIMER --timeout 0 --label foo", "--timeout: '0' is not a number from 1 to 2147482"),
     .refuses("-j IDLETIMER --timeout 2147483 --label foo", "--timeout: '2147483' is not a number from 1 to 2147482"),
     .refuses("-j IDLETIMER --timeout 42", "IDLETIMER needs --label TEXT"),
@@ -20,6 +22,11 @@ import Testing
   ]
 
   @Test(arguments: rows) func row(_ row: TargetRow) throws { try row.check(IdleTimer.self) }
+
+  @Test(arguments: [
+    ActionRow(.ipv4, "-j IDLETIMER --timeout 42 --label foo", .proceed)
+  ])
+  func action(_ row: ActionRow) throws { try row.check() }
 
   @Test func whatTextCannotSayStaysOpaque() {
     #expect(

@@ -4,12 +4,16 @@ import Testing
 
 @Suite struct LogTests {
   static let rows: [TargetRow] = [
-    .reads("-j LOG", revision: 0, wire: "0400" + String(repeating: "00", count: 30)),
+    .reads(
+      "-j LOG", revision: 0, wire: "0400" + String(repeating: "00", count: 30),
+      lists: Listing("LOG flags 0 level 4", named: "LOG level warn")),
     .reads("-j LOG", in: .filter, "FORWARD", .ipv6),
     .reads("-j LOG", in: .raw, "PREROUTING"),
     .reads(#"-j LOG --log-prefix "test: ""#),
     .reads("-j LOG --log-prefix plain_-9"),
-    .reads(#"-j LOG --log-prefix "it\"s \\ é""#),
+    .reads(
+      #"-j LOG --log-prefix "it\"s \\ é""#,
+      lists: Listing(#"LOG flags 0 level 4 prefix "it"s \ é""#, named: #"LOG level warn prefix "it"s \ é""#)),
     .reads("-j LOG --log-level 4", prints: "-j LOG"),
     .reads("-j LOG --log-level warning", prints: "-j LOG"),
     .reads("-j LOG --log-level 0x2", prints: "-j LOG --log-level 2"),
@@ -19,7 +23,10 @@ import Testing
       #"-j LOG --log-macdecode --log-uid --log-ip-options --log-tcp-options --log-tcp-sequence --log-level alert --log-prefix "test: ""#,
       prints:
         #"-j LOG --log-prefix "test: " --log-level 1 --log-tcp-sequence --log-tcp-options --log-ip-options --log-uid --log-macdecode"#,
-      wire: "012f746573743a20" + String(repeating: "00", count: 24)),
+      wire: "012f746573743a20" + String(repeating: "00", count: 24),
+      lists: Listing(
+        #"LOG flags 47 level 1 prefix "test: ""#,
+        named: #"LOG level alert tcp-sequence tcp-options ip-options uid macdecode prefix "test: ""#)),
     .reads(
       "-j LOG --log-prefix aaaaaaaaaaaaaaaaaaaaaaaaaaaaabc", prints: "-j LOG --log-prefix aaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
     ),
@@ -32,6 +39,12 @@ import Testing
   ]
 
   @Test(arguments: rows) func row(_ row: TargetRow) throws { try row.check(Log.self) }
+
+  @Test(arguments: [
+    ActionRow(.ipv4, "-j LOG", .proceed),
+    ActionRow(.ipv6, "-j LOG --log-prefix seen", .proceed, from: { $0.isLaterFragment = true }),
+  ])
+  func action(_ row: ActionRow) throws { try row.check() }
 
   @Test func aPrefixThatIsCutIsWarnedOf() {
     let text = "*filter\n-A INPUT -j LOG --log-prefix \(String(repeating: "x", count: 30))\nCOMMIT\n"

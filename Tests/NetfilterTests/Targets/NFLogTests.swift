@@ -4,18 +4,19 @@ import Testing
 
 @Suite struct NFLogTests {
   static let rows: [TargetRow] = [
-    .reads("-j NFLOG", revision: 0, wire: "00*76"),
+    .reads("-j NFLOG", revision: 0, wire: "00*76", lists: ""),
     .reads(
       "-j NFLOG --nflog-group 65535", in: .filter, "FORWARD", .ipv6, revision: 0, wire: "00000000ffff 00*70"),
     .reads("-j NFLOG --nflog-group 0", prints: "-j NFLOG"),
     .reads(
       #"-j NFLOG --nflog-prefix "test: " --nflog-group 3 --nflog-size 128 --nflog-threshold 5"#, in: .nat, "OUTPUT",
-      revision: 0, wire: "800000000300050001000000746573743a20 00*58"),
+      revision: 0, wire: "800000000300050001000000746573743a20 00*58",
+      lists: #"nflog-prefix "test: " nflog-group 3 nflog-size 128 nflog-threshold 5"#),
     .reads(
       "-j NFLOG --nflog-threshold 65535 --nflog-size 4294967295 --nflog-group 1 --nflog-prefix plain_-9",
       prints: "-j NFLOG --nflog-prefix plain_-9 --nflog-group 1 --nflog-size 4294967295 --nflog-threshold 65535"),
     .reads("-j NFLOG --nflog-size 0", revision: 0, wire: "00*8 01 00*67"),
-    .reads("-j NFLOG --nflog-range 1", revision: 0, wire: "01 00*75"),
+    .reads("-j NFLOG --nflog-range 1", revision: 0, wire: "01 00*75", lists: "nflog-range 1"),
     .reads("-j NFLOG --nflog-range 0", prints: "-j NFLOG"),
     .reads("-j NFLOG --nflog-threshold 0", prints: "-j NFLOG"),
     .reads("-j NFLOG --nflog-prefix xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"),
@@ -27,6 +28,11 @@ import Testing
   ]
 
   @Test(arguments: rows) func row(_ row: TargetRow) throws { try row.check(NFLog.self) }
+
+  @Test(arguments: [
+    ActionRow(.ipv4, "-j NFLOG --nflog-group 3", .proceed)
+  ])
+  func action(_ row: ActionRow) throws { try row.check() }
 
   @Test func whatHasNoEffectIsWarnedOf() {
     let long = String(repeating: "x", count: 64)

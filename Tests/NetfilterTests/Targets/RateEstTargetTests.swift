@@ -6,7 +6,7 @@ import Testing
   static let rows: [TargetRow] = [
     .reads(
       "-j RATEEST --rateest-name RE1 --rateest-interval 250.0ms --rateest-ewmalog 500.0ms", revision: 0,
-      wire: "524531 00*13 fe01 00*14"),
+      wire: "524531 00*13 fe01 00*14", lists: "name RE1 interval 250.0ms ewmalog 500.0ms"),
     .reads(
       "-j RATEEST --rateest-name RE2 --rateest-interval 8.0s --rateest-ewmalog 4096.0s", in: .mangle, "OUTPUT", .ipv6,
       revision: 0, wire: "524532 00*13 0309 00*14"),
@@ -50,6 +50,11 @@ import Testing
   ]
 
   @Test(arguments: rows) func row(_ row: TargetRow) throws { try row.check(RateEstTarget.self) }
+
+  @Test(arguments: [
+    ActionRow(.ipv4, "-j RATEEST --rateest-name a --rateest-interval 1s --rateest-ewmalog 4s", .proceed)
+  ])
+  func action(_ row: ActionRow) throws { try row.check() }
 
   @Test func whatTextCannotSayStaysOpaque() {
     #expect(decodeTarget("RATEEST", revision: 0, .ipv4, [0x61] + Array(repeating: 0, count: 31)) is OpaqueTarget)

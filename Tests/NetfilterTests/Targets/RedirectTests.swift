@@ -3,15 +3,18 @@ import Testing
 @testable import Netfilter
 
 @Suite struct RedirectTests {
-  static func reads(_ rule: String, prints: String? = nil, _ family: Family = .ipv4, wire: String? = nil) -> TargetRow {
-    .reads(rule, prints: prints, in: .nat, "PREROUTING", family, revision: 0, wire: wire)
+  static func reads(
+    _ rule: String, prints: String? = nil, _ family: Family = .ipv4, wire: String? = nil, lists: Listing? = nil
+  ) -> TargetRow {
+    .reads(rule, prints: prints, in: .nat, "PREROUTING", family, revision: 0, wire: wire, lists: lists)
   }
 
   static let rows: [TargetRow] = [
-    reads("-j REDIRECT"),
+    reads("-j REDIRECT", lists: ""),
     .reads("-j REDIRECT --random", in: .nat, "OUTPUT", .ipv6),
     reads(
-      "-p tcp -j REDIRECT --to-ports 42-1234 --random", wire: "01000000060000000000000000000000" + "002a04d2"),
+      "-p tcp -j REDIRECT --to-ports 42-1234 --random", wire: "01000000060000000000000000000000" + "002a04d2",
+      lists: "redir ports 42-1234 random"),
     reads(
       "-p tcp -j REDIRECT --to-ports 8080", .ipv6, wire: "02000000" + String(repeating: "00", count: 32) + "1f901f90"),
     reads("-p udp -j REDIRECT --to-ports 0-0", prints: "-p udp -j REDIRECT --to-ports 0"),
@@ -28,6 +31,23 @@ import Testing
   ]
 
   @Test(arguments: rows) func row(_ row: TargetRow) throws { try row.check(Redirect.self) }
+
+  @Test(arguments: [
+    ActionRow(
+      .ipv4, "-p tcp -j REDIRECT --to-ports 8080", .accept, in: .nat, chain: "OUTPUT",
+      leaves: { ($0.destination, $0.destinationPort) = (IPAddress("127.0.0.1")!, 8080) }),
+    ActionRow(
+      .ipv6, "-j REDIRECT", .accept, in: .nat, chain: "OUTPUT",
+      from: { ($0.hook, $0.inInterface) = (.output, InterfaceName("eth0")!) },
+      leaves: { $0.destination = IPAddress("::1")! }),
+    ActionRow(
+      .ipv4, "-p tcp -j REDIRECT --to-ports 8080", .depends(on: "the address of the incoming interface"), in: .nat,
+      chain: "PREROUTING", from: { $0.inInterface = InterfaceName("eth0")! }, leaves: { $0.destinationPort = 8080 }),
+    ActionRow(
+      .ipv4, "-j REDIRECT", .depends(on: "the address of the incoming interface"), in: .nat, chain: "PREROUTING",
+      from: { $0.hook = .prerouting }),
+  ])
+  func action(_ row: ActionRow) throws { try row.check() }
 
   @Test func optionsItDoesNotHaveStayOpaque() {
     let bytes: [UInt8] = [0x08] + Array(repeating: 0, count: 39)

@@ -27,10 +27,12 @@ import Testing
   }
 
   static let rows: [TargetRow] = [
-    .reads("-j REJECT", prints: "-j REJECT --reject-with icmp-port-unreachable", wire: "03000000"),
+    .reads(
+      "-j REJECT", prints: "-j REJECT --reject-with icmp-port-unreachable", wire: "03000000",
+      lists: "reject-with icmp-port-unreachable"),
     .reads(
       "-j REJECT", prints: "-j REJECT --reject-with icmp6-port-unreachable", in: .filter, "FORWARD", .ipv6,
-      wire: "04000000"),
+      wire: "04000000", lists: "reject-with icmp6-port-unreachable"),
     .reads("-p tcp -j REJECT --reject-with tcp", prints: "-p tcp -j REJECT --reject-with tcp-reset"),
     .reads("-j REJECT --reject-with tcp-reset -p tcp", prints: "-p tcp -j REJECT --reject-with tcp-reset"),
     .refuses("-j REJECT --reject-with tcp-reset", "-p tcp"),
@@ -45,6 +47,16 @@ import Testing
   ]
 
   @Test(arguments: names + rows) func row(_ row: TargetRow) throws { try row.check(Reject.self) }
+
+  @Test(arguments: [
+    ActionRow(.ipv4, "-j REJECT", .reject),
+    ActionRow(.ipv6, "-j REJECT", .reject),
+    ActionRow(.ipv4, "-j REJECT", .reject, from: { $0.isLaterFragment = true }),
+    ActionRow(.ipv4, "-j REJECT", .reject, from: { ($0.proto, $0.icmpType) = (.icmp, 8) }),
+    ActionRow(.ipv6, "-j REJECT", .reject, from: { ($0.proto, $0.icmpType) = (.icmpv6, 128) }),
+    ActionRow(.ipv4, "-p tcp -j REJECT --reject-with tcp-reset", .reject, from: { $0.tcpFlags = .syn }),
+  ])
+  func action(_ row: ActionRow) throws { try row.check() }
 
   @Test func numbersWithoutAnAnswerStayOpaque() {
     #expect(decodeTarget("REJECT", revision: 0, .ipv4, [4, 0, 0, 0]) is OpaqueTarget)  // echo reply: gone

@@ -4,29 +4,30 @@ import Testing
 
 @Suite struct SourceNATTests {
   static func reads(
-    _ rule: String, prints: String? = nil, _ family: Family = .ipv4, revision: UInt8? = nil, wire: String? = nil
-  )
-    -> TargetRow
-  {
-    .reads(rule, prints: prints, in: .nat, "POSTROUTING", family, revision: revision, wire: wire)
+    _ rule: String, prints: String? = nil, _ family: Family = .ipv4, revision: UInt8? = nil, wire: String? = nil,
+    lists: Listing? = nil
+  ) -> TargetRow {
+    .reads(rule, prints: prints, in: .nat, "POSTROUTING", family, revision: revision, wire: wire, lists: lists)
   }
   static func refuses(_ rule: String, _ message: String, _ family: Family = .ipv4) -> TargetRow {
     .refuses(rule, message, in: .nat, "POSTROUTING", family)
   }
 
   static let rows: [TargetRow] = [
-    reads("-j SNAT --to-source 192.0.2.1"),
+    reads("-j SNAT --to-source 192.0.2.1", lists: "to:192.0.2.1"),
     .reads("-j SNAT --to-source 192.0.2.1", in: .nat, "INPUT"),
     reads(
       "-p tcp -j SNAT --random --persistent --random-fully --to-source 192.0.2.1-192.0.2.9:1024-2048",
       prints: "-p tcp -j SNAT --to-source 192.0.2.1-192.0.2.9:1024-2048 --random --random-fully --persistent",
-      revision: 0, wire: "010000001f000000c0000201c000020904000800"),
+      revision: 0, wire: "010000001f000000c0000201c000020904000800",
+      lists: "to:192.0.2.1-192.0.2.9:1024-2048 random random-fully persistent"),
     reads(
       "-p tcp -j SNAT --to-source [2001:db8::1-2001:db8::9]:1024-2048 --persistent", .ipv6, revision: 1,
-      wire: "0b00000020010db800000000000000000000000120010db800000000000000000000000904000800"),
+      wire: "0b00000020010db800000000000000000000000120010db800000000000000000000000904000800",
+      lists: "to:[2001:db8::1-2001:db8::9]:1024-2048 persistent"),
     reads("-j SNAT --to-source 192.0.2.1-192.0.2.1", prints: "-j SNAT --to-source 192.0.2.1"),
     reads("-j SNAT --to-source 192.0.2.9-192.0.2.1"),
-    reads("-p udp -j SNAT --to-source :53"),
+    reads("-p udp -j SNAT --to-source :53", lists: "to::53"),
     reads("-p udp -j SNAT --to-source :53-53", prints: "-p udp -j SNAT --to-source :53"),
     reads("-p icmp -j SNAT --to-source 192.0.2.1:7"),
     reads("! -p tcp -j SNAT --to-source :8080"),
@@ -54,6 +55,26 @@ import Testing
   ]
 
   @Test(arguments: rows) func row(_ row: TargetRow) throws { try row.check(SourceNAT.self) }
+
+  @Test(arguments: [
+    ActionRow(
+      .ipv4, "-p tcp -j SNAT --to-source 203.0.113.1:5000", .accept, in: .nat, chain: "POSTROUTING",
+      leaves: { ($0.source, $0.sourcePort) = (IPAddress("203.0.113.1")!, 5000) }),
+    ActionRow(
+      .ipv6, "-j SNAT --to-source 2001:db8:1::1", .accept, in: .nat, chain: "POSTROUTING", from: { $0.bytes = [0x60] },
+      leaves: { ($0.source, $0.sourcePort, $0.bytes) = (IPAddress("2001:db8:1::1")!, nil, nil) }),
+    ActionRow(
+      .ipv4, "-j SNAT --to-source 203.0.113.1-203.0.113.9", .depends(on: "the address that the kernel chooses"),
+      in: .nat, chain: "POSTROUTING", leaves: { $0.sourcePort = nil }),
+    ActionRow(
+      .ipv4, "-p tcp -j SNAT --to-source :5000-5010", .accept, in: .nat, chain: "POSTROUTING",
+      leaves: { $0.sourcePort = nil }),
+    ActionRow(
+      .ipv4, "-p icmp -j SNAT --to-source 203.0.113.1:5", .accept, in: .nat, chain: "POSTROUTING",
+      from: { ($0.proto, $0.sourcePort, $0.destinationPort) = (.icmp, nil, nil) },
+      leaves: { $0.source = IPAddress("203.0.113.1")! }),
+  ])
+  func action(_ row: ActionRow) throws { try row.check() }
 
   @Test func aBackwardRangeIsWarnedOf() {
     let text = "*nat\n-A POSTROUTING -j SNAT --to-source 192.0.2.9-192.0.2.1\nCOMMIT\n"

@@ -6,10 +6,10 @@ import Testing
   static let rows: [TargetRow] = [
     .reads(
       "-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j TCPMSS --set-mss 42", in: .mangle, "FORWARD", revision: 0,
-      wire: "2a00"),
+      wire: "2a00", lists: "TCPMSS set 42"),
     .reads(
       "-p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu", in: .mangle, "FORWARD", .ipv6, revision: 0,
-      wire: "ffff"),
+      wire: "ffff", lists: "TCPMSS clamp to PMTU"),
     .reads(
       "-p tcp --syn -j TCPMSS --set-mss 65515",
       prints: "-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j TCPMSS --set-mss 65515"),
@@ -34,6 +34,24 @@ import Testing
   ]
 
   @Test(arguments: rows) func row(_ row: TargetRow) throws { try row.check(TCPMSS.self) }
+
+  @Test(arguments: [
+    ActionRow(
+      .ipv4, "-p tcp --syn -j TCPMSS --set-mss 1400", .proceed, from: { $0.maximumSegmentSize = 1460 },
+      leaves: { $0.maximumSegmentSize = 1400 }),
+    ActionRow(.ipv6, "-p tcp --syn -j TCPMSS --set-mss 1400", .proceed, from: { $0.maximumSegmentSize = 1220 }),
+    ActionRow(
+      .ipv4, "-p tcp --syn -j TCPMSS --set-mss 1400", .proceed,
+      from: { ($0.maximumSegmentSize, $0.tcpOptions, $0.length) = (0, [], 40) },
+      leaves: { ($0.maximumSegmentSize, $0.tcpOptions, $0.length) = (nil, nil, nil) }),
+    ActionRow(
+      .ipv4, "-p tcp --syn -j TCPMSS --clamp-mss-to-pmtu", .proceed, in: .mangle, chain: "FORWARD",
+      from: { $0.maximumSegmentSize = 1460 }, leaves: { $0.maximumSegmentSize = nil }),
+    ActionRow(
+      .ipv4, "-p tcp --syn -j TCPMSS --set-mss 1400", .proceed,
+      from: { ($0.maximumSegmentSize, $0.isLaterFragment) = (1460, true) }),
+  ])
+  func action(_ row: ActionRow) throws { try row.check() }
 
   @Test func theKernelsNumberForThePathIsNoSize() {
     #expect(TCPMSS(.bytes(65535)) == nil)

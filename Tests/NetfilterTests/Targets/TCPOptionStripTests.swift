@@ -6,8 +6,10 @@ import Testing
   static let rows: [TargetRow] = [
     .reads(
       "-p tcp -j TCPOPTSTRIP --strip-options 2,3,8,19,127,128,255", in: .mangle, "PREROUTING", revision: 0,
-      wire: "0c0108 00*12 8001 00*14 80"),
-    .reads("-p tcp -j TCPOPTSTRIP", in: .mangle, "PREROUTING", .ipv6, revision: 0, wire: "00*32"),
+      wire: "0c0108 00*12 8001 00*14 80",
+      lists: Listing(
+        "TCPOPTSTRIP options 2,3,8,19,127,128,255", named: "TCPOPTSTRIP options mss,wscale,timestamp,md5,127,128,255")),
+    .reads("-p tcp -j TCPOPTSTRIP", in: .mangle, "PREROUTING", .ipv6, revision: 0, wire: "00*32", lists: ""),
     .reads(
       "-p tcp -j TCPOPTSTRIP --strip-options md5,timestamp,sack,sack-permitted,mss,wscale",
       prints: "-p tcp -j TCPOPTSTRIP --strip-options 2,3,4,5,8,19", in: .mangle, "PREROUTING"),
@@ -32,6 +34,23 @@ import Testing
   ]
 
   @Test(arguments: rows) func row(_ row: TargetRow) throws { try row.check(TCPOptionStrip.self) }
+
+  @Test(arguments: [
+    ActionRow(
+      .ipv4, "-p tcp -j TCPOPTSTRIP --strip-options mss,timestamp", .proceed, in: .mangle,
+      from: { ($0.tcpOptions, $0.maximumSegmentSize) = ([2, 3], 1460) },
+      leaves: { ($0.tcpOptions, $0.maximumSegmentSize) = ([1, 3], 0) }),
+    ActionRow(
+      .ipv6, "-p tcp -j TCPOPTSTRIP --strip-options timestamp", .proceed, in: .mangle,
+      from: { ($0.tcpOptions, $0.bytes) = ([2, 3], [0x60]) }),
+    ActionRow(
+      .ipv4, "-p tcp -j TCPOPTSTRIP --strip-options mss", .proceed, in: .mangle, from: { $0.maximumSegmentSize = 1460 },
+      leaves: { $0.maximumSegmentSize = 0 }),
+    ActionRow(
+      .ipv4, "-p tcp -j TCPOPTSTRIP --strip-options mss", .proceed, in: .mangle,
+      from: { ($0.tcpOptions, $0.isLaterFragment) = ([2], true) }),
+  ])
+  func action(_ row: ActionRow) throws { try row.check() }
 
   @Test func whatTextCannotSayStaysOpaque() {
     #expect(decodeTarget("TCPOPTSTRIP", revision: 0, .ipv4, [1] + Array(repeating: 0, count: 31)) is OpaqueTarget)

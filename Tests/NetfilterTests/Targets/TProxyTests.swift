@@ -6,7 +6,8 @@ import Testing
   static let rows: [TargetRow] = [
     .reads(
       "-p tcp -j TPROXY --on-port 12345 --on-ip 10.0.0.1 --tproxy-mark 0x23/0xff", in: .mangle, "PREROUTING",
-      revision: 1, wire: "ff000000230000000a000001 00*12 30390000"),
+      revision: 1, wire: "ff000000230000000a000001 00*12 30390000",
+      lists: "TPROXY redirect 10.0.0.1:12345 mark 0x23/0xff"),
     .reads(
       "-p udp -j TPROXY --on-port 80 --on-ip 2001:db8::1 --tproxy-mark 0x1/0xffffffff", in: .mangle, "PREROUTING",
       .ipv6, revision: 1, wire: "ffffffff0100000020010db8 00*11 0100500000"),
@@ -21,7 +22,7 @@ import Testing
       in: .mangle, "PREROUTING"),
     .reads(
       "-p tcp -j TPROXY --on-port 1", prints: "-p tcp -j TPROXY --on-port 1 --on-ip :: --tproxy-mark 0x0/0x0",
-      in: .mangle, "PREROUTING", .ipv6),
+      in: .mangle, "PREROUTING", .ipv6, lists: "TPROXY redirect :::1 mark 0x0/0x0"),
     .refuses("-p tcp -j TPROXY --on-port 0x10", "--on-port: '0x10' is not a port", in: .mangle, "PREROUTING"),
     .refuses("-p tcp -j TPROXY", "TPROXY needs --on-port PORT", in: .mangle, "PREROUTING"),
     .refuses("-j TPROXY --on-port 1", "TPROXY needs -p tcp or -p udp", in: .mangle, "PREROUTING"),
@@ -33,6 +34,13 @@ import Testing
   ]
 
   @Test(arguments: rows) func row(_ row: TargetRow) throws { try row.check(TProxy.self) }
+
+  @Test(arguments: [
+    ActionRow(
+      .ipv4, "-p tcp -j TPROXY --on-port 1", .depends(on: "the sockets of this machine"), in: .mangle,
+      chain: "PREROUTING")
+  ])
+  func action(_ row: ActionRow) throws { try row.check() }
 
   @Test func whatTextCannotSayStaysOpaque() {
     #expect(

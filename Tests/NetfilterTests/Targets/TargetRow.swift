@@ -54,7 +54,7 @@ extension TargetRow {
   }
 
   private func reading() -> RulesText.Reading {
-    RulesText.read("*\(table)\n-A \(chain) \(rule)\nCOMMIT\n", family: family)
+    RulesText.read("*\(table)\n-A \(chain) \(rule)\nCOMMIT\n", family: family, names: .ofRows)
   }
 
   /// Reads, prints, encodes, decodes and encodes again; every step has to agree with the one before.
@@ -73,7 +73,7 @@ extension TargetRow {
         Issue.record("the target is \(rule.target)")
         return
       }
-      #expect(SaveText.rule(rule, family: family) == " \(line)")
+      #expect(SaveText.rule(rule, family: family, names: .ofRows) == " \(line)")
       var again = ByteWriter()
       RuleCodec.encode(rule, family: family, to: &again)
       #expect(again.bytes == rules.bytes)
@@ -120,7 +120,7 @@ struct ActionRow: Sendable, CustomTestStringConvertible {
   var testDescription: String { "\(family): \(target)" }
 
   func check(sourceLocation: SourceLocation = #_sourceLocation) throws {
-    let reading = RulesText.read("*\(table)\n-A \(chain) \(target)\nCOMMIT\n", family: family)
+    let reading = RulesText.read("*\(table)\n-A \(chain) \(target)\nCOMMIT\n", family: family, names: .ofRows)
     try #require(!reading.hasErrors, "\(reading.diagnostics)", sourceLocation: sourceLocation)
     let chain = ChainName(unchecked: chain)
     let rule = try #require(reading.ruleset[table, family]?[chain]?.rules.first, sourceLocation: sourceLocation)

@@ -1,0 +1,163 @@
+internal import Firebreak
+
+/// A table of the kernel, locked against other writers, on which commands are carried out.
+final class LiveTable {
+  let table: CommandTable
+  private let lock: any WriteLock
+
+  /// How long to wait for the lock where `-w` does not say. iptables(8) says that it then gives up at once; iptables 1.8.9
+  /// waits for ever.
+  static let standardWait = Duration.seconds(10)
+
+  private static let forEver = Duration.seconds(1 << 40)
+
+  /// - Parameter wait: seconds, `.some(nil)` for ever, nil where it was not said.
+  init(_ id: TableID, wait: Int??, _ tool: Tool) throws(ToolFailure) {
+    let limit: Duration =
+      switch wait {
+      case nil: Self.standardWait
+      case .some(nil): Self.forEver
+      case .some(.some(let seconds)): .seconds(seconds)
+      }
+    do throws(BackendError) {
+      lock = try XTablesBackend().lock(waiting: limit)
+    } catch {
+      throw ToolFailure(lock: error)
+    }
+    do throws(CommandTable.Refusal) {
+      table = try CommandTable(id)
+    } catch {
+      throw ToolFailure(opening: id.name.rawValue, tool, error)
+    }
+  }
+
+  deinit { lock.release() }
+
+  func commit() throws(CommandTable.Refusal) { try table.commit() }
+
+  /// Carries a command out in memory; nothing changes in the kernel before ``commit()``.
+  func perform(_ command: Command, showing output: inout ToolOutput) throws(CommandTable.Refusal) {
+    try carryOut(command, &output)
+    if command.display.verbosity > 1 {
+      output.flush()
+      table.dump()
+    }
+  }
+
+  private func carryOut(_ command: Command, _ output: inout ToolOutput) throws(CommandTable.Refusal) {
+    let chain = command.chain.map { ChainName(unchecked: $0.string) }
+    let isVerbose = command.display.verbosity > 0
+    switch command.operation {
+    case .append, .insert, .replace, .delete, .check:
+      try performOnRules(command, chain!, isVerbose, &output)
+    case .deleteNumber(let number): try table.delete(number, from: chain!)
+    case .flush: try flush(chain, isVerbose, &output)
+    case .zero: try zero(chain, isVerbose, &output)
+    case .zeroNumber(let number): try table.zero(number, of: chain!)
+    case .newChain: try table.create(chain!)
+    case .deleteChain: try delete(chain, isVerbose, &output)
+    case .rename: try table.rename(chain!, to: ChainName(unchecked: command.argument!.string))
+    case .policy:
+      try table.setPolicy(command.argument!.string, of: chain!, counters: command.hasCounters ? command.counters : nil)
+    case .list(let number):
+      try list(chain, number, command.display, &output)
+      if command.zeroesToo { try zero(chain, isVerbose, &output) }
+    case .listRules(let number):
+      try listRules(chain, number, isVerbose, &output)
+      if command.zeroesToo { try zero(chain, isVerbose, &output) }
+    case .help, .version: break
+    }
+  }
+
+  private func performOnRules(
+    _ command: Command, _ chain: ChainName, _ isVerbose: Bool, _ output: inout ToolOutput
+  ) throws(CommandTable.Refusal) {
+    for rule in command.rules {
+      if isVerbose {
+        var line = ListText(family: table.id.family, names: .system, display: command.display)
+        line.printCommandRule(rule)
+        output.print(bytes: line.bytes)
+      }
+      switch command.operation {
+      case .append: try table.append(rule, to: chain)
+      case .insert(let number): try table.insert(rule, at: number, of: chain)
+      case .replace(let number): try table.replace(number, of: chain, with: rule)
+      case .delete: try table.delete(rule, from: chain)
+      default: try table.check(rule, in: chain)
+      }
+    }
+  }
+
+  // MARK: Chains
+
+  /// Does it to one chain, or to all of a kind; the last failure counts, as with iptables.
+  private func forEach(
+    _ chain: ChainName?, _ isMeant: (ChainName) -> Bool = { _ in true },
+    _ body: (ChainName) throws(CommandTable.Refusal) -> Void
+  ) throws(CommandTable.Refusal) {
+    if let chain { return try body(chain) }
+    var last: CommandTable.Refusal?
+    for name in table.chainNames where isMeant(name) {
+      do throws(CommandTable.Refusal) {
+        try body(name)
+      } catch {
+        last = error
+      }
+    }
+    if let last { throw last }
+  }
+
+  func flush(_ chain: ChainName?, _ isVerbose: Bool, _ output: inout ToolOutput) throws(CommandTable.Refusal) {
+    try forEach(chain) { name throws(CommandTable.Refusal) in
+      if isVerbose { output.print("Flushing chain `\(name)'\n") }
+      try table.flush(name)
+    }
+  }
+
+  func delete(_ chain: ChainName?, _ isVerbose: Bool, _ output: inout ToolOutput) throws(CommandTable.Refusal) {
+    try forEach(chain, { !table.isBuiltIn($0) }) { name throws(CommandTable.Refusal) in
+      if isVerbose { output.print("Deleting chain `\(name)'\n") }
+      try table.delete(name)
+    }
+  }
+
+  private func zero(_ chain: ChainName?, _ isVerbose: Bool, _ output: inout ToolOutput) throws(CommandTable.Refusal) {
+    try forEach(chain) { name throws(CommandTable.Refusal) in
+      if isVerbose { output.print("Zeroing chain `\(name)'\n") }
+      try table.zero(name)
+    }
+  }
+
+  // MARK: Listing
+
+  /// The chains to list: one, or all.
+  private func chains(_ chain: ChainName?, of table: Table) throws(CommandTable.Refusal) -> [Chain] {
+    guard let chain else { return table.chains }
+    guard let found = table[chain] else { throw .noSuchChain }
+    return [found]
+  }
+
+  private func list(_ chain: ChainName?, _ number: Int?, _ display: Command.Display, _ output: inout ToolOutput)
+    throws(CommandTable.Refusal)
+  {
+    let table = try table.read()
+    let references = table.references
+    var text = ListText(family: table.family, names: .system, display: display)
+    for (place, chain) in try chains(chain, of: table).enumerated() {
+      if place > 0 { text.separate() }
+      text.print(chain, references: references[chain.name] ?? 0, number: number)
+    }
+    output.print(bytes: text.bytes)
+  }
+
+  private func listRules(_ chain: ChainName?, _ number: Int?, _ showsCounters: Bool, _ output: inout ToolOutput)
+    throws(CommandTable.Refusal)
+  {
+    let table = try table.read()
+    let chains = try chains(chain, of: table)
+    var text = RuleCommandsText(family: table.family, names: .system, showsCounters: showsCounters)
+    if number == nil { for chain in chains { text.printHead(chain) } }
+    for chain in chains { text.printRules(chain, number: number) }
+    output.print(bytes: text.bytes)
+  }
+}

@@ -1,0 +1,110 @@
+internal import Firebreak
+internal import Glibc
+
+/// Why a tool ends, in the form in which iptables says it.
+struct ToolFailure: Error {
+  let status: ToolStatus
+  /// What stands before the message.
+  let prefix: Prefix
+  let message: String
+  var hint: String?
+  /// The line of restore text it is about.
+  var line: Int?
+
+  enum Prefix {
+    /// `iptables v1.8.9 (legacy): `
+    case version
+    /// `iptables: `
+    case name
+    case none
+  }
+
+  init(_ status: ToolStatus, _ prefix: Prefix, _ message: String, hint: String? = nil, line: Int? = nil) {
+    (self.status, self.prefix, self.message, self.hint, self.line) = (status, prefix, message, hint, line)
+  }
+
+  /// Words that cannot be read.
+  init(_ error: SyntaxError, line: Int? = nil) {
+    switch error.unknownExtension {
+    case .match(let name):
+      self.init(.usage, .version, "Couldn't load match `\(name)':No such file or directory", hint: error.hint)
+    case .target(let name):
+      self.init(.usage, .version, "Couldn't load target `\(name)':No such file or directory", hint: error.hint)
+    case nil where error.isKernels:
+      self.init(.failed, .name, "Invalid argument: \(error.message)", hint: error.hint)
+    case nil: self.init(.usage, .version, error.message, hint: error.hint)
+    }
+    self.line = line
+  }
+
+  /// A refusal of libiptc or the kernel, in libiptc's words.
+  /// - Parameter objection: why, where it could be foreseen.
+  init(_ refusal: CommandTable.Refusal, because objection: SyntaxError? = nil) {
+    let more = refusal.code == EINVAL ? " Run `dmesg' for more information." : ""
+    let hint = objection.map { [$0.message, $0.hint].compactMap(\.self).joined(separator: "; ") }
+    self.init(refusal.code == EAGAIN ? .busy : .failed, .name, "\(refusal.reason).\(more)", hint: hint)
+  }
+
+  /// The lock that could not be had.
+  init(lock error: BackendError) {
+    switch error.kind {
+    case .busy:
+      self.init(
+        .busy, .none, "Another app is currently holding the xtables lock. \(error.message)",
+        hint: "wait longer with -w SECONDS, or without end with -w alone")
+    default: self.init(.busy, .none, "Fatal: \(error.message)")
+    }
+  }
+
+  /// The table that could not be opened.
+  init(opening table: String, _ tool: Tool, _ refusal: CommandTable.Refusal) {
+    self.init(
+      .noTable, .version, "can't initialize \(tool.family.toolName) table `\(table)': \(refusal.reason)",
+      hint: "Perhaps \(tool.family.toolName) or your kernel needs to be upgraded.")
+  }
+}
+
+/// Results on standard output, all else on standard error.
+struct ToolOutput {
+  private let tool: Tool
+  private var pending = TextWriter()
+
+  init(_ tool: Tool) { self.tool = tool }
+
+  mutating func print(_ text: String) { pending.write(text) }
+  mutating func print(bytes: [UInt8]) { pending.write(bytes) }
+
+  mutating func flush() {
+    writeAll(1, pending.bytes)
+    pending.removeAll()
+  }
+
+  /// A line on standard error.
+  mutating func complain(_ line: String) {
+    flush()
+    writeAll(2, Array((line + "\n").utf8))
+  }
+
+  mutating func report(_ failure: ToolFailure) {
+    switch failure.prefix {
+    case .version: complain("\(tool.versionLine): \(failure.message)")
+    case .name: complain("\(tool.name): \(failure.message)")
+    case .none: complain(failure.message)
+    }
+    if let hint = failure.hint { complain("    \(hint)") }
+    guard failure.status == .usage else { return }
+    if let line = failure.line { complain("Error occurred at line: \(line)") }
+    complain("Try `\(tool.name) -h' or '\(tool.name) --help' for more information.")
+  }
+}
+
+/// Writes all of it, however often the kernel takes a part only.
+func writeAll(_ descriptor: Int32, _ bytes: [UInt8]) {
+  var done = 0
+  while done < bytes.count {
+    let count = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress! + done, bytes.count - done) }
+    if count < 0, errno == EINTR { continue }
+    guard count > 0 else { return }
+    done += count
+  }
+}
