@@ -146,6 +146,13 @@ import Testing
     #expect(SaveText.rule(rule, family: .ipv4) == " \(text)")
   }
 
+  /// A name that would be repaired, and so become another one.
+  @Test func namesOfSetsAreText() {
+    let text = Array("*filter\n-A INPUT -m set --match-set s".utf8) + [0xe9] + Array(" src -j DROP\nCOMMIT\n".utf8)
+    let reading = text.withUnsafeBytes { RulesText.read($0, file: "-") }
+    #expect(reading.diagnostics.first?.message.contains("the set's name is no UTF-8 text") == true)
+  }
+
   @Test(arguments: ["\"a b\"", "\"\"", "a-name-of-more-than-28-letters", "é"])
   func namesOfBytesAreWords(_ name: String) {
     let reading = RulesText.read("*filter\n-A INPUT -m \(name) --opaque 0:00 -j ACCEPT\nCOMMIT\n")
