@@ -88,7 +88,8 @@ struct TableImageReader {
   }
 
   /// The place of a chain in the table. Every built-in chain comes once, and no user chain twice.
-  private func place(of span: Span, in table: inout Table, stillMissing builtIn: inout HookSet) throws(WireError) -> Int {
+  private func place(of span: Span, in table: inout Table, stillMissing builtIn: inout HookSet) throws(WireError) -> Int
+  {
     if span.policy == nil {
       do throws(Table.Problem) { try table.addChain(span.name) } catch {
         throw invalid(span.range.lowerBound, "errorname")
@@ -159,7 +160,7 @@ struct TableImageReader {
         guard let open = chain else { throw invalid(offset, "underflow") }
         spans.append(Span(name: hook.chainName, range: open.start..<offset, rules: open.rules, policy: offset))
         chain = nil
-      } else if let name = errorName(offset, size) {
+      } else if let name = try errorName(offset, size) {
         try closeUserChain()
         if offset + size < image.count { chain = (ChainName(unchecked: name), offset + size, 0, true) }
       } else {
@@ -195,7 +196,7 @@ struct TableImageReader {
   }
 
   /// The name in an entry that begins a chain; nil for any other entry.
-  private func errorName(_ offset: Int, _ size: Int) -> String? {
+  private func errorName(_ offset: Int, _ size: Int) throws(WireError) -> String? {
     let target = offset + number16(offset + layout.targetOffset)
     guard image[target + 2] == TableImage.errorTarget[0], target + RuleCodec.extensionHeaderSize < offset + size else {
       return nil
@@ -203,7 +204,12 @@ struct TableImageReader {
     let name = image[target + 2..<target + 2 + RuleCodec.extensionNameSize].prefix { $0 != 0 }
     guard name.elementsEqual(TableImage.errorTarget) else { return nil }
     let text = image[target + RuleCodec.extensionHeaderSize..<offset + size].prefix { $0 != 0 }
-    return String(decoding: text, as: UTF8.self)
+    guard (1...ChainName.maxBytes).contains(text.count), text.allSatisfy({ $0 > 0x20 && $0 != 0x7f }),
+      let name = String(validating: text, as: UTF8.self)
+    else {
+      throw invalid(target + RuleCodec.extensionHeaderSize, "errorname")
+    }
+    return name
   }
 
   private func number16(_ offset: Int) -> Int { Int(image.loadUnaligned(fromByteOffset: offset, as: UInt16.self)) }

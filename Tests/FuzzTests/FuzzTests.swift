@@ -30,7 +30,8 @@ import Testing
   }
 
   private func readable(_ input: [UInt8]) -> String {
-    "input: " + input.prefix(4000).map { $0 >= 0x20 && $0 < 0x7f && $0 != 0x5c ? String(UnicodeScalar($0)) : hex($0) }
+    "input: "
+      + input.prefix(4000).map { $0 >= 0x20 && $0 < 0x7f && $0 != 0x5c ? String(UnicodeScalar($0)) : hex($0) }
       .joined()
   }
 

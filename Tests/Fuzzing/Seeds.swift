@@ -52,7 +52,9 @@ public enum Seeds {
 
   /// Words that make a difference somewhere: options, names, values at the limits.
   static let words: [String] = {
-    var words: Set<String> = ["!", "--", "-", "", "\"", "'", "\\", "=", ":", ",", "/", "COMMIT", "-j", "-m", "-p", "-A"]
+    var words: Set<String> = [
+      "!", "--", "-", "", "\"", "'", "\\", "=", ":", ",", "/", "COMMIT", "-j", "-m", "-p", "-A",
+    ]
     for manual in Registry.standard.matchManuals + Registry.standard.targetManuals {
       words.insert(manual.definition.name)
       words.formUnion(manual.definition.aliases)
@@ -70,8 +72,10 @@ public enum Seeds {
     }
     words.formUnion([
       "0", "1", "-1", "255", "256", "65535", "65536", "4294967295", "4294967296", "18446744073709551615",
-      "18446744073709551616", "0x0", "0xffffffff", "0x", "010", "1:2", "2:1", ":", "1:", ":1", "1/2", "0/0", "192.0.2.1",
-      "192.0.2.0/24", "0.0.0.0/0", "255.255.255.255", "2001:db8::1", "::/0", "::ffff:192.0.2.1", "fe80::/10", "eth+", "+",
+      "18446744073709551616", "0x0", "0xffffffff", "0x", "010", "1:2", "2:1", ":", "1:", ":1", "1/2", "0/0",
+      "192.0.2.1",
+      "192.0.2.0/24", "0.0.0.0/0", "255.255.255.255", "2001:db8::1", "::/0", "::ffff:192.0.2.1", "fe80::/10", "eth+",
+      "+",
       "a-name-that-is-much-too-long-for-the-kernel-to-take", "é", "\u{1F525}", "1/sec", "5/minute", "1kb/s", "1,2,3",
       "1,", ",1", "a=b", "[0:0]", "*filter", ":x - [0:0]", "tcp", "udp", "icmp", "icmpv6", "all", "47",
     ])

@@ -385,8 +385,16 @@ extension RuleCodec {
     let rest = last << 16 & ~(.max >> 104)
     let isEnded = last >> 8 & 0xff == 0 && (first & 0xff != 0 || rest == 0)
     let isNamed = first != 0 || isLabel && last & 0xff == 0
-    guard isEnded, isNamed, isWord(first), isWord(rest) else {
+    let high = (UInt128.max / 0xff) << 7
+    let isASCII = first & high == 0 && rest & high == 0
+    guard isEnded, isNamed, isWord(first), isWord(rest), isASCII || isLabel && isUTF8(bytes, at: header + 2) else {
       throw WireError(offset: header + 2, field: "name", reason: .invalid)
+    }
+  }
+
+  private static func isUTF8(_ bytes: RawSpan, at name: Int) -> Bool {
+    bytes.extracting(name..<name + extensionNameSize).withUnsafeBytes {
+      String(validating: $0.prefix { $0 != 0 }, as: UTF8.self) != nil
     }
   }
 

@@ -73,6 +73,9 @@ extension RuleList {
             failure = WireError(offset: base + target - first, field: "verdict", reason: .invalid)
             return
           }
+        } else if next - target == RuleCodec.standardTargetSize, Self.isLabelled(all, target) {
+          failure = WireError(offset: base + target + 2 - first, field: "name", reason: .invalid)
+          return
         }
         rule = next
       }
@@ -80,6 +83,12 @@ extension RuleList {
     if let failure { throw failure }
     starts.append(contentsOf: found)
     if isNoted { positions.append(contentsOf: repeatElement(0, count: found.count)) }
+  }
+
+  /// Whether a target has the name of a verdict, which means something else here than in the kernel.
+  private static func isLabelled(_ all: UnsafeMutableRawBufferPointer, _ target: Int) -> Bool {
+    let name = all.loadUnaligned(fromByteOffset: target + 2, as: UInt64.self)
+    return all[target + RuleCodec.extensionHeaderSize - 1] == 0 && verdictKeys.contains { $0.0 == name }
   }
 
   /// Puts a verdict's label or a chain's name in place of the kernel's number.
@@ -124,9 +133,9 @@ extension RuleList {
       let target =
         start
         + Int(all.loadUnaligned(fromByteOffset: start + RuleCodec.Layout.of(family).targetOffset, as: UInt16.self))
-      guard Int(all.loadUnaligned(fromByteOffset: target, as: UInt16.self)) == RuleCodec.standardTargetSize else {
-        return .extension
-      }
+      guard Int(all.loadUnaligned(fromByteOffset: target, as: UInt16.self)) == RuleCodec.standardTargetSize,
+        all[target + RuleCodec.extensionHeaderSize - 1] == 0
+      else { return .extension }
       if all[target + 2] == 0 { return .none }
       let name = all.loadUnaligned(fromByteOffset: target + 2, as: UInt64.self)
       for (label, verdict) in Self.verdictKeys where label == name { return .verdict(verdict) }
