@@ -25,6 +25,9 @@ let package = Package(
     .systemLibrary(
       name: "CIPTables", path: "Modules/CIPTables", pkgConfig: "libip4tc libip6tc",
       providers: [.apt(["libip4tc-dev", "libip6tc-dev"])]),
+    .systemLibrary(
+      name: "CNFTables", path: "Modules/CNFTables", pkgConfig: "libnftnl libmnl",
+      providers: [.apt(["libnftnl-dev", "libmnl-dev"])]),
     .target(name: "CLinux"),
     .target(name: "Netfilter", swiftSettings: codec),
     .target(name: "RulesetAnalysis", dependencies: ["Netfilter"], swiftSettings: strict),
@@ -33,12 +36,14 @@ let package = Package(
       name: "XTablesStore", dependencies: ["RuleStore", "Netfilter", "CIPTables", "CLinux"],
       swiftSettings: codec),
     .target(
+      name: "NFTablesStore", dependencies: ["RuleStore", "Netfilter", "CNFTables"], swiftSettings: codec),
+    .target(
       name: "CommitEngine", dependencies: ["RuleStore", "Netfilter", "CLinux"],
       swiftSettings: codec),
     .target(
       name: "Firebreak",
       dependencies: [
-        "Netfilter", "RulesetAnalysis", "RuleStore", "XTablesStore", "CommitEngine", "CLinux",
+        "Netfilter", "RulesetAnalysis", "RuleStore", "XTablesStore", "NFTablesStore", "CommitEngine", "CLinux",
       ],
       swiftSettings: strict),
     .executableTarget(
@@ -46,7 +51,7 @@ let package = Package(
       dependencies: [
         // The command imports Firebreak alone, which exports the others; they stand here because the build plan looks at
         // direct dependencies only and would otherwise keep objects that know an older layout of their types.
-        "Firebreak", "Netfilter", "RulesetAnalysis", "RuleStore", "XTablesStore", "CommitEngine",
+        "Firebreak", "Netfilter", "RulesetAnalysis", "RuleStore", "XTablesStore", "NFTablesStore", "CommitEngine",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -55,7 +60,9 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "RuleStoreTests",
-      dependencies: ["RuleStore", "XTablesStore", "CommitEngine", "Netfilter", "KernelTestSupport"],
+      dependencies: [
+        "RuleStore", "XTablesStore", "NFTablesStore", "CommitEngine", "Netfilter", "KernelTestSupport", "CNFTables",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "CommandTests", dependencies: ["FirebreakCLI", "Firebreak", "KernelTestSupport"], swiftSettings: strict),

@@ -12,6 +12,9 @@ public struct CommitEngine: Sendable {
   /// Where the sets (ipset) that rules look into are found again by name when a commit is taken back, since one that was
   /// made anew has another number. Without it rules come back with the numbers that they had.
   public var sets: IPSetDirectory?
+  /// The store of another backend by its name (``Capabilities/name``): a commit is taken back where it was made. nil for
+  /// one that does not exist.
+  public var otherStore: @Sendable (String) -> RuleStore? = { _ in nil }
 
   public init(
     store: RuleStore, state: StateDirectory, recovery: RecoveryCommand? = nil, sets: IPSetDirectory? = nil
@@ -48,6 +51,8 @@ public struct CommitEngine: Sendable {
     case nothingToRollBack
     /// Rules that would come back look into a set (ipset) that is gone.
     case missingSet(String)
+    /// The last commit was made through another backend than the one that is to take it back.
+    case otherBackend(String)
     /// The record of a commit is damaged and was not used.
     case damagedRecord(path: String, reason: String)
   }
@@ -66,24 +71,27 @@ public struct CommitEngine: Sendable {
     let lock = try lockState(options)
     defer { withExtendedLifetime(lock) {} }
     let recovered = try recover(options)
-    let outcome = try commit(wanted, options, message: message)
+    let outcome = try commit(wanted, options, message: message, in: store)
     if !outcome.plan.steps.isEmpty { try state.rename(Self.pending, to: Self.last) }
     return Report(plan: outcome.plan, notes: outcome.rehearsalNote.map { [$0] } ?? [], recovered: recovered)
   }
 
   /// Takes the last commit back: its tables become what they were before it, those it made are emptied. Rules that stay
   /// keep their counters, rules that come back have those they had.
+  /// - Parameter backend: the only one through which to do it; nil for the one of that commit, whichever it is.
   /// - Throws: ``Failure/nothingToRollBack``, and what ``apply(_:_:message:)`` throws.
-  public func rollback(_ options: RuleStore.CommitOptions = .init()) throws -> Report {
+  public func rollback(_ options: RuleStore.CommitOptions = .init(), through backend: String? = nil) throws -> Report {
     let lock = try lockState(options)
     defer { withExtendedLifetime(lock) {} }
     let recovered = try recover(options)
     guard let record = try read(Self.last).map(withPresentSets) else { throw Failure.nothingToRollBack }
+    if let backend, backend != record.backend { throw Failure.otherBackend(record.backend) }
+    let store = try store(of: record)
     var options = options
     options.emptying = record.before.absent
     options.counters = .wanted
-    let notes = try driftNotes(record)
-    let outcome = try commit(record.before.ruleset, options, message: "rollback")
+    let notes = try driftNotes(record, store)
+    let outcome = try commit(record.before.ruleset, options, message: "rollback", in: store)
     try state.remove(Self.last)
     try state.remove(Self.pending)
     return Report(plan: outcome.plan, notes: notes, recovered: recovered)
@@ -96,14 +104,23 @@ public struct CommitEngine: Sendable {
     return try recover(options)
   }
 
-  /// The tables that the last commit changed, as they were before it; those it made stand there untouched.
+  /// The tables that the last commit changed, as they were before it; those it made stand there untouched. And the store
+  /// through which it was made.
   /// - Throws: ``Failure/nothingToRollBack`` when there is none.
-  public func previous() throws -> Ruleset {
+  public func previous() throws -> (ruleset: Ruleset, store: RuleStore) {
     guard let record = try read(Self.last) else { throw Failure.nothingToRollBack }
     let shown = record.renumberingSets { name in
       (sets.flatMap { Self.index(name, $0) } ?? Self.index(name, .imagined)) ?? 0
     }
-    return Ruleset(shown.entries.map { $0.before ?? Table($0.id.name, family: $0.id.family) })
+    return (
+      Ruleset(shown.entries.map { $0.before ?? Table($0.id.name, family: $0.id.family) }), try store(of: record)
+    )
+  }
+
+  private func store(of record: CommitRecord) throws(Failure) -> RuleStore {
+    if record.backend == store.backend.capabilities.name { return store }
+    guard let other = otherStore(record.backend) else { throw .otherBackend(record.backend) }
+    return other
   }
 
   /// The record with the numbers that its sets have now.
@@ -132,15 +149,16 @@ public struct CommitEngine: Sendable {
   }
 
   /// Carries a plan out with a record on file and, where the kernel takes several writes, a keeper beside it.
-  private func commit(_ wanted: Ruleset, _ options: RuleStore.CommitOptions, message: String) throws
-    -> RuleStore.Outcome
-  {
+  private func commit(
+    _ wanted: Ruleset, _ options: RuleStore.CommitOptions, message: String, in store: RuleStore
+  ) throws -> RuleStore.Outcome {
     var keeper: Keeper?
     do {
       let outcome = try store.commit(wanted, options) { _, plan in
         guard !plan.steps.isEmpty else { return }
         let record = CommitRecord(
-          plan: plan, time: Int64(time(nil)), message: message, setName: { sets?.name($0) })
+          plan: plan, time: Int64(time(nil)), message: message, backend: store.backend.capabilities.name,
+          setName: { sets?.name($0) })
         try record.withEncoded { try state.write($0, to: Self.pending) }
         let writesOnce = store.backend.capabilities.isOneTransaction || plan.steps.count < 2
         if !writesOnce, keeper == nil, let recovery { keeper = try Keeper(recovery) }
@@ -164,6 +182,7 @@ public struct CommitEngine: Sendable {
       return nil
     }
     let record = try withPresentSets(written)
+    let store = try store(of: record)
     let ids = Set(record.entries.map(\.id))
     let live = try store.backend.snapshot(of: .only(ids)).ruleset
     let replaced = record.entries.filter { entry in
@@ -200,7 +219,7 @@ public struct CommitEngine: Sendable {
   }
 
   /// Tables that somebody changed since the commit that is taken back.
-  private func driftNotes(_ record: CommitRecord) throws -> [String] {
+  private func driftNotes(_ record: CommitRecord, _ store: RuleStore) throws -> [String] {
     let live = try store.backend.snapshot(of: .only(Set(record.entries.map(\.id)))).ruleset
     return record.entries.filter { entry in live[entry.id].map { CommitRecord.digest(of: $0) } != entry.after }
       .map { "table \($0.id) has been changed since that commit; those changes are taken back too" }
@@ -214,6 +233,8 @@ extension CommitEngine.Failure: CustomStringConvertible {
     case .nothingToRollBack: "there is no commit to take back"
     case .missingSet(let name):
       "the rules that would come back look into set '\(name)', which is gone; make it again: ipset create \(name) TYPE"
+    case .otherBackend(let name):
+      "the last commit was made with --backend \(name) and can only be taken back there"
     case .damagedRecord(let path, let reason):
       "the record of an earlier commit is damaged (\(reason)); it was set aside as \(path)"
     }

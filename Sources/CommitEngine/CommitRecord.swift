@@ -21,13 +21,16 @@ package struct CommitRecord: Hashable, Sendable {
   /// The names of the sets (ipset) that the tables' rules looked into: rules hold numbers, and a set that is made again
   /// may get another one.
   package let sets: [UInt16: String]
+  /// The name of the backend that carried it out (``Capabilities/name``): only there can it be taken back.
+  package let backend: String
 
   /// - Parameter setName: the name of the set with a number.
   package init(
-    plan: Plan, time: Int64, message: String, boot: String = BootID.current,
+    plan: Plan, time: Int64, message: String, backend: String = formerBackend, boot: String = BootID.current,
     setName: (UInt16) -> String? = { _ in nil }
   ) {
     self.boot = boot
+    self.backend = backend
     let used = plan.steps.reduce(into: Set<UInt16>()) { $0.formUnion($1.before?.setIndices ?? []) }
     sets = used.reduce(into: [:]) { $0[$1] = setName($1) }
     entries = plan.steps.map { Entry(id: $0.id, before: $0.before, after: Self.digest(of: $0.after)) }
@@ -35,8 +38,14 @@ package struct CommitRecord: Hashable, Sendable {
     self.message = message
   }
 
-  private init(entries: [Entry], time: Int64, message: String, boot: String, sets: [UInt16: String]) {
+  /// The backend of records that do not tell: there was no other.
+  package static let formerBackend = "legacy"
+
+  private init(
+    entries: [Entry], time: Int64, message: String, boot: String, sets: [UInt16: String], backend: String
+  ) {
     self.boot = boot
+    self.backend = backend
     self.entries = entries
     self.time = time
     self.message = message
@@ -57,7 +66,8 @@ package struct CommitRecord: Hashable, Sendable {
     let entries = entries.map { entry in
       Entry(id: entry.id, before: entry.before?.renumberingSets { moved[$0] }, after: entry.after)
     }
-    return CommitRecord(entries: entries, time: time, message: message, boot: boot, sets: names)
+    return CommitRecord(
+      entries: entries, time: time, message: message, boot: boot, sets: names, backend: backend)
   }
 
   /// The tables as they were before, and those that were not there.
@@ -123,13 +133,12 @@ extension CommitRecord {
       out.write(UInt8(entry.before == nil ? 0 : 1))
       if let table = entry.before { out.write(table) }
     }
-    if !sets.isEmpty {
-      out.write(UInt32(sets.count))
-      for (index, name) in sets.sorted(by: { $0.key < $1.key }) {
-        out.write(index)
-        out.write(lengthAndText: name)
-      }
+    out.write(UInt32(sets.count))
+    for (index, name) in sets.sorted(by: { $0.key < $1.key }) {
+      out.write(index)
+      out.write(lengthAndText: name)
     }
+    out.write(lengthAndText: backend)
     out.patch(Checksum.of(UnsafeRawBufferPointer(rebasing: out.written[start...])), at: checksumPlace)
     return try body(out.written)
   }
@@ -174,7 +183,9 @@ extension CommitRecord {
         sets[index] = try reader.lengthAndText("set")
       }
     }
-    return CommitRecord(entries: entries, time: time, message: message, boot: boot, sets: sets)
+    // As did those of the only backend that there was.
+    let backend = reader.remaining > 0 ? try reader.lengthAndText("backend") : formerBackend
+    return CommitRecord(entries: entries, time: time, message: message, boot: boot, sets: sets, backend: backend)
   }
 }
 

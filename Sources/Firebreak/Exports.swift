@@ -1,4 +1,5 @@
 @_exported public import CommitEngine
+@_exported public import NFTablesStore
 @_exported public import Netfilter
 @_exported public import RuleStore
 @_exported public import RulesetAnalysis

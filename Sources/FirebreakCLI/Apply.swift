@@ -45,11 +45,12 @@ struct Apply: ParsableCommand {
       lock.apply(to: &options)
       options.rehearses = !noRehearsal
       options.counters = counters ? .wanted : .zero
+      let store = try site.store()
       if check {
-        let outcome = try reading.locating { try site.store.check(reading.ruleset, options) }
+        let outcome = try reading.locating { try store.check(reading.ruleset, options) }
         render(outcome.plan, [outcome.rehearsalNote].compactMap { $0 }, status: "planned", console)
       } else {
-        let report = try reading.locating { try site.engine().apply(reading.ruleset, options, message: message) }
+        let report = try reading.locating { try site.engine(store).apply(reading.ruleset, options, message: message) }
         report.recovered.map { console.note($0.sentence) }
         render(report.plan, report.notes, status: "committed", console)
       }

@@ -23,8 +23,9 @@ struct Diff: ParsableCommand {
       let from = Side(a ?? "previous")
       let to = Side(b ?? "kernel")
       if from.needsRoot || to.needsRoot { try site.enter() }
-      var old = try load(from, console)
-      var new = try load(to, console)
+      let store = try storeOfKernel(from, to)
+      var old = try load(from, store, console)
+      var new = try load(to, store, console)
       if from.isFile, !to.isFile { new.keepOnly(old) }
       if to.isFile, !from.isFile { old.keepOnly(new) }
       if case .previous = from, case .kernel = to { new.keepOnly(old) }
@@ -52,14 +53,22 @@ struct Diff: ParsableCommand {
     }
 
     var isFile: Bool { if case .file = self { true } else { false } }
+    var isPrevious: Bool { if case .previous = self { true } else { false } }
     var needsRoot: Bool { !isFile }
   }
 
-  private func load(_ side: Side, _ console: Console) throws -> Ruleset {
+  /// What the last apply replaced is compared with what is there now: where it was committed.
+  private func storeOfKernel(_ from: Side, _ to: Side) throws -> RuleStore {
+    let store = try site.store()
+    guard case .auto = site.backend, from.isPrevious || to.isPrevious else { return store }
+    return try site.engine(store).previous().store
+  }
+
+  private func load(_ side: Side, _ store: RuleStore, _ console: Console) throws -> Ruleset {
     switch side {
     case .file(let path): try site.readRules([path], console, names: .forComparison).ruleset
-    case .kernel: try site.store.backend.snapshot(of: .all).ruleset
-    case .previous: try site.engine().previous()
+    case .kernel: try store.backend.snapshot(of: .all).ruleset
+    case .previous: try site.engine(store).previous().ruleset
     }
   }
 }

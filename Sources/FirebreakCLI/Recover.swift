@@ -19,7 +19,7 @@ struct Recover: ParsableCommand {
       try site.enter()
       var options = RuleStore.CommitOptions()
       lock.apply(to: &options)
-      let recovery = try site.engine().recoverInterrupted(options)
+      let recovery = try site.engine(site.store()).recoverInterrupted(options)
       if console.isJSON {
         console.print(.object([("status", .string(recovery?.sentence ?? "nothing to recover"))]))
       } else {

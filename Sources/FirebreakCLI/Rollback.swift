@@ -18,7 +18,7 @@ struct Rollback: ParsableCommand {
       try site.enter()
       var options = RuleStore.CommitOptions()
       lock.apply(to: &options)
-      let report = try site.engine().rollback(options)
+      let report = try site.engine(site.store()).rollback(options, through: site.backendName)
       report.recovered.map { console.note($0.sentence) }
       for note in report.notes { console.note(note) }
       let status = report.plan.isEmpty ? "unchanged" : "rolled back"

@@ -4,9 +4,18 @@ internal import Glibc
 
 /// The options that every command has: where to act, and how to speak.
 struct SiteOptions: ParsableArguments {
-  enum BackendChoice: String, CaseIterable, ExpressibleByArgument {
+  enum BackendWord: String, CaseIterable, ExpressibleByArgument {
     case auto
     case legacy
+    case nft
+
+    var choice: BackendChoice {
+      switch self {
+      case .auto: .auto
+      case .legacy: .legacy
+      case .nft: .nft
+      }
+    }
   }
 
   enum ColorChoice: String, CaseIterable, ExpressibleByArgument {
@@ -17,8 +26,11 @@ struct SiteOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Which kernel interface to use. In this version: ip_tables, called legacy.", valueName: "auto|legacy"))
-  var backend = BackendChoice.auto
+      """
+      Which kernel interface to use: ip_tables, as iptables-legacy, or nf_tables, as iptables-nft. auto takes the one that \
+      is in use, nf_tables where none is.
+      """, valueName: "auto|legacy|nft"))
+  var backend = BackendWord.auto
 
   @Option(help: ArgumentHelp("Act in this network namespace instead of the present one.", valueName: "name|path"))
   var netns: String?
@@ -77,16 +89,22 @@ struct SiteOptions: ParsableArguments {
     if let netns { try NetworkNamespace(netns).enter() }
   }
 
-  var store: RuleStore { RuleStore(XTablesBackend(names: .system)) }
+  func store() throws -> RuleStore { RuleStore(try backend.choice.backend(names: .system)) }
 
-  func engine() throws -> CommitEngine {
+  /// - Parameter store: where to commit.
+  func engine(_ store: RuleStore) throws -> CommitEngine {
     let state = try StateDirectory(stateDir)
     var arguments = ["firebreak", "recover", "-q", "--backend", backend.rawValue, "--state-dir", stateDir]
     arguments += ["--lock-wait", "60"]
-    return CommitEngine(
+    var engine = CommitEngine(
       store: store, state: state, recovery: programPath.map { RecoveryCommand(program: $0, arguments: arguments) },
       sets: .system)
+    engine.otherStore = { name in BackendChoice(rawValue: name)?.named(names: .system).map { RuleStore($0) } }
+    return engine
   }
+
+  /// The name of the backend that was asked for; nil when any will do.
+  var backendName: String? { backend == .auto ? nil : backend.rawValue }
 
   /// This program's own file.
   private var programPath: String? {

@@ -8,6 +8,8 @@ public enum Need: Sendable {
   case root
   /// A kernel with ip_tables and ip6_tables.
   case legacyTables
+  /// A kernel with nf_tables and the extensions of xtables in it.
+  case nfTables
   /// A program in PATH.
   case tool(String)
   /// Rulesets of other people; see ``Corpus``.
@@ -18,6 +20,7 @@ public enum Need: Sendable {
     switch self {
     case .root: geteuid() == 0 ? nil : "needs root"
     case .legacyTables: Self.legacyRefusal
+    case .nfTables: Self.nfTablesRefusal
     case .tool(let name): Self.isInPath(name) ? nil : "needs the program \(name)"
     case .corpus: Corpus.directory == nil ? "needs the corpus; FIREBREAK_CORPUS says where it is" : nil
     }
@@ -48,6 +51,22 @@ public enum Need: Sendable {
       }, Unmanaged.passUnretained(answer).toOpaque())
     if code != 0 { return "needs network namespaces: \(String(cString: strerror(code)))" }
     return answer.families == 2 ? nil : "needs a kernel with ip_tables and ip6_tables"
+  }()
+
+  /// Asks for the present generation (NFT_MSG_GETGEN), which is answered with NFT_MSG_NEWGEN.
+  private static let nfTablesRefusal: String? = {
+    guard geteuid() == 0 else { return "needs root" }
+    for module in ["nf_tables", "nft_compat"] { _ = fb_load_module(module) }
+    let descriptor = socket(AF_NETLINK, Int32(SOCK_RAW.rawValue), 12)
+    guard descriptor >= 0 else { return "needs a kernel with nf_tables" }
+    defer { close(descriptor) }
+    // A length of 20, the type, NLM_F_REQUEST; then struct nfgenmsg.
+    let request: [UInt8] = [20, 0, 0, 0, 16, 10, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+    var answer = [UInt8](repeating: 0, count: 4096)
+    guard send(descriptor, request, request.count, 0) == request.count,
+      recv(descriptor, &answer, answer.count, Int32(MSG_DONTWAIT)) >= 20, answer[4] == 15, answer[5] == 10
+    else { return "needs a kernel with nf_tables" }
+    return nil
   }()
 
   /// IPT_SO_GET_INFO, which makes the table.

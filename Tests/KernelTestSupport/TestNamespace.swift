@@ -53,13 +53,15 @@ public final class TestNamespace: Sendable {
     return result
   }
 
-  /// Runs the `firebreak` that was just built, inside, with a state directory of this namespace.
+  /// Runs the `firebreak` that was just built, inside, with a state directory of this namespace, and with the backend
+  /// `legacy` unless another is named.
   @discardableResult
   public func firebreak(
     _ arguments: [String], input: String = "", environment: [String: String?] = [:], timeout: Double = 60
   ) throws -> ProcessResult {
     var arguments = arguments
     if !arguments.contains("--state-dir") { arguments += ["--state-dir", stateDirectory] }
+    if !arguments.contains("--backend") { arguments += ["--backend", "legacy"] }
     return try run([Built.firebreak] + arguments, input: input, environment: environment, timeout: timeout)
   }
 

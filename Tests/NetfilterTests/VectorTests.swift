@@ -4,7 +4,7 @@ import Testing
 @testable import Netfilter
 
 /// One row of the corpus: a rule, whether iptables takes it, and what iptables-save then prints.
-private struct Vector {
+struct Vector {
   let family: Family
   let table: TableName
   let chain: String
@@ -46,7 +46,7 @@ private let faultsOfThatVersion: [(part: String, reason: String)] = [
   ("! --dport :", "does not save the condition: a rule for no packet becomes one for every packet"),
 ]
 
-private enum Corpus {
+enum Corpus {
   /// The folder named by FIREBREAK_CORPUS, or `../shared/corpus` beside the package.
   static let path: String? = {
     var candidates: [String] = []
@@ -56,9 +56,23 @@ private enum Corpus {
     return candidates.first { access("\($0)/vectors/vectors.tsv", R_OK) == 0 }
   }()
 
+  static let missing: Testing.Comment = "no corpus: set FIREBREAK_CORPUS to its folder, or put it at ../shared/corpus"
+
   static func vectors() throws -> [Vector] {
+    let text = String(decoding: try read("vectors/vectors.tsv"), as: UTF8.self)
+    return text.split(separator: "\n").filter { !$0.hasPrefix("#") }.compactMap { Vector($0) }
+  }
+
+  /// The files of rules as they were found, relative to the corpus.
+  static func saves() throws -> [String] {
+    let manifest = String(decoding: try read("MANIFEST.tsv"), as: UTF8.self)
+    let files = manifest.split(separator: "\n").map { String($0.prefix { $0 != "\t" }) }
+    return files.filter { $0.hasPrefix("save/") && ($0.hasSuffix(".v4") || $0.hasSuffix(".v6")) }
+  }
+
+  static func read(_ name: String) throws -> [UInt8] {
     let folder = try #require(path)
-    let file = try #require(fopen("\(folder)/vectors/vectors.tsv", "r"))
+    let file = try #require(fopen("\(folder)/\(name)", "r"))
     defer { fclose(file) }
     var bytes: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 1 << 16)
@@ -67,14 +81,13 @@ private enum Corpus {
       guard count > 0 else { break }
       bytes.append(contentsOf: buffer.prefix(count))
     }
-    let text = String(decoding: bytes, as: UTF8.self)
-    return text.split(separator: "\n").filter { !$0.hasPrefix("#") }.compactMap { Vector($0) }
+    return bytes
   }
 }
 
 extension Registry {
   /// Whether every extension that the rule names, or loads by its protocol, is one of ours.
-  fileprivate func knowsExtensions(of vector: Vector) -> Bool {
+  func knowsExtensions(of vector: Vector) -> Bool {
     let words = vector.rule.split(separator: " ").map(String.init)
     var definitions: [ExtensionDefinition] = []
     var proto: String?
@@ -104,7 +117,7 @@ extension Registry {
 
 @Suite struct VectorTests {
   @Test(
-    .enabled(if: Corpus.path != nil, "no corpus: set FIREBREAK_CORPUS to its folder, or put it at ../shared/corpus"))
+    .enabled(if: Corpus.path != nil, Corpus.missing))
   func everyRowOfAKnownExtension() throws {
     var checked = 0
     var excused = 0

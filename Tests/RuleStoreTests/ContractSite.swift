@@ -1,5 +1,6 @@
 import Glibc
 import KernelTestSupport
+import NFTablesStore
 import Netfilter
 import RuleStore
 import Testing
@@ -12,11 +13,24 @@ enum ContractKind: String, CaseIterable, CustomTestStringConvertible, Sendable {
   case legacy
   /// Every table as if it were large.
   case bulk
+  /// nf_tables.
+  case nft
 
   var testDescription: String { rawValue }
 
   /// Those that can be had here; what is missing fails a test of its own where it must be there.
-  static let available = allCases.filter { $0 == .memory || Need.legacyTables.whatIsMissing == nil }
+  static let available = allCases.filter { $0.need?.whatIsMissing == nil }
+
+  private var need: Need? {
+    switch self {
+    case .memory: nil
+    case .legacy, .bulk: .legacyTables
+    case .nft: .nfTables
+    }
+  }
+
+  /// iptables(8) for the same tables: the word in the names of its programs.
+  var variant: String { self == .nft ? "nft" : "legacy" }
 }
 
 /// A fresh kernel behind a backend: memory, or a network namespace of the test's own.
@@ -35,6 +49,9 @@ struct ContractSite: Sendable {
       let space = try TestNamespace()
       self.space = space
       backend = XTablesBackend(lockPath: space.lockPath, bulkThreshold: kind == .bulk ? 0 : .max)
+    case .nft:
+      space = try TestNamespace()
+      backend = NFTablesBackend()
     }
   }
 
@@ -65,14 +82,14 @@ struct ContractSite: Sendable {
       try table.append(Rule(source: .init("203.0.113.9/32"), target: .drop), to: .forward)
       memory.schedule(.foreignChange(Ruleset([table])))
     } else {
-      try namespace.require(["iptables-legacy", "-A", "FORWARD", "-s", "203.0.113.9", "-j", "DROP"])
+      try namespace.require(["iptables-\(kind.variant)", "-A", "FORWARD", "-s", "203.0.113.9", "-j", "DROP"])
     }
   }
 
   /// What the kernel holds according to iptables itself, counters too; nothing for memory.
   func savedByIptables() throws -> String {
     guard let space else { return "" }
-    return try ["iptables-legacy-save", "ip6tables-legacy-save"].map { tool in
+    return try ["iptables-\(kind.variant)-save", "ip6tables-\(kind.variant)-save"].map { tool in
       try space.require([tool, "-c"]).stdout.split(separator: "\n").filter { !$0.hasPrefix("#") }.joined(
         separator: "\n")
     }.joined(separator: "\n")

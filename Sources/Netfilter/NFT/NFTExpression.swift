@@ -3,6 +3,10 @@
 public enum NFTExpression: Hashable, Sendable {
   /// Loads what the machine knows of the packet (`NFTA_META_DREG`).
   case meta(NFTMetaKey, into: NFTRegister)
+  /// Sets what the machine knows of the packet (`NFTA_META_SREG`).
+  case setMeta(NFTMetaKey, from: NFTRegister)
+  /// Puts bytes into a register (`NFTA_IMMEDIATE_DATA` with a value; with a verdict it is ``verdict(_:)``).
+  case immediate([UInt8], into: NFTRegister)
   /// Loads bytes of the packet.
   case payload(NFTPayloadBase, offset: Int, length: Int, into: NFTRegister)
   /// Register and mask, exclusive or with a value; mask and value have the length of the data.
@@ -39,8 +43,12 @@ public enum NFTMetaKey: UInt32, Hashable, Sendable {
   case outInterfaceIndex = 5
   case inInterfaceName = 6
   case outInterfaceName = 7
+  /// Whether each rule that the packet meets is logged, one byte.
+  case trace = 12
   case family = 15
   case transportProtocol = 16
+  /// To whom the link layer sent the packet, one byte, `PACKET_*`.
+  case packetType = 19
 }
 
 /// Where an offset begins. Raw values are `enum nft_payload_bases`.

@@ -1,0 +1,245 @@
+internal import CNFTables
+internal import Glibc
+internal import Netfilter
+internal import RuleStore
+
+/// Messages that the kernel carries out all together or not at all, in the making.
+struct Batch: ~Copyable {
+  /// What a message is about, for the sentence about its refusal.
+  enum Subject {
+    case frame
+    case table(TableID)
+    case chain(TableID, ChainName)
+    case deletion(TableID, ChainName)
+    /// By its place in the plan's table.
+    case rule(TableID, ChainName, Int)
+  }
+
+  private var out: ByteWriter
+  private var subjects: [Subject] = []
+  private var lastStart = 0
+  private let firstSequence: UInt32
+  /// Where libnftnl builds its messages: the longest name and the longest comment fit many times.
+  private let scratch = Scratch()
+
+  private struct Scratch: ~Copyable {
+    let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 16 << 10, alignment: 8)
+    deinit { bytes.deallocate() }
+  }
+
+  /// - Parameters:
+  ///   - generation: the kernel refuses the batch when it is no longer this one.
+  ///   - firstSequence: the messages are numbered from it on.
+  init(generation: UInt32, firstSequence: UInt32, capacity: Int) {
+    self.firstSequence = firstSequence
+    out = ByteWriter(capacity: capacity + 4096)
+    frame(NFNL_MSG_BATCH_BEGIN) { $0.put(NFNL_BATCH_GENID, big: generation) }
+  }
+
+  /// How many messages there are, but for the first.
+  var count: Int { subjects.count - 1 }
+
+  private mutating func frame(_ type: Int32, _ body: (inout ByteWriter) -> Void) {
+    message(type, flags: 0, family: 0, resource: UInt16(NFNL_SUBSYS_NFTABLES).bigEndian, .frame) {
+      body(&$0)
+    }
+  }
+
+  /// `struct nlmsghdr`, `struct nfgenmsg`, and what `body` writes.
+  private mutating func message<E: Error>(
+    _ type: Int32, flags: Int32, family: UInt8, resource: UInt16 = 0, _ subject: Subject,
+    _ body: (inout ByteWriter) throws(E) -> Void
+  ) throws(E) {
+    let start = out.count
+    out.write(UInt32(0))
+    out.write(UInt16(truncatingIfNeeded: type))
+    out.write(UInt16(truncatingIfNeeded: NLM_F_REQUEST | flags))
+    out.write(firstSequence &+ UInt32(truncatingIfNeeded: subjects.count))
+    out.write(UInt32(0))
+    out.write(family)
+    out.write(UInt8(NFNETLINK_V0))
+    out.write(resource)
+    try body(&out)
+    out.patch(UInt32(out.count - start), at: start)
+    lastStart = start
+    subjects.append(subject)
+  }
+
+  private static func type(_ message: nf_tables_msg_types) -> Int32 {
+    NFNL_SUBSYS_NFTABLES << 8 | Int32(message.rawValue)
+  }
+
+  // MARK: Tables and chains, which libnftnl writes
+
+  private mutating func object(
+    _ message: nf_tables_msg_types, flags: Int32, _ family: Family, _ subject: Subject,
+    _ build: (UnsafeMutablePointer<nlmsghdr>) -> Void
+  ) {
+    let header = nftnl_nlmsg_build_hdr(
+      scratch.bytes.baseAddress!.assumingMemoryBound(to: CChar.self), UInt16(message.rawValue), UInt16(family.rawValue), 0, 0)!
+    build(header)
+    let attributes = UnsafeRawBufferPointer(
+      rebasing: UnsafeRawBufferPointer(scratch.bytes)[Self.headerSize..<Int(header.pointee.nlmsg_len)])
+    self.message(Self.type(message), flags: flags, family: family.rawValue, subject) { $0.write(attributes) }
+  }
+
+  private static let headerSize = MemoryLayout<nlmsghdr>.size + MemoryLayout<nfgenmsg>.size
+
+  mutating func create(_ id: TableID) {
+    object(NFT_MSG_NEWTABLE, flags: NLM_F_CREATE, id.family, .table(id)) { header in
+      let table = nftnl_table_alloc()!
+      nftnl_table_set_str(table, UInt16(NFTNL_TABLE_NAME.rawValue), id.name.rawValue)
+      nftnl_table_set_u32(table, UInt16(NFTNL_TABLE_FLAGS.rawValue), 0)
+      nftnl_table_nlmsg_build_payload(header, table)
+      nftnl_table_free(table)
+    }
+  }
+
+  /// Makes a chain, a built-in one with its policy where iptables-nft puts it.
+  mutating func create(_ chain: Chain, in id: TableID) {
+    self.chain(NFT_MSG_NEWCHAIN, flags: NLM_F_CREATE, chain.name, in: id) { object in
+      guard let hook = chain.hook else { return }
+      let base = BaseChain(id.name, hook)
+      nftnl_chain_set_u32(object, UInt16(NFTNL_CHAIN_HOOKNUM.rawValue), UInt32(hook.rawValue))
+      nftnl_chain_set_s32(object, UInt16(NFTNL_CHAIN_PRIO.rawValue), base.priority)
+      nftnl_chain_set_str(object, UInt16(NFTNL_CHAIN_TYPE.rawValue), base.type)
+      Self.setPolicy(of: chain, object)
+    }
+  }
+
+  /// Gives a built-in chain that is there the policy and the policy's counters of `chain`.
+  mutating func setPolicy(of chain: Chain, in id: TableID) {
+    self.chain(NFT_MSG_NEWCHAIN, flags: 0, chain.name, in: id) { Self.setPolicy(of: chain, $0) }
+  }
+
+  mutating func delete(_ chain: ChainName, in id: TableID) {
+    self.chain(NFT_MSG_DELCHAIN, flags: 0, chain, in: id) { _ in }
+  }
+
+  private static func setPolicy(of chain: Chain, _ object: OpaquePointer) {
+    nftnl_chain_set_u32(
+      object, UInt16(NFTNL_CHAIN_POLICY.rawValue), UInt32(chain.policy?.verdict.rawValue ?? Verdict.accept.rawValue))
+    nftnl_chain_set_u64(object, UInt16(NFTNL_CHAIN_PACKETS.rawValue), chain.policyCounters.packets)
+    nftnl_chain_set_u64(object, UInt16(NFTNL_CHAIN_BYTES.rawValue), chain.policyCounters.bytes)
+  }
+
+  private mutating func chain(
+    _ message: nf_tables_msg_types, flags: Int32, _ name: ChainName, in id: TableID, _ fill: (OpaquePointer) -> Void
+  ) {
+    let subject: Subject = message == NFT_MSG_DELCHAIN ? .deletion(id, name) : .chain(id, name)
+    object(message, flags: flags, id.family, subject) { header in
+      let chain = nftnl_chain_alloc()!
+      nftnl_chain_set_str(chain, UInt16(NFTNL_CHAIN_TABLE.rawValue), id.name.rawValue)
+      nftnl_chain_set_str(chain, UInt16(NFTNL_CHAIN_NAME.rawValue), name.text)
+      fill(chain)
+      nftnl_chain_nlmsg_build_payload(header, chain)
+      nftnl_chain_free(chain)
+    }
+  }
+
+  // MARK: Rules
+
+  /// - Parameters:
+  ///   - number: of the rule in the plan's table, from 0.
+  ///   - next: the handle of the rule before which it is to stand; nil for the end of the chain.
+  mutating func add(
+    _ expressions: [NFTExpression], proto: Negatable<IPProtocol>?, number: Int, to chain: ChainName, in id: TableID,
+    before next: UInt64?
+  ) {
+    let flags = NLM_F_CREATE | (next == nil ? NLM_F_APPEND : 0)
+    message(Self.type(NFT_MSG_NEWRULE), flags: flags, family: id.family.rawValue, .rule(id, chain, number)) { out in
+      out.put(NFTA_RULE_TABLE, text: id.name.rawValue)
+      out.put(NFTA_RULE_CHAIN, text: chain.text)
+      if let next { out.put(NFTA_RULE_POSITION, big: next) }
+      out.nest(NFTA_RULE_EXPRESSIONS) { out in
+        for expression in expressions { ExpressionAttributes.write(expression, to: &out) }
+      }
+      guard let proto, expressions.contains(where: \.isOfXTables) else { return }
+      // Extensions of xtables ask which protocol the rule is for.
+      out.nest(NFTA_RULE_COMPAT) { out in
+        out.put(NFTA_RULE_COMPAT_PROTO, big: UInt32(proto.value.rawValue))
+        out.put(NFTA_RULE_COMPAT_FLAGS, big: proto.isInverted ? UInt32(NFT_RULE_COMPAT_F_INV.rawValue) : 0)
+      }
+    }
+  }
+
+  /// - Parameter handle: nil for all rules of the chain.
+  mutating func deleteRules(_ handle: UInt64?, of chain: ChainName, in id: TableID) {
+    message(Self.type(NFT_MSG_DELRULE), flags: 0, family: id.family.rawValue, .deletion(id, chain)) { out in
+      out.put(NFTA_RULE_TABLE, text: id.name.rawValue)
+      out.put(NFTA_RULE_CHAIN, text: chain.text)
+      if let handle { out.put(NFTA_RULE_HANDLE, big: handle) }
+    }
+  }
+
+  // MARK: Ending
+
+  /// - Parameter isTrial: leave out the end, without which the kernel tries everything and keeps nothing.
+  consuming func seal(isTrial: Bool) -> SealedBatch {
+    // The kernel tells errors unasked; this tells that there are none.
+    let flags = UInt16(truncatingIfNeeded: NLM_F_REQUEST | NLM_F_ACK)
+    let old = out.written.loadUnaligned(fromByteOffset: lastStart + 6, as: UInt16.self)
+    out.patch(old | flags, at: lastStart + 6)
+    let last = firstSequence &+ UInt32(truncatingIfNeeded: subjects.count - 1)
+    if !isTrial { frame(NFNL_MSG_BATCH_END) { _ in } }
+    return SealedBatch(out: out, subjects: subjects, first: firstSequence, last: last)
+  }
+}
+
+extension NFTExpression {
+  fileprivate var isOfXTables: Bool {
+    switch self {
+    case .match, .target: true
+    default: false
+    }
+  }
+}
+
+/// A batch that is ready to be sent.
+struct SealedBatch: ~Copyable {
+  private let out: ByteWriter
+  private let subjects: [Batch.Subject]
+  private let first: UInt32
+  /// The message that the kernel acknowledges.
+  private let last: UInt32
+
+  init(out: consuming ByteWriter, subjects: [Batch.Subject], first: UInt32, last: UInt32) {
+    self.out = out
+    self.subjects = subjects
+    self.first = first
+    self.last = last
+  }
+
+  /// The first message that the kernel refused.
+  struct Refusal: Error {
+    let subject: Batch.Subject
+    let code: Int32
+    let text: String?
+  }
+
+  enum Problem: Error {
+    case refused(Refusal)
+    case netlink(NetlinkFailure)
+  }
+
+  /// Sends it; the kernel has then carried it out, or throws.
+  func send(through socket: borrowing NetlinkSocket) throws(Problem) {
+    var refusals: [UInt32: Refusal] = [:]
+    do throws(NetlinkFailure) {
+      try socket.send(out.written)
+      try socket.receive { message throws(NetlinkFailure) in
+        let place = message.sequence &- first
+        guard message.type == NLMSG_ERROR, Int(place) < subjects.count else { return true }
+        let code = message.errorCode
+        if code != 0 {
+          refusals[place] = Refusal(subject: subjects[Int(place)], code: code, text: message.errorText)
+        }
+        // Answers come in the order of the messages; one about the frame stands for all.
+        return message.sequence != last && place != 0
+      }
+    } catch {
+      guard !refusals.isEmpty else { throw .netlink(error) }  // more refusals than fit
+    }
+    if let first = refusals.min(by: { $0.key < $1.key }) { throw .refused(first.value) }
+  }
+}

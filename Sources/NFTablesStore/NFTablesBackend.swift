@@ -1,0 +1,151 @@
+internal import Glibc
+public import Netfilter
+public import RuleStore
+internal import Synchronization
+
+/// The kernel's nf_tables, laid out as iptables-nft does it: tables `filter`, `nat`, `mangle`, `raw` and `security` of the
+/// families `ip` and `ip6`. Tables of other families and names are never looked at and never touched.
+///
+/// A plan is one transaction over all tables and both families, carried out only if nothing in nf_tables has changed since the
+/// snapshot. A table that holds what iptables cannot say is not touched either: reading it throws.
+public final class NFTablesBackend: Backend {
+  public let capabilities = Capabilities(name: "nft", families: [.ipv4, .ipv6], isOneTransaction: true)
+
+  private let names: Names
+  /// What was read last, for the handles of its rules.
+  private let lastReading = Mutex<KernelReading?>(nil)
+  private let isLocked = Mutex(false)
+
+  /// - Parameter names: for rules in messages.
+  public init(names: Names = .wellKnown) { self.names = names }
+
+  // MARK: Lock
+
+  private final class Held: WriteLock {
+    private let owner: NFTablesBackend
+    private let isReleased = Mutex(false)
+    init(_ owner: NFTablesBackend) { self.owner = owner }
+    deinit { release() }
+    func release() {
+      let first = isReleased.withLock { released in
+        defer { released = true }
+        return !released
+      }
+      if first { owner.isLocked.withLock { $0 = false } }
+    }
+  }
+
+  private static let lockPause: useconds_t = 5_000
+
+  /// Keeps other users of this value away. Other programs need no lock, and iptables-nft has none: the kernel refuses a
+  /// batch that was made for an earlier generation.
+  public func lock(waiting limit: Duration) throws(BackendError) -> any WriteLock {
+    let deadline = ContinuousClock.now + limit
+    while true {
+      let isMine = isLocked.withLock { locked in
+        defer { locked = true }
+        return !locked
+      }
+      if isMine { return Held(self) }
+      guard ContinuousClock.now < deadline else {
+        throw BackendError(.busy, "another commit of this program did not end within \(limit)")
+      }
+      usleep(Self.lockPause)
+    }
+  }
+
+  // MARK: Reading
+
+  /// Whether this kernel has nf_tables.
+  public var isAvailable: Bool { (try? generation()) != nil }
+
+  private func generation() throws(BackendError) -> UInt32 {
+    try withReader { reader throws(KernelReader.Problem) in try reader.generation() }
+  }
+
+  public func snapshot(of selection: TableSelection) throws(BackendError) -> Snapshot {
+    let reading = try read(selection)
+    let tables = reading.existing.filter { selection.contains($0) }.compactMap { reading.tables[$0]?.table }
+    return Snapshot(
+      ruleset: Ruleset(tables), existing: reading.existing, stamp: Snapshot.Stamp(UInt64(reading.generation)))
+  }
+
+  private func read(_ selection: TableSelection) throws(BackendError) -> KernelReading {
+    let fresh = try withReader { reader throws(KernelReader.Problem) in try reader.read(selection) }
+    return lastReading.withLock { last in
+      var merged = fresh
+      if let last { merged.merge(last) }
+      last = merged
+      return merged
+    }
+  }
+
+  private func withReader<R>(_ body: (inout KernelReader) throws(KernelReader.Problem) -> R) throws(BackendError) -> R {
+    do throws(KernelReader.Problem) {
+      var reader: KernelReader
+      do throws(NetlinkFailure) { reader = try KernelReader() } catch { throw .netlink(error) }
+      return try body(&reader)
+    } catch {
+      throw BackendError(error)
+    }
+  }
+
+  // MARK: Writing
+
+  /// The kernel takes a batch whole or not at all, so that nothing needs a rehearsal; the full one gives it the batch
+  /// without the end, which the kernel then tries and forgets.
+  public func rehearse(_ plan: Plan, _ extent: RehearsalExtent) throws(BackendError) -> String? {
+    guard extent == .full, !plan.isEmpty else { return nil }
+    let known = lastReading.withLock { $0 }
+    do throws(BackendError) {
+      try send(plan, try reading(for: plan, of: known?.generation), isTrial: true)
+    } catch {
+      guard error.kind == .stale else { throw error }
+      return "no rehearsal: \(error.message)"
+    }
+    return nil
+  }
+
+  public func apply(_ plan: Plan, expecting stamp: Snapshot.Stamp) throws(BackendError) {
+    guard !plan.isEmpty else { return }
+    let reading = try reading(for: plan, of: UInt32(truncatingIfNeeded: stamp.value))
+    try send(plan, reading, isTrial: false)
+  }
+
+  /// What is known of the plan's tables in a generation.
+  /// - Throws: ``BackendError`` of kind `stale` when it is no longer the kernel's.
+  private func reading(for plan: Plan, of generation: UInt32?) throws(BackendError) -> KernelReading {
+    let needed = Set(plan.steps.filter { $0.before != nil }.map(\.id))
+    var reading = lastReading.withLock { $0 }
+    if reading == nil || reading?.generation != generation || !needed.allSatisfy({ reading?.tables[$0] != nil }) {
+      reading = try read(.only(needed))
+    }
+    guard let reading, generation == nil || reading.generation == generation,
+      plan.creations.allSatisfy({ !reading.existing.contains($0) }),
+      plan.steps.allSatisfy({ step in
+        step.before.map { reading.tables[step.id]?.table.sameRules(as: $0) == true } ?? true
+      })
+    else { throw BackendError(.stale, "the rules have changed since they were read") }
+    return reading
+  }
+
+  private func send(_ plan: Plan, _ reading: KernelReading, isTrial: Bool) throws(BackendError) {
+    let compiler = PlanCompiler(names: names)
+    var socket: NetlinkSocket
+    do throws(NetlinkFailure) { socket = try NetlinkSocket() } catch { throw BackendError(error) }
+    var batch = Batch(
+      generation: reading.generation, firstSequence: socket.takeSequence(0), capacity: plan.estimatedBytes)
+    try compiler.compile(plan, reading, into: &batch)
+    let sealed = batch.seal(isTrial: isTrial)
+    do throws(SealedBatch.Problem) {
+      try sealed.send(through: socket)
+    } catch {
+      throw BackendError(error, plan, compiler)
+    }
+  }
+}
+
+extension Plan {
+  /// About what the rules of new tables need in a batch.
+  fileprivate var estimatedBytes: Int { steps.reduce(0) { $0 + ($1.before == nil ? $1.after.ruleCount * 512 : 0) } }
+}

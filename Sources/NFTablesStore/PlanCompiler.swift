@@ -1,0 +1,84 @@
+internal import Netfilter
+internal import RuleStore
+
+/// Writes a plan as one batch.
+struct PlanCompiler {
+  let names: Names
+
+  /// - Parameter reading: of the tables that the plan changes; tables that are not in it do not exist.
+  /// - Throws: ``BackendError`` of kind `unsupported` for a rule that nf_tables cannot say.
+  func compile(_ plan: Plan, _ reading: KernelReading, into batch: inout Batch) throws(BackendError) {
+    for id in plan.creations {
+      let after = plan.steps.first { $0.id == id }?.after ?? Table(id.name, family: id.family)
+      batch.create(id)
+      for chain in after.chains { batch.create(chain, in: id) }
+    }
+    let created = Set(plan.creations)
+    for step in plan.steps {
+      let live = reading.tables[step.id]
+      if !created.contains(step.id) { makeChains(step, live, &batch) }
+      for chain in step.after.chains { try edit(chain, step, live, &batch) }
+      removeChains(step, live, &batch)
+    }
+  }
+
+  /// Chains that are not there yet, and policies that change. A built-in chain that would do nothing stays unmade.
+  private func makeChains(_ step: Plan.Step, _ live: LiveTable?, _ batch: inout Batch) {
+    for chain in step.after.chains {
+      let old = live?.table[chain.name]
+      if chain.hook == nil {
+        if old == nil { batch.create(chain, in: step.id) }
+      } else if live?.madeChains.contains(chain.name) != true {
+        if !chain.rules.isEmpty || chain.policy != .accept || chain.policyCounters != .zero {
+          batch.create(chain, in: step.id)
+        }
+      } else if let before = step.before?[chain.name],
+        before.policy != chain.policy || before.policyCounters != chain.policyCounters || step.restoresCounters
+      {
+        batch.setPolicy(of: chain, in: step.id)
+      }
+    }
+  }
+
+  private func edit(_ chain: Chain, _ step: Plan.Step, _ live: LiveTable?, _ batch: inout Batch) throws(BackendError) {
+    let old = live?.table[chain.name]?.rules ?? RuleList(family: step.id.family)
+    let handles = live?.handles[chain.name] ?? []
+    let edit = ChainEdit(from: old, to: chain.rules, rewrites: step.restoresCounters)
+    if let deletions = edit.deletions {
+      for index in deletions { batch.deleteRules(handles[index], of: chain.name, in: step.id) }
+    } else {
+      batch.deleteRules(nil, of: chain.name, in: step.id)
+    }
+    for (index, next) in edit.insertions {
+      let rule = chain.rules[index]
+      batch.add(
+        try expressions(of: rule, index, chain, step.id), proto: rule.proto, number: index, to: chain.name,
+        in: step.id, before: next.map { handles[$0] })
+    }
+  }
+
+  /// Their rules first: they may lead to each other.
+  private func removeChains(_ step: Plan.Step, _ live: LiveTable?, _ batch: inout Batch) {
+    let gone = (live?.table.chains ?? []).filter { step.after[$0.name] == nil }
+    for chain in gone where !chain.rules.isEmpty { batch.deleteRules(nil, of: chain.name, in: step.id) }
+    for chain in gone { batch.delete(chain.name, in: step.id) }
+  }
+
+  private func expressions(of rule: Rule, _ index: Int, _ chain: Chain, _ id: TableID) throws(BackendError)
+    -> [NFTExpression]
+  {
+    do throws(NFTRuleCodec.Unsupported) {
+      return try NFTRuleCodec.expressions(for: rule, family: id.family, registry: .standard)
+    } catch {
+      throw BackendError(
+        .unsupported, "table \(id): nf_tables has no form for this rule: \(error.message)",
+        hint: "commit it to ip_tables: --backend legacy", table: id, culprit: culprit(chain, index, id))
+    }
+  }
+
+  func culprit(_ chain: Chain, _ index: Int, _ id: TableID) -> BackendError.Culprit {
+    BackendError.Culprit(
+      table: id, chain: chain.name, ruleNumber: index + 1, position: chain.rules.position(of: index),
+      text: "-A \(chain.name)" + SaveText.rule(chain.rules[index], family: id.family, names: names))
+  }
+}
