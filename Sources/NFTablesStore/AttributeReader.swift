@@ -16,7 +16,8 @@ struct AttributeReader {
     while offset < bytes.count {
       guard offset + 4 <= bytes.count else { throw WireError(offset: offset, field: "nla_len", reason: .truncated) }
       let length = Int(bytes.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
-      let type = Int(bytes.loadUnaligned(fromByteOffset: offset + 2, as: UInt16.self) & ~UInt16(NLA_F_NESTED | NLA_F_NET_BYTEORDER))
+      let type = Int(
+        bytes.loadUnaligned(fromByteOffset: offset + 2, as: UInt16.self) & ~UInt16(NLA_F_NESTED | NLA_F_NET_BYTEORDER))
       guard length >= 4, offset + length <= bytes.count else {
         throw WireError(offset: offset, field: "nla_len", reason: .truncated)
       }

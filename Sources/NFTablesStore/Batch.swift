@@ -76,7 +76,8 @@ struct Batch: ~Copyable {
     _ build: (UnsafeMutablePointer<nlmsghdr>) -> Void
   ) {
     let header = nftnl_nlmsg_build_hdr(
-      scratch.bytes.baseAddress!.assumingMemoryBound(to: CChar.self), UInt16(message.rawValue), UInt16(family.rawValue), 0, 0)!
+      scratch.bytes.baseAddress!.assumingMemoryBound(to: CChar.self), UInt16(message.rawValue), UInt16(family.rawValue),
+      0, 0)!
     build(header)
     let attributes = UnsafeRawBufferPointer(
       rebasing: UnsafeRawBufferPointer(scratch.bytes)[Self.headerSize..<Int(header.pointee.nlmsg_len)])

@@ -248,7 +248,9 @@ struct KernelReader: ~Copyable {
   // MARK: Messages
 
   private static func reading<R>(_ body: () throws(WireError) -> R) throws(Problem) -> R {
-    do throws(WireError) { return try body() } catch { throw .unreadable("the kernel's answer cannot be read: \(error)") }
+    do throws(WireError) { return try body() } catch {
+      throw .unreadable("the kernel's answer cannot be read: \(error)")
+    }
   }
 
   /// What follows `struct nfgenmsg`.

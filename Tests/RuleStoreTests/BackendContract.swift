@@ -7,7 +7,8 @@ import Testing
 /// What every backend promises, whatever is behind it.
 @Suite struct BackendContract {
   /// With FIREBREAK_REQUIRE_KERNEL=1 a missing kernel is told here, once.
-  @Test(.requires(.legacyTables, .nfTables, .tool("iptables-legacy-save"), .tool("iptables-nft-save"))) func theKernelTakesPart() {
+  @Test(.requires(.legacyTables, .nfTables, .tool("iptables-legacy-save"), .tool("iptables-nft-save")))
+  func theKernelTakesPart() {
     #expect(ContractKind.available == ContractKind.allCases)
   }
 

@@ -16,7 +16,9 @@ import Testing
     let after = RulesText.read("*filter\n-A INPUT -s 192.0.2.2 -j DROP\nCOMMIT\n").ruleset
     let old = MemoryBackend(before)
     let plan = Plan(from: try old.snapshot(of: .all), to: after)
-    let record = CommitRecord(plan: plan, time: 0, message: "", boot: isOfThisStart ? BootID.current : "another")
+    let record = CommitRecord(
+      plan: plan, time: 0, message: "", backend: old.capabilities.name, boot: isOfThisStart ? BootID.current : "another"
+    )
     let file = try #require(fopen(folder + "/commit.pending", "w"))
     fwrite(record.encoded, 1, record.encoded.count, file)
     fclose(file)
