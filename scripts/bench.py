@@ -86,7 +86,7 @@ def measure(count, rounds, firebreak, directory):
     for variant, file in enumerate(files):
         write_rules(file, count, variant)
     restore, save = shutil.which("iptables-legacy-restore"), shutil.which("iptables-legacy-save")
-    apply = [firebreak, "apply", "-q", "--state-dir", os.path.join(directory, "state")]
+    apply = [firebreak, "apply", "-q", "--backend", "legacy", "--state-dir", os.path.join(directory, "state")]
     clear = os.path.join(directory, "clear.v4")
     with open(clear, "w") as out:
         out.write("*filter\nCOMMIT\n")
@@ -107,7 +107,7 @@ def measure(count, rounds, firebreak, directory):
          lambda turn: (apply + [files[1 - turn % 2]],), lambda turn: ([restore], files[1 - turn % 2]))
     put(files[0])
     both("nothing new", lambda _: None, lambda _: (apply + [files[0]],), lambda _: ([restore], files[0]))
-    both("save", lambda _: None, lambda _: ([firebreak, "save", "-q"],), lambda _: ([save],))
+    both("save", lambda _: None, lambda _: ([firebreak, "save", "-q", "--backend", "legacy"],), lambda _: ([save],))
 
 
 def outside(arguments):

@@ -228,19 +228,29 @@ struct SealedBatch: ~Copyable {
     var refusals: [UInt32: Refusal] = [:]
     do throws(NetlinkFailure) {
       try socket.send(out.written)
-      try socket.receive { message throws(NetlinkFailure) in
-        let place = message.sequence &- first
-        guard message.type == NLMSG_ERROR, Int(place) < subjects.count else { return true }
-        let code = message.errorCode
-        if code != 0 {
-          refusals[place] = Refusal(subject: subjects[Int(place)], code: code, text: message.errorText)
-        }
-        // Answers come in the order of the messages; one about the frame stands for all.
-        return message.sequence != last && place != 0
-      }
+      try receive(through: socket, &refusals)
     } catch {
-      guard !refusals.isEmpty else { throw .netlink(error) }  // more refusals than fit
+      guard error.operation == .receive, error.code == ENOBUFS else { throw .netlink(error) }
+      // There were more refusals than fit. Those that came first are there.
+      socket.stopWaiting()
+      do throws(NetlinkFailure) { try receive(through: socket, &refusals) } catch {}
+      guard !refusals.isEmpty else { throw .netlink(error) }
     }
     if let first = refusals.min(by: { $0.key < $1.key }) { throw .refused(first.value) }
+  }
+
+  private func receive(
+    through socket: borrowing NetlinkSocket, _ refusals: inout [UInt32: Refusal]
+  ) throws(NetlinkFailure) {
+    var found: [UInt32: Refusal] = [:]
+    defer { refusals.merge(found) { old, _ in old } }
+    try socket.receive { message throws(NetlinkFailure) in
+      let place = message.sequence &- first
+      guard message.type == NLMSG_ERROR, Int(place) < subjects.count else { return true }
+      let code = message.errorCode
+      if code != 0 { found[place] = Refusal(subject: subjects[Int(place)], code: code, text: message.errorText) }
+      // Answers come in the order of the messages; one about the frame stands for all.
+      return message.sequence != last && place != 0
+    }
   }
 }

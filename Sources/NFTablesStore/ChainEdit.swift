@@ -1,20 +1,20 @@
-internal import Netfilter
+package import Netfilter
 internal import RuleStore
 
 /// How one chain becomes another: which rules go, which stay where they are with what they count, and which come where.
 /// The kernel moves no rules, so one that changes its place among those that stay is taken out and put in again.
-struct ChainEdit {
+package struct ChainEdit {
   /// Old rules to take out one by one; nil for all of them at once.
-  private(set) var deletions: [Int]?
+  package private(set) var deletions: [Int]?
   /// New rules, each with the old one before which it comes; nil for the end.
-  private(set) var insertions: [(rule: Int, before: Int?)] = []
+  package private(set) var insertions: [(rule: Int, before: Int?)] = []
 
   /// The kernel looks for each rule that is named from the chain's beginning on. When all that together is longer than
   /// this, writing the chain anew costs less.
-  private static let longestSearch = 20_000_000
+  package static let longestSearch = 20_000_000
 
   /// - Parameter rewrites: put every rule in anew, with the counters of `new`.
-  init(from old: RuleList, to new: RuleList, rewrites: Bool) {
+  package init(from old: RuleList, to new: RuleList, rewrites: Bool) {
     if !rewrites {
       let sources = RulePairing(old, new).sources
       let kept = Self.longestIncreasing(sources)
@@ -24,8 +24,6 @@ struct ChainEdit {
     deletions = old.isEmpty ? [] : nil
     insertions = new.indices.map { ($0, nil) }
   }
-
-  var isEmpty: Bool { deletions?.isEmpty == true && insertions.isEmpty }
 
   private mutating func plan(_ oldCount: Int, _ newCount: Int, _ sources: [Int?], _ kept: [Bool]) {
     var stays = [Bool](repeating: false, count: oldCount)

@@ -1,9 +1,9 @@
 internal import CNFTables
-internal import Netfilter
+package import Netfilter
 
 /// Expressions as nf_tables takes and gives them: `NFTA_EXPR_NAME` and the attributes of each kind
 /// (linux/netfilter/nf_tables.h). What no case says, or not all of, is read as `opaque` with all its bytes.
-enum ExpressionAttributes {
+package enum ExpressionAttributes {
   /// `NFT_REG_VERDICT`: what an `immediate` loads there becomes of the packet.
   private static let verdictRegister: UInt32 = 0
   /// `NFT_BITWISE_BOOL`, which later headers call `NFT_BITWISE_MASK_XOR`.
@@ -11,7 +11,7 @@ enum ExpressionAttributes {
 
   // MARK: Writing
 
-  static func write(_ expression: NFTExpression, to out: inout ByteWriter) {
+  package static func write(_ expression: NFTExpression, to out: inout ByteWriter) {
     out.nest(NFTA_LIST_ELEM) { out in
       switch expression {
       case .meta(let key, let register):
@@ -124,7 +124,7 @@ enum ExpressionAttributes {
   // MARK: Reading
 
   /// One expression, the data of `NFTA_LIST_ELEM`.
-  static func read(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> NFTExpression {
+  package static func read(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> NFTExpression {
     var frame = try AttributeReader(bytes)
     let name = try frame.text(NFTA_EXPR_NAME)
     let data = frame.take(NFTA_EXPR_DATA) ?? UnsafeRawBufferPointer(start: nil, count: 0)

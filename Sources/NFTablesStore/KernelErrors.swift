@@ -9,12 +9,11 @@ extension BackendError {
     switch problem {
     case .netlink(let failure): self.init(failure)
     case .unreadable(let what): self.init(.system, "nf_tables: \(what)")
-    case .foreign(let id, let chain, let handle, let what):
-      let place = chain.map { ", chain \($0)" } ?? ""
-      // A chain's own handle is told too: `nft -a list ruleset` shows both.
-      let subject = handle.map { " (handle \($0))" } ?? ""
+    case .foreign(let id, let chain, let rule, let what):
+      var subject = "nf_tables table \(id)"
+      if let chain { subject += rule.map { ", chain \(chain): the rule with handle \($0)" } ?? ": chain \(chain)" }
       self.init(
-        .refused, "nf_tables table \(id)\(place)\(subject) \(what); nothing was changed",
+        .refused, "\(subject) \(what); nothing was changed",
         hint: "see it with: nft -a list table \(id.family == .ipv4 ? "ip" : "ip6") \(id.name)", table: id)
     }
   }
@@ -65,7 +64,10 @@ extension BackendError {
         .refused, "nf_tables table \(id): the kernel refused to take out chain \(chain) or its rules: \(said)",
         table: id)
     case .rule(let id, let chain, let number):
-      self.init(.refused, "the kernel refused table \(id): \(Self.reason(refusal.code, said))", table: id)
+      self.init(
+        .refused,
+        refusal.code == EMLINK ? Self.tooDeep(id) : "the kernel refused table \(id): \(Self.reason(refusal.code, said))",
+        table: id)
       if let after = plan.steps.first(where: { $0.id == id })?.after[chain] {
         culprit = compiler.culprit(after, number, id)
       }
@@ -86,11 +88,14 @@ extension BackendError {
     }
   }
 
+  static func tooDeep(_ id: TableID) -> String {
+    "the kernel refuses table \(id): its chains call each other deeper than nf_tables goes"
+  }
+
   private static func reason(_ code: Int32, _ said: String) -> String {
     switch code {
     case ENOENT: "it lacks a match or target that a rule uses, or what a rule names"
     case ELOOP: "its chains form a loop"
-    case EMLINK: "its chains call each other deeper than nf_tables goes"
     case EINVAL: "an extension got a value, or stands at a place, that it does not take (\(said))"
     default: said
     }

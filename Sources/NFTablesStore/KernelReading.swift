@@ -41,8 +41,8 @@ struct KernelReader: ~Copyable {
 
   enum Problem: Error {
     case netlink(NetlinkFailure)
-    /// A table holds what no rule of xtables says.
-    case foreign(TableID, ChainName?, handle: UInt64?, what: String)
+    /// A table holds what iptables has no words for: all of the table, one chain, or one rule of a chain.
+    case foreign(TableID, ChainName?, rule: UInt64?, what: String)
     case unreadable(String)
   }
 
@@ -105,7 +105,6 @@ struct KernelReader: ~Copyable {
 
   private struct ChainHead {
     let name: ChainName
-    let handle: UInt64
     let base: Base?
     let flags: UInt32
 
@@ -159,8 +158,7 @@ struct KernelReader: ~Copyable {
       }
       result[ours, default: []].append(
         ChainHead(
-          name: ChainName(unchecked: String(cString: name)),
-          handle: nftnl_chain_get_u64(chain, UInt16(NFTNL_CHAIN_HANDLE.rawValue)), base: base,
+          name: ChainName(unchecked: String(cString: name)), base: base,
           flags: nftnl_chain_get_u32(chain, UInt16(NFTNL_CHAIN_FLAGS.rawValue))))
     }
     return result
@@ -170,13 +168,13 @@ struct KernelReader: ~Copyable {
 
   private mutating func read(_ id: TableID, _ head: TableHead, _ chains: [ChainHead]) throws(Problem) -> LiveTable {
     if head.flags & NFT_TABLE_F_OWNER.rawValue != 0 {
-      throw .foreign(id, nil, handle: nil, what: "belongs to process \(head.owner ?? 0), which alone may change it")
+      throw .foreign(id, nil, rule: nil, what: "belongs to process \(head.owner ?? 0), which alone may change it")
     }
     guard head.flags & NFT_TABLE_F_DORMANT.rawValue == 0 else {
-      throw .foreign(id, nil, handle: nil, what: "is dormant: the kernel does not look at its rules")
+      throw .foreign(id, nil, rule: nil, what: "is dormant: the kernel does not look at its rules")
     }
     guard Int(head.use) == chains.count else {
-      throw .foreign(id, nil, handle: nil, what: "holds sets, maps or other objects of nf_tables")
+      throw .foreign(id, nil, rule: nil, what: "holds sets, maps or other objects of nf_tables")
     }
     var live = LiveTable(table: Table(id.name, family: id.family))
     for chain in chains { try place(chain, in: &live) }
@@ -191,7 +189,7 @@ struct KernelReader: ~Copyable {
   /// Puts an empty chain where it belongs.
   private func place(_ chain: ChainHead, in live: inout LiveTable) throws(Problem) {
     let id = live.table.id
-    let foreign = { (what: String) in Problem.foreign(id, chain.name, handle: chain.handle, what: what) }
+    let foreign = { (what: String) in Problem.foreign(id, chain.name, rule: nil, what: what) }
     guard chain.flags & ~NFT_CHAIN_BASE.rawValue == 0 else { throw foreign("is of a kind that iptables has not") }
     guard let base = chain.base else {
       guard chain.name.text.utf8.count <= ChainName.maxBytes else {
@@ -223,7 +221,7 @@ struct KernelReader: ~Copyable {
       var fields = try Self.fields(of: message)
       let handle: UInt64 = try Self.reading { () throws(WireError) in try fields.big(NFTA_RULE_HANDLE) }
       guard let rule = try Self.rule(&fields, id.family) else {
-        throw Problem.foreign(id, chain, handle: handle, what: "says what no rule of iptables can say")
+        throw Problem.foreign(id, chain, rule: handle, what: "says what no rule of iptables can say")
       }
       list.append(rule)
       handles.append(handle)
@@ -234,6 +232,7 @@ struct KernelReader: ~Copyable {
   /// nil where it is none of xtables.
   private static func rule(_ fields: inout AttributeReader, _ family: Family) throws(Problem) -> Rule? {
     for known in [NFTA_RULE_TABLE, NFTA_RULE_CHAIN, NFTA_RULE_POSITION, NFTA_RULE_PAD] { _ = fields.take(known) }
+    let note = fields.take(NFTA_RULE_USERDATA).map { comment(in: $0) }
     guard let elements = fields.take(NFTA_RULE_EXPRESSIONS), (try? fields.finish()) != nil else { return nil }
     var expressions: [NFTExpression] = []
     let isWhole = try reading { () throws(WireError) in
@@ -242,7 +241,18 @@ struct KernelReader: ~Copyable {
       }
     }
     guard isWhole else { throw .unreadable("a rule's expressions cannot be read") }
-    return NFTRuleCodec.rule(from: expressions, family: family, registry: .standard)
+    guard var rule = NFTRuleCodec.rule(from: expressions, family: family, registry: .standard) else { return nil }
+    if let note {
+      guard let note else { return nil }
+      rule.matches.append(note)  // where iptables-nft shows it too
+    }
+    return rule
+  }
+
+  /// A rule's user data where it is a comment of nft(8) and nothing else: type 0, a length, text with a zero behind it.
+  private static func comment(in data: UnsafeRawBufferPointer) -> Comment? {
+    guard data.count >= 3, data[0] == 0, Int(data[1]) == data.count - 2, data.last == 0 else { return nil }
+    return Comment(bytes: Array(data[2..<data.count - 1]))
   }
 
   // MARK: Messages

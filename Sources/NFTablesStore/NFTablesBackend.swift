@@ -99,6 +99,7 @@ public final class NFTablesBackend: Backend {
     let known = lastReading.withLock { $0 }
     do throws(BackendError) {
       try send(plan, try reading(for: plan, of: known?.generation), isTrial: true)
+      try PlanCompiler(names: names).checkDepth(plan)
     } catch {
       guard error.kind == .stale else { throw error }
       return "no rehearsal: \(error.message)"
@@ -109,7 +110,18 @@ public final class NFTablesBackend: Backend {
   public func apply(_ plan: Plan, expecting stamp: Snapshot.Stamp) throws(BackendError) {
     guard !plan.isEmpty else { return }
     let reading = try reading(for: plan, of: UInt32(truncatingIfNeeded: stamp.value))
-    try send(plan, reading, isTrial: false)
+    do throws(BackendError) {
+      try send(plan, reading, isTrial: false)
+    } catch {
+      // An answer that got lost says nothing: what the kernel holds does.
+      guard error.kind == .system, isCarriedOut(plan, since: reading.generation) else { throw error }
+    }
+  }
+
+  private func isCarriedOut(_ plan: Plan, since generation: UInt32) -> Bool {
+    guard let now = try? read(.only(Set(plan.tables))), now.generation != generation else { return false }
+    return plan.steps.allSatisfy { now.tables[$0.id]?.table.sameRules(as: $0.after) == true }
+      && plan.creations.allSatisfy { now.existing.contains($0) }
   }
 
   /// What is known of the plan's tables in a generation.

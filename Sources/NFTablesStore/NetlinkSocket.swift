@@ -135,6 +135,12 @@ struct NetlinkSocket: ~Copyable {
     }
   }
 
+  /// From here on ``receive(_:)`` gives what is there, and EAGAIN instead of waiting for more.
+  func stopWaiting() {
+    let descriptor = mnl_socket_get_fd(raw)
+    _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
+  }
+
   // MARK: Asking
 
   /// Asks for a list and calls `body` with each member.

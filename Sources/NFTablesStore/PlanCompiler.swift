@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Netfilter
 internal import RuleStore
 
@@ -73,6 +74,15 @@ struct PlanCompiler {
       throw BackendError(
         .unsupported, "table \(id): nf_tables has no form for this rule: \(error.message)",
         hint: "commit it to ip_tables: --backend legacy", table: id, culprit: culprit(chain, index, id))
+    }
+  }
+
+  /// - Throws: ``BackendError`` of kind `refused`, as the kernel would in the end.
+  func checkDepth(_ plan: Plan) throws(BackendError) {
+    for step in plan.steps {
+      guard let (chain, index) = CallDepth.firstTooDeep(in: step.after) else { continue }
+      throw BackendError(
+        .refused, BackendError.tooDeep(step.id), table: step.id, culprit: culprit(chain, index, step.id), code: EMLINK)
     }
   }
 

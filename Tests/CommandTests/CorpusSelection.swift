@@ -42,6 +42,9 @@ extension Corpus.Entry {
   /// Files that Firebreak and iptables both have to take.
   static let accepted = Corpus.entries.filter { $0.isSaveText && $0.isKnown && $0.isAcceptedByLegacy }
 
+  /// Files that Firebreak and iptables-nft both have to take.
+  static let acceptedByNFT = Corpus.entries.filter { $0.isSaveText && $0.isKnown && $0.isAcceptedByNFT }
+
   /// Files that iptables refuses only for their line ends, which Firebreak reads.
   static let withOddLineEnds = rejected.filter { $0.notes.contains("rejection: crlf") }
 

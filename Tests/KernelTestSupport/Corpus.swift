@@ -15,15 +15,19 @@ public enum Corpus {
     public let file: String
     public let kind: String
     public let legacyVerdict: String
+    public let nftVerdict: String
     public let extensions: [String]
     public let notes: String
 
     public var path: String { Corpus.directory! + "/" + file }
     public var isAcceptedByLegacy: Bool { legacyVerdict == "y" }
+    public var isAcceptedByNFT: Bool { nftVerdict == "y" }
     public var isIPv6: Bool { file.hasSuffix(".v6") }
     public var description: String { file }
     /// What iptables-legacy-save printed.
     public var expectedPath: String { path + ".legacy-save" }
+    /// What iptables-nft-save printed.
+    public var expectedNFTPath: String { path + ".nft-save" }
   }
 
   /// The manifest, empty where there is no corpus.
@@ -34,7 +38,7 @@ public enum Corpus {
       let fields = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
       guard fields.count >= 9 else { return nil }
       return Entry(
-        file: fields[0], kind: fields[1], legacyVerdict: fields[5],
+        file: fields[0], kind: fields[1], legacyVerdict: fields[5], nftVerdict: fields[6],
         extensions: fields[7].split(separator: ",").map(String.init), notes: fields[8])
     }
   }()
