@@ -66,7 +66,8 @@ extension BackendError {
     case .rule(let id, let chain, let number):
       self.init(
         .refused,
-        refusal.code == EMLINK ? Self.tooDeep(id) : "the kernel refused table \(id): \(Self.reason(refusal.code, said))",
+        refusal.code == EMLINK
+          ? Self.tooDeep(id) : "the kernel refused table \(id): \(Self.reason(refusal.code, said))",
         table: id)
       if let after = plan.steps.first(where: { $0.id == id })?.after[chain] {
         culprit = compiler.culprit(after, number, id)

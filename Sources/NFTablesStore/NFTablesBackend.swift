@@ -92,6 +92,19 @@ public final class NFTablesBackend: Backend {
 
   // MARK: Writing
 
+  /// Rules that nf_tables gives back as others that mean the same are written as those, so that what is read later is what
+  /// was planned.
+  public func fitted(_ plan: Plan) throws(BackendError) -> Plan {
+    let compiler = PlanCompiler(names: names)
+    var steps: [Plan.Step] = []
+    for step in plan.steps {
+      let after = try compiler.normalForm(step)
+      if let before = step.before, !step.restoresCounters, before.sameRules(as: after) { continue }
+      steps.append(Plan.Step(id: step.id, before: step.before, after: after, restoresCounters: step.restoresCounters))
+    }
+    return Plan(steps: steps, creations: plan.creations)
+  }
+
   /// The kernel takes a batch whole or not at all, so that nothing needs a rehearsal; the full one gives it the batch
   /// without the end, which the kernel then tries and forgets.
   public func rehearse(_ plan: Plan, _ extent: RehearsalExtent) throws(BackendError) -> String? {

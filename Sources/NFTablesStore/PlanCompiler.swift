@@ -71,10 +71,37 @@ struct PlanCompiler {
     do throws(NFTRuleCodec.Unsupported) {
       return try NFTRuleCodec.expressions(for: rule, family: id.family, registry: .standard)
     } catch {
-      throw BackendError(
-        .unsupported, "table \(id): nf_tables has no form for this rule: \(error.message)",
-        hint: "commit it to ip_tables: --backend legacy", table: id, culprit: culprit(chain, index, id))
+      throw unsupported(error.message, index, chain, id)
     }
+  }
+
+  private func unsupported(_ why: String, _ index: Int, _ chain: Chain, _ id: TableID) -> BackendError {
+    BackendError(
+      .unsupported, "table \(id): nf_tables has no form for this rule: \(why)",
+      hint: "commit it to ip_tables: --backend legacy", table: id, culprit: culprit(chain, index, id))
+  }
+
+  /// The table after a step with every new rule as it will be read back.
+  /// - Throws: ``BackendError`` of kind `unsupported` for a rule that nf_tables cannot say.
+  func normalForm(_ step: Plan.Step) throws(BackendError) -> Table {
+    var result = step.after
+    for (place, chain) in step.after.chains.enumerated() {
+      let before = step.before?[chain.name]?.rules ?? RuleList(family: step.id.family)
+      var others = RuleList(family: step.id.family)
+      var replaced: [Int: Int] = [:]
+      for (index, source) in RulePairing(before, chain.rules).sources.enumerated() where source == nil {
+        let said = try expressions(of: chain.rules[index], index, chain, step.id)
+        guard let rule = NFTRuleCodec.rule(from: said, family: step.id.family, registry: .standard) else {
+          throw unsupported("it cannot be read back", index, chain, step.id)
+        }
+        let alone = RuleList(CollectionOfOne(rule), family: step.id.family)
+        guard !alone.sameRule(0, chain.rules, index) else { continue }
+        replaced[index] = others.count
+        others.append(alone)
+      }
+      if !replaced.isEmpty { result.setRules(of: place, chain.rules.replacing(replaced, from: others)) }
+    }
+    return result
   }
 
   /// - Throws: ``BackendError`` of kind `refused`, as the kernel would in the end.

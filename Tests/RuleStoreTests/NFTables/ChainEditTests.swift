@@ -25,7 +25,9 @@ import Testing
 
   @Test(arguments: 0..<300) func itLeadsThere(_ seed: Int) {
     var dice = Dice(seed)
-    func word() -> String { String((0..<dice.roll(12)).map { _ in Character(UnicodeScalar(UInt8(97 + dice.roll(6)))) }) }
+    func word() -> String {
+      String((0..<dice.roll(12)).map { _ in Character(UnicodeScalar(UInt8(97 + dice.roll(6)))) })
+    }
     let (old, new) = (word(), word())
     let edit = ChainEdit(from: list(old), to: list(new), rewrites: dice.roll(8) == 0)
     #expect(carryOut(edit, Array(old), Array(new)) == new, "\(old) to \(new): \(edit)")

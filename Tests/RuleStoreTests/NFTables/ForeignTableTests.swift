@@ -17,17 +17,21 @@ struct ForeignTableTests {
     }
   }
 
-  static let base = "add table ip filter\nadd chain ip filter INPUT { type filter hook input priority 0; policy accept; }\n"
+  static let base =
+    "add table ip filter\nadd chain ip filter INPUT { type filter hook input priority 0; policy accept; }\n"
 
   static let rows = [
     Row(base + "add set ip filter s { type ipv4_addr; }", "IPv4 filter", "sets"),
     Row(base + "add counter ip filter c", "IPv4 filter", "objects"),
-    Row(base + "add rule ip filter INPUT meta skuid 0 counter accept", "IPv4 filter", "chain INPUT", "rule with handle 2"),
+    Row(
+      base + "add rule ip filter INPUT meta skuid 0 counter accept", "IPv4 filter", "chain INPUT", "rule with handle 2"),
     Row(base + "add rule ip filter INPUT ip saddr { 192.0.2.1, 192.0.2.2 } accept", "IPv4 filter"),
     Row(base + "add rule ip filter INPUT fib saddr type local counter drop", "chain INPUT", "rule with handle 2"),
     Row(base + "add chain ip filter extra { type filter hook input priority 5; }", "chain extra", "place"),
-    Row("add table ip filter\nadd chain ip filter INPUT { type filter hook input priority 1; }", "chain INPUT", "place"),
-    Row("add table ip filter\nadd chain ip filter INPUT { type filter hook forward priority 0; }", "chain INPUT", "place"),
+    Row(
+      "add table ip filter\nadd chain ip filter INPUT { type filter hook input priority 1; }", "chain INPUT", "place"),
+    Row(
+      "add table ip filter\nadd chain ip filter INPUT { type filter hook forward priority 0; }", "chain INPUT", "place"),
     Row("add table ip6 nat\nadd chain ip6 nat OUTPUT", "IPv6 nat", "chain OUTPUT", "built-in"),
     Row("add table ip mangle\nadd chain ip mangle OUTPUT { type filter hook output priority -150; }", "chain OUTPUT"),
     Row("add table ip raw { flags dormant; }", "IPv4 raw", "dormant"),
@@ -59,10 +63,12 @@ struct ForeignTableTests {
   @Test func commentsOfNFTAreRead() throws {
     let site = try ContractSite(.nft)
     try site.namespace.require(
-      ["nft", "-f", "-"], input: Self.base + "add rule ip filter INPUT tcp dport 22 counter accept comment \"way in\"\n")
+      ["nft", "-f", "-"], input: Self.base + "add rule ip filter INPUT tcp dport 22 counter accept comment \"way in\"\n"
+    )
     let table = try #require(try site.snapshot().ruleset[.filter, .ipv4])
     #expect(
-      SaveText.rule(table[.input]!.rules[0], family: .ipv4) == " -p tcp -m tcp --dport 22 -m comment --comment \"way in\" -j ACCEPT")
+      SaveText.rule(table[.input]!.rules[0], family: .ipv4)
+        == " -p tcp -m tcp --dport 22 -m comment --comment \"way in\" -j ACCEPT")
     var wanted = table
     try wanted.append(Rule(target: .drop), to: .input)
     try site.commit(Ruleset([wanted]))

@@ -189,9 +189,23 @@ struct TransactionTests {
     throw ProcessFailure("stale a thousand times")
   }
 
+  /// What nf_tables says in another way is planned in that way, so that the same rules are no commit.
+  @Test func whatComesBackOtherwiseIsPlannedSo() throws {
+    let site = try ContractSite(.nft)
+    let wanted = rules("*filter\n-A INPUT -s 0.0.0.0/0 -p all -m state --state NEW -j DROP\nCOMMIT\n")
+      .replacing(with: rules("*filter\n-A INPUT -p all -m state --state NEW -j DROP\nCOMMIT\n", .ipv6))
+    let outcome = try site.inside { try RuleStore(site.backend).commit(wanted) }
+    let live = try site.snapshot().ruleset
+    #expect(outcome.plan.steps.count == 2)
+    for step in outcome.plan.steps { #expect(live[step.id]!.sameRules(as: step.after), "\(step.id)") }
+    #expect(try site.inside { try RuleStore(site.backend).commit(wanted) }.plan.isEmpty)
+  }
+
   /// Text without the time that elements have left.
   @Test func expiriesAreLeftOut() {
-    #expect("{ 192.0.2.0/24 timeout 1d expires 23h59m59s9ms, 1.2.3.4 }".replacingExpiries() == "{ 192.0.2.0/24 timeout 1d, 1.2.3.4 }")
+    #expect(
+      "{ 192.0.2.0/24 timeout 1d expires 23h59m59s9ms, 1.2.3.4 }".replacingExpiries()
+        == "{ 192.0.2.0/24 timeout 1d, 1.2.3.4 }")
   }
 }
 
@@ -200,7 +214,9 @@ extension String {
     var words: [Substring] = []
     var skipsComma = false
     for word in split(separator: " ", omittingEmptySubsequences: false) {
-      if word == "expires" { skipsComma = true } else if skipsComma {
+      if word == "expires" {
+        skipsComma = true
+      } else if skipsComma {
         skipsComma = false
         if word.hasSuffix(",") { words[words.count - 1] = Substring(words[words.count - 1] + ",") }
       } else {
