@@ -70,6 +70,11 @@ let package = Package(
     .testTarget(
       name: "RulesetAnalysisTests", dependencies: ["RulesetAnalysis", "Netfilter", "KernelTestSupport", "PacketLab"],
       swiftSettings: strict),
+    // What fuzzers call, by the tests and by scripts/fuzz.
+    .target(
+      name: "Fuzzing", dependencies: ["Netfilter", "RuleStore", "XTablesStore"], path: "Tests/Fuzzing",
+      swiftSettings: codec),
+    .testTarget(name: "FuzzTests", dependencies: ["Fuzzing", "KernelTestSupport"], swiftSettings: strict),
     .target(name: "PacketLab", dependencies: ["CLinux"], path: "Tests/PacketLab", swiftSettings: strict),
     .executableTarget(
       name: "PacketProbe", dependencies: ["PacketLab"], path: "Tests/PacketProbe", swiftSettings: strict),

@@ -1,6 +1,6 @@
 /// Which kernel interface to use.
 public enum BackendChoice: String, CaseIterable, Sendable {
-  /// The one that is in use; nf_tables where none is and the kernel has it.
+  /// The one whose tables hold rules; where both do or neither does, ip_tables, unless the kernel has not loaded it.
   case auto
   /// ip_tables and ip6_tables.
   case legacy
@@ -12,14 +12,11 @@ public enum BackendChoice: String, CaseIterable, Sendable {
   public func backend(names: Names) throws(BackendError) -> any Backend {
     if let named = named(names: names) { return named }
     let legacy = XTablesBackend(names: names)
+    if try legacy.holdsRules() { return legacy }
     let nft = NFTablesBackend(names: names)
-    let legacyTables = try legacy.snapshot(of: .only([])).existing
     guard nft.isAvailable else { return legacy }
-    if legacyTables.isEmpty { return nft }
-    // Tables of both: the one with rules is in use. Looking with iptables-legacy is enough to make its tables.
-    let nftTables = try nft.snapshot(of: .only([])).existing
-    if nftTables.isEmpty { return legacy }
-    return try legacy.snapshot(of: .all).ruleset.tables.allSatisfy(\.isPristine) ? nft : legacy
+    let isNFTInUse = try !nft.snapshot(of: .only([])).existing.isEmpty
+    return isNFTInUse || !legacy.isAvailable ? nft : legacy
   }
 
   /// nil for `auto`.

@@ -55,6 +55,10 @@ struct FirebreakCommand: ParsableCommand {
         firebreak help matches                   lists them; help targets too
         firebreak help match conntrack           all options of one; help target SNAT
 
+      IN PLACE OF IPTABLES
+        firebreak iptables -L -n                 ip6tables, -save, -restore and iptables-xml too, and
+                                                 under these names when linked so; -h has the options
+
       EXIT STATUS
         0   done, or nothing to do
         1   failed, the kernel is as before (diff: they differ; simulate: not as expected)

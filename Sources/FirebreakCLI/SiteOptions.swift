@@ -28,7 +28,7 @@ struct SiteOptions: ParsableArguments {
     help: ArgumentHelp(
       """
       Which kernel interface to use: ip_tables, as iptables-legacy, or nf_tables, as iptables-nft. auto takes the one that \
-      is in use, nf_tables where none is.
+      is in use, ip_tables where neither or both are.
       """, valueName: "auto|legacy|nft"))
   var backend = BackendWord.auto
 

@@ -3,6 +3,9 @@ internal import Netfilter
 
 /// The tables that exist in the calling thread's network namespace. Asking does not make any.
 enum KernelTables {
+  /// Whether the kernel has them at all, loaded or built in.
+  static var isAvailable: Bool { access("/proc/thread-self/net/ip_tables_names", F_OK) == 0 }
+
   /// In the kernel's order, the one made last first (/proc/net/ip_tables_names, /proc/net/ip6_tables_names). Empty when
   /// the kernel has no such tables at all.
   static func existing(_ family: Family) -> [TableName] {

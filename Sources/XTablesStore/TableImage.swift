@@ -1,10 +1,10 @@
-internal import Netfilter
-internal import RuleStore
+package import Netfilter
+package import RuleStore
 
 /// How a table lies in the kernel: its built-in chains in hook order, each ended by its policy; its user chains, each
 /// begun by an entry with the target ERROR that names it and ended by a RETURN; a last entry with the target ERROR. A jump
 /// is the offset of the first rule of a chain.
-enum TableImage {
+package enum TableImage {
   static let errorTarget = Array("ERROR".utf8)
   /// `struct xt_error_target`: header, 30 bytes of name, aligned.
   static let errorTargetSize = 64
@@ -67,27 +67,51 @@ struct TableImageReader {
   /// The table, and its chains in the image's order.
   /// - Throws: ``WireError`` when the image is not one.
   func read() throws(WireError) -> (table: Table, order: [ChainName]) {
+    guard image.count <= Int32.max else { throw invalid(0, "size") }
     let spans = try self.spans()
     var names: [Int32: ChainName] = [:]
     for span in spans where span.policy == nil { names[Int32(span.range.lowerBound)] = span.name }
     var table = Table(id.name, family: id.family)
+    var builtIn = table.name.hooks
     for span in spans {
-      if span.policy == nil { try? table.addChain(span.name) }
-      guard let index = table.index(of: span.name) else { throw invalid(span.range.lowerBound, "chain") }
-      if let policy = span.policy { readPolicy(policy, into: &table, at: index) }
+      let index = try place(of: span, in: &table, stillMissing: &builtIn)
+      if let policy = span.policy { try readPolicy(policy, into: &table, at: index) }
+      var failure: WireError?
       table.withRules(of: index) { rules in
         rules.reserve(rules: span.rules, bytes: span.range.count)
-        var start = span.range.lowerBound
-        while start < span.range.upperBound {
-          let end = blockEnd(from: start, to: span.range.upperBound)
-          let part = UnsafeRawBufferPointer(rebasing: image[start..<end])
-          rules.append(kernelEntries: part, at: start) { names[$0] }
-          consumed(end)
-          start = end
-        }
+        do throws(WireError) { try append(span, to: &rules, names) } catch { failure = error }
+      }
+      if let failure { throw failure }
+    }
+    guard builtIn.isEmpty else { throw invalid(image.count, "hook_entry") }
+    return (table, spans.map(\.name))
+  }
+
+  /// The place of a chain in the table. Every built-in chain comes once, and no user chain twice.
+  private func place(of span: Span, in table: inout Table, stillMissing builtIn: inout HookSet) throws(WireError) -> Int
+  {
+    if span.policy == nil {
+      do throws(Table.Problem) { try table.addChain(span.name) } catch {
+        throw invalid(span.range.lowerBound, "errorname")
       }
     }
-    return (table, spans.map(\.name))
+    guard let index = table.index(of: span.name) else { throw invalid(span.range.lowerBound, "hook_entry") }
+    guard span.policy != nil else { return index }
+    guard let hook = table.chains[index].hook, builtIn.remove(HookSet(hook)) != nil else {
+      throw invalid(span.range.lowerBound, "hook_entry")
+    }
+    return index
+  }
+
+  private func append(_ span: Span, to rules: inout RuleList, _ names: [Int32: ChainName]) throws(WireError) {
+    var start = span.range.lowerBound
+    while start < span.range.upperBound {
+      let end = blockEnd(from: start, to: span.range.upperBound)
+      let part = UnsafeRawBufferPointer(rebasing: image[start..<end])
+      try rules.append(kernelEntries: part, at: start) { names[$0] }
+      consumed(end)
+      start = end
+    }
   }
 
   /// The image is taken in blocks, so that each can be given back when it has been copied.
@@ -100,10 +124,14 @@ struct TableImageReader {
     return end
   }
 
-  private func readPolicy(_ offset: Int, into table: inout Table, at index: Int) {
+  private func readPolicy(_ offset: Int, into table: inout Table, at index: Int) throws(WireError) {
     let target = offset + number16(offset + layout.targetOffset)
+    guard number16(target) == RuleCodec.standardTargetSize else { throw invalid(target, "target_size") }
     let verdict = TableImage.verdict(
       image.loadUnaligned(fromByteOffset: target + RuleCodec.extensionHeaderSize, as: Int32.self))
+    guard verdict == .accept || verdict == .drop else {
+      throw invalid(target + RuleCodec.extensionHeaderSize, "verdict")
+    }
     let counters = Counters(
       packets: image.loadUnaligned(fromByteOffset: offset + layout.counters, as: UInt64.self),
       bytes: image.loadUnaligned(fromByteOffset: offset + layout.counters + 8, as: UInt64.self))
@@ -117,8 +145,9 @@ struct TableImageReader {
     var lastSize = 0
     var offset = 0
     let builtIn = info.validHooks.hooks
-    func closeUserChain() {
+    func closeUserChain() throws(WireError) {
       guard let open = chain, open.isUser else { return }
+      guard open.rules > 0, isReturn(offset - lastSize) else { throw invalid(offset - lastSize, "verdict") }
       spans.append(Span(name: open.name, range: open.start..<offset - lastSize, rules: open.rules - 1, policy: nil))
       chain = nil
     }
@@ -131,8 +160,8 @@ struct TableImageReader {
         guard let open = chain else { throw invalid(offset, "underflow") }
         spans.append(Span(name: hook.chainName, range: open.start..<offset, rules: open.rules, policy: offset))
         chain = nil
-      } else if let name = errorName(offset, size) {
-        closeUserChain()
+      } else if let name = try errorName(offset, size) {
+        try closeUserChain()
         if offset + size < image.count { chain = (ChainName(unchecked: name), offset + size, 0, true) }
       } else {
         chain?.rules += 1
@@ -140,21 +169,34 @@ struct TableImageReader {
       lastSize = size
       offset += size
     }
+    guard chain == nil else { throw invalid(offset, "errorname") }
     return spans
+  }
+
+  /// Whether the entry ends a user chain.
+  private func isReturn(_ offset: Int) -> Bool {
+    let target = offset + number16(offset + layout.targetOffset)
+    return number16(offset + layout.targetOffset) == layout.size && image[target + 2] == 0
+      && number16(target) == RuleCodec.standardTargetSize
+      && image.loadUnaligned(fromByteOffset: target + RuleCodec.extensionHeaderSize, as: Int32.self)
+        == TableImage.number(.return)
   }
 
   private func entrySize(_ offset: Int) throws(WireError) -> Int {
     guard offset + layout.size + RuleCodec.extensionHeaderSize <= image.count else { throw invalid(offset, "entry") }
     let size = number16(offset + layout.nextOffset)
-    let target = number16(offset + layout.targetOffset)
-    guard offset + size <= image.count, target >= layout.size, target + RuleCodec.extensionHeaderSize <= size else {
-      throw invalid(offset, "next_offset")
+    guard size > 0, offset + size <= image.count else { throw invalid(offset + layout.nextOffset, "next_offset") }
+    let entry = UnsafeRawBufferPointer(rebasing: image[offset..<offset + size])
+    do throws(WireError) {
+      try RuleCodec.check(entry.bytes, family: id.family)
+    } catch {
+      throw WireError(offset: offset + error.offset, field: error.field, reason: error.reason)
     }
     return size
   }
 
   /// The name in an entry that begins a chain; nil for any other entry.
-  private func errorName(_ offset: Int, _ size: Int) -> String? {
+  private func errorName(_ offset: Int, _ size: Int) throws(WireError) -> String? {
     let target = offset + number16(offset + layout.targetOffset)
     guard image[target + 2] == TableImage.errorTarget[0], target + RuleCodec.extensionHeaderSize < offset + size else {
       return nil
@@ -162,7 +204,12 @@ struct TableImageReader {
     let name = image[target + 2..<target + 2 + RuleCodec.extensionNameSize].prefix { $0 != 0 }
     guard name.elementsEqual(TableImage.errorTarget) else { return nil }
     let text = image[target + RuleCodec.extensionHeaderSize..<offset + size].prefix { $0 != 0 }
-    return String(decoding: text, as: UTF8.self)
+    guard (1...ChainName.maxBytes).contains(text.count), text.allSatisfy({ $0 > 0x20 && $0 != 0x7f }),
+      let name = String(validating: text, as: UTF8.self)
+    else {
+      throw invalid(target + RuleCodec.extensionHeaderSize, "errorname")
+    }
+    return name
   }
 
   private func number16(_ offset: Int) -> Int { Int(image.loadUnaligned(fromByteOffset: offset, as: UInt16.self)) }
@@ -170,6 +217,33 @@ struct TableImageReader {
   private func invalid(_ offset: Int, _ field: String) -> WireError {
     WireError(offset: offset, field: field, reason: .invalid)
   }
+}
+
+extension TableImage {
+  /// Reads a table from the kernel's two answers about it, `struct ipt_getinfo` and the entries.
+  /// - Throws: ``WireError`` when they are not what the kernel gives.
+  package static func read(_ id: TableID, info: UnsafeRawBufferPointer, entries: UnsafeRawBufferPointer)
+    throws(WireError) -> Table
+  {
+    guard info.count >= TableInfo.size else {
+      throw WireError(offset: info.count, field: "ipt_getinfo", reason: .truncated)
+    }
+    return try TableImageReader(id, TableInfo(info), entries).read().table
+  }
+
+  /// The two answers that ``read(_:info:entries:)`` makes this table of.
+  package static func answers(for table: Table) -> (info: [UInt8], entries: [UInt8]) {
+    let image = TableImageWriter(table)
+    let written = UnsafeRawBufferPointer(image.memory.bytes)
+    var info = [UInt8](repeating: 0, count: TableInfo.size)
+    info.replaceSubrange(0..<32, with: Array(table.name.rawValue.utf8) + zeros(32 - table.name.rawValue.utf8.count))
+    info.replaceSubrange(32..<36, with: written[32..<36])
+    info.replaceSubrange(36..<76, with: written[44..<84])
+    info.replaceSubrange(76..<84, with: written[36..<44])
+    return (info, Array(written[TableInfo.replaceEntriesOffset...]))
+  }
+
+  private static func zeros(_ count: Int) -> [UInt8] { Array(repeating: 0, count: count) }
 }
 
 // MARK: Writing
@@ -266,7 +340,10 @@ struct TableImageWriter: ~Copyable {
       case .none:
         verdict = Int32(rule + Int(out.loadUnaligned(fromByteOffset: rule + layout.nextOffset, as: UInt16.self)))
       case .verdict(let known): verdict = TableImage.number(known)
-      case .chain(let name): verdict = Int32(chains[name] ?? -1)
+      case .chain(let name):
+        // An extension may look like a jump; the kernel knows it by its name then.
+        guard let place = chains[name] else { continue }
+        verdict = Int32(place)
       }
       UnsafeMutableRawBufferPointer(rebasing: out[target + 2..<target + RuleCodec.extensionHeaderSize])
         .initializeMemory(

@@ -90,6 +90,21 @@ public final class XTablesBackend: Backend {
     Snapshot.Stamp(lockState.withLock { $0.isHeld ? $0.taken : 0 })
   }
 
+  /// Whether the kernel has ip_tables, loaded or built in.
+  package var isAvailable: Bool { KernelTables.isAvailable }
+
+  /// Whether any table holds more than the built-in chains, as far as the number of entries tells.
+  package func holdsRules() throws(BackendError) -> Bool {
+    for family in Family.allCases {
+      for name in KernelTables.existing(family) {
+        let id = TableID(name, family)
+        let count = try bulk(id) { () throws(BulkTable.Problem) in try BulkTable.entryCount(id) }
+        if count > Table(name, family: family).entryCount { return true }
+      }
+    }
+    return false
+  }
+
   /// One table, which the kernel makes if it does not exist yet.
   package func table(_ id: TableID) throws(BackendError) -> Table { try read(id) }
 

@@ -18,6 +18,8 @@ import Testing
       #expect(
         definition.options.isEmpty || rows.contains("refus") || rows.contains("says:"),
         "\(type) refuses nothing in any row")
+      #expect(rows.contains("lists:"), "\(type) is listed in no row")
+      #expect(rows.contains("PacketRow(") || rows.contains("ActionRow("), "\(type) meets a packet in no row")
       for option in definition.options {
         #expect(
           option.allNames.contains { rows.contains("\($0)") }, "\(option.name) of \(definition.name) stands in no row")

@@ -17,7 +17,8 @@ import Testing
     let old = MemoryBackend(before)
     let plan = Plan(from: try old.snapshot(of: .all), to: after)
     let record = CommitRecord(
-      plan: plan, time: 0, message: "", backend: "memory", boot: isOfThisStart ? BootID.current : "another")
+      plan: plan, time: 0, message: "", backend: old.capabilities.name, boot: isOfThisStart ? BootID.current : "another"
+    )
     let file = try #require(fopen(folder + "/commit.pending", "w"))
     fwrite(record.encoded, 1, record.encoded.count, file)
     fclose(file)

@@ -15,7 +15,7 @@ public struct AccountName: Hashable, Sendable {
 
   /// nil when the text is empty, longer than 31 bytes, or holds a line break or a zero.
   public init?(_ text: String) {
-    let isLine = text.utf8.allSatisfy { $0 != 0 && $0 != UInt8(ascii: "\n") }
+    let isLine = text.utf8.allSatisfy(canStandInText)
     guard !text.isEmpty, text.utf8.count <= Self.maxBytes, isLine else { return nil }
     self.text = text
   }

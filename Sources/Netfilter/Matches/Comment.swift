@@ -6,12 +6,12 @@ public struct Comment: Match {
   /// Bytes that the kernel keeps, without the zero at their end.
   public static let maxBytes = 255
 
-  /// nil when the text is longer than 255 bytes or holds a zero byte.
+  /// nil when the text is longer than 255 bytes or holds a control character other than a tab.
   public init?(_ text: String) { self.init(bytes: Array(text.utf8)) }
 
   /// See ``init(_:)``.
   public init?(bytes: [UInt8]) {
-    guard bytes.count <= Self.maxBytes, !bytes.contains(0) else { return nil }
+    guard bytes.count <= Self.maxBytes, bytes.allSatisfy(canStandInText) else { return nil }
     self.bytes = bytes
   }
 

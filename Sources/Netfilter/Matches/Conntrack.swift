@@ -530,6 +530,7 @@ extension Conntrack {
     proto = try field(Flag.proto, IPProtocol(rawValue: UInt8(number)), empty: IPProtocol(rawValue: 0))
     let noAddress = ConntrackAddress(.any(family), unionMask: 0)
     for (place, end) in End.allCases.enumerated() {
+      guard addresses[place].network.prefixLength != nil else { throw bytes.invalid("mask") }
       self[address: end] = try field(end.addressFlag, addresses[place], empty: noAddress)
       self[ports: end] = try field(end.portFlag, ports[place], empty: Bounds(0))
     }

@@ -364,7 +364,10 @@ extension HashLimit {
 
   private static func prefixLength(_ options: OptionValues, _ name: StaticString) throws(SyntaxError) -> UInt8? {
     guard let token = options.token(name) else { return nil }
-    let length = try options.prefixLength(token, of: name)
+    let mask = try options.names.addressMask(token, options.family)
+    guard let length = AddressMask(address: .any(options.family), mask: mask).prefixLength else {
+      throw options.error(name, "the mask has holes", hint: "write a prefix length").byKernel
+    }
     return length == options.family.addressBits ? nil : UInt8(length)
   }
 
@@ -566,7 +569,8 @@ extension HashLimit {
     guard coarse > 0 else { return 0 }
     let unit = Limit.Unit.shown(interval: coarse, scale: 1)
     let count = UInt64(unit.ticks) / coarse
-    return count > 0 ? microseconds(unit) / count : coarse * coarseUnit
+    let fine = count > 0 ? microseconds(unit) / count : 0
+    return fine / coarseUnit == coarse ? fine : coarse * coarseUnit
   }
 
   private func encodeRateFirst(to out: inout ByteWriter) {

@@ -14,12 +14,12 @@ public struct HelperName: Hashable, Sendable {
   /// Bytes that the kernel keeps, without the zero at their end.
   public static let maxBytes = 29
 
-  /// nil when the text is longer than 29 bytes or holds a zero byte.
+  /// nil when the text is longer than 29 bytes or holds a control character other than a tab.
   public init?(_ text: String) { self.init(bytes: Array(text.utf8)) }
 
   /// See ``init(_:)``.
   public init?(bytes: [UInt8]) {
-    guard bytes.count <= Self.maxBytes, !bytes.contains(0) else { return nil }
+    guard bytes.count <= Self.maxBytes, bytes.allSatisfy(canStandInText) else { return nil }
     self.bytes = bytes
   }
 }

@@ -200,6 +200,7 @@ extension IPVS {
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
     let address = try bytes.unionAddress("vaddr", family)
     let mask = try bytes.uint128("vmask")
+    guard ConntrackAddress(address, unionMask: mask).network.prefixLength != nil else { throw bytes.invalid("vmask") }
     let port = try bytes.bigUInt16("vport")
     let proto = IPProtocol(rawValue: try bytes.uint8("l4proto"))
     let method = Method(rawValue: try bytes.uint8("fwd_method"))

@@ -5,9 +5,12 @@ public struct Limit: Match {
   /// How many may match at once.
   public let burst: UInt32
 
-  /// nil when one of them is zero.
+  /// nil when one of them is zero, for a burst of more than 10,000, for less than one a day, and where the kernel cannot
+  /// count both.
   public init?(interval: UInt32, burst: UInt32 = 5) {
-    guard interval > 0, burst > 0 else { return nil }
+    guard (1...Unit.day.ticks).contains(interval), (1...10_000).contains(burst),
+      Self.kernelTakes(interval: interval, burst: burst)
+    else { return nil }
     self.interval = interval
     self.burst = burst
   }

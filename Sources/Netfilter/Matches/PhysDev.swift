@@ -121,7 +121,10 @@ extension PhysDev {
 
     func port(_ flag: UInt8, _ pattern: InterfacePattern) throws(WireError) -> Negatable<InterfacePattern>? {
       let isAsked = match & flag != 0
-      let isKnown = isAsked ? InterfacePattern(pattern.description) == pattern : pattern.name == 0 && pattern.mask == 0
+      let isKnown =
+        isAsked
+        ? pattern.isPrintable && InterfacePattern(pattern.description) == pattern
+        : pattern.name == 0 && pattern.mask == 0
       guard isKnown else { throw WireError(offset: 0, field: "mask", reason: .invalid) }
       return isAsked ? Negatable(pattern, inverted: invert & flag != 0) : nil
     }

@@ -215,10 +215,12 @@ extension TCP {
     let mask = TCPFlags(rawValue: try bytes.uint8("flg_mask"))
     let set = TCPFlags(rawValue: try bytes.uint8("flg_cmp"))
     let inverts = try bytes.uint8("invflags")
+    // Option 0 asks for nothing, `!` or not.
+    guard option != 0 || inverts & Invert.option == 0 else { throw bytes.invalid("option") }
     guard inverts <= 0x0f, mask.isSubset(of: .all), set.isSubset(of: .all) else { throw bytes.invalid("invflags") }
     sourcePorts = source.condition(inverted: inverts & Invert.sourcePorts != 0)
     destinationPorts = destination.condition(inverted: inverts & Invert.destinationPorts != 0)
-    if option != 0 || inverts & Invert.option != 0 {
+    if option != 0 {
       self.option = Negatable(option, inverted: inverts & Invert.option != 0)
     }
     if !mask.isEmpty || !set.isEmpty || inverts & Invert.flags != 0 {

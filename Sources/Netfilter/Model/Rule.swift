@@ -71,6 +71,10 @@ package struct HeaderResidue: Hashable, Sendable {
   package var trafficClass: UInt8 = 0
   /// The head names protocol 0 although its flag says that a protocol is given, or the reverse (IPv6).
   package var protocolFlagDiffers = false
+  /// Bits of the addresses that their masks leave out, and of a protocol number above 255: no packet has them.
+  package var sourceBits: UInt128 = 0
+  package var destinationBits: UInt128 = 0
+  package var protocolBits: UInt8 = 0
   package init() {}
 
   /// The flag that inverts a condition on fragments stands without that condition: IPv4 finds no packet for it.

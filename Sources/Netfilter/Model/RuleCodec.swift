@@ -104,15 +104,15 @@ extension RuleCodec {
     let any = AddressMask.any(family)
     let source = rule.source?.value ?? any
     let destination = rule.destination?.value ?? any
-    out.write(address: source.address.bits, family)
-    out.write(address: destination.address.bits, family)
+    out.write(address: source.address.bits | rule.residue.sourceBits, family)
+    out.write(address: destination.address.bits | rule.residue.destinationBits, family)
     out.write(address: source.mask, family)
     out.write(address: destination.mask, family)
     out.write(big: rule.inInterface?.value.name ?? 0)
     out.write(big: rule.outInterface?.value.name ?? 0)
     out.write(big: rule.inInterface?.value.mask ?? 0)
     out.write(big: rule.outInterface?.value.mask ?? 0)
-    out.write(UInt16(rule.proto?.value.rawValue ?? 0))
+    out.write(UInt16(rule.proto?.value.rawValue ?? 0) | UInt16(rule.residue.protocolBits) << 8)
     var flags = rule.residue.flags
     if case .goto = rule.target { flags |= family == .ipv4 ? Flag.goto4 : Flag.goto6 }
     switch family {
@@ -227,7 +227,8 @@ extension RuleCodec {
     if header.size == standardTargetSize, header.revision == 0 {
       if header.isUnnamed { return .none }
       if let verdict = header.verdict { return .verdict(verdict) }
-      if payload.unsafeLoadUnaligned(as: UInt32.self) == jumpMarker {
+      // No chain has the name of a target, so what stands for a jump there is one of the target's values.
+      if payload.unsafeLoadUnaligned(as: UInt32.self) == jumpMarker, !registry.hasTarget(header.key, family) {
         let chain = ChainName(unchecked: header.name)
         return isGoto ? .goto(chain) : .jump(chain)
       }
@@ -247,17 +248,21 @@ extension RuleCodec {
     let outName = try reader.uint128("outiface")
     let inMask = try reader.uint128("iniface_mask")
     let outMask = try reader.uint128("outiface_mask")
-    let proto = UInt8(truncatingIfNeeded: try reader.uint16("proto"))
+    let number = try reader.uint16("proto")
+    let proto = UInt8(truncatingIfNeeded: number)
+    rule.residue.sourceBits = source & ~sourceMask
+    rule.residue.destinationBits = destination & ~destinationMask
+    rule.residue.protocolBits = UInt8(number >> 8)
     if family == .ipv6 { rule.residue.trafficClass = try reader.uint8("tos") }
     let flags = try reader.uint8("flags")
     let inverts = try reader.uint8("invflags")
     func inverted(_ bit: UInt8) -> Bool { inverts & bit != 0 }
 
-    if source != 0 || sourceMask != 0 || inverted(Invert.source) {
+    if source & sourceMask != 0 || sourceMask != 0 || inverted(Invert.source) {
       let network = AddressMask(address: IPAddress(family: family, bits: source), mask: sourceMask)
       rule.source = Negatable(network, inverted: inverted(Invert.source))
     }
-    if destination != 0 || destinationMask != 0 || inverted(Invert.destination) {
+    if destination & destinationMask != 0 || destinationMask != 0 || inverted(Invert.destination) {
       let network = AddressMask(address: IPAddress(family: family, bits: destination), mask: destinationMask)
       rule.destination = Negatable(network, inverted: inverted(Invert.destination))
     }
@@ -356,17 +361,51 @@ extension RuleCodec {
     var offset = layout.size
     while offset < target {
       let size = Int(bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt16.self))
-      guard size >= extensionHeaderSize, offset + size <= target else {
+      guard size >= extensionHeaderSize, size % alignment == 0, offset + size <= target else {
         throw WireError(offset: offset, field: "match_size", reason: .invalid)
       }
+      try checkName(bytes, at: offset, isLabel: false)
       offset += size
       guard offset == target || offset + extensionHeaderSize <= target else {
         throw WireError(offset: offset, field: "match_size", reason: .truncated)
       }
     }
     let size = Int(bytes.unsafeLoadUnaligned(fromByteOffset: target, as: UInt16.self))
-    guard size >= extensionHeaderSize, target + size == next else {
+    guard size >= extensionHeaderSize, size % alignment == 0, target + size == next else {
       throw WireError(offset: target, field: "target_size", reason: .invalid)
     }
+    try checkName(bytes, at: target, isLabel: size == standardTargetSize)
+  }
+
+  /// A name ends inside its field, nothing follows it there, since names are compared as numbers, and it is one word.
+  private static func checkName(_ bytes: RawSpan, at header: Int, isLabel: Bool) throws(WireError) {
+    let first = bytes.unsafeLoadUnaligned(fromByteOffset: header + 2, as: UInt128.self).bigEndian
+    let last = bytes.unsafeLoadUnaligned(fromByteOffset: header + extensionHeaderSize - 16, as: UInt128.self).bigEndian
+    // The last 13 of the 29 bytes; those before them are in the first number.
+    let rest = last << 16 & ~(.max >> 104)
+    let isEnded = last >> 8 & 0xff == 0 && (first & 0xff != 0 || rest == 0)
+    let isNamed = first != 0 || isLabel && last & 0xff == 0
+    let high = (UInt128.max / 0xff) << 7
+    let isASCII = first & high == 0 && rest & high == 0
+    guard isEnded, isNamed, isWord(first), isWord(rest), isASCII || isLabel && isUTF8(bytes, at: header + 2) else {
+      throw WireError(offset: header + 2, field: "name", reason: .invalid)
+    }
+  }
+
+  private static func isUTF8(_ bytes: RawSpan, at name: Int) -> Bool {
+    bytes.extracting(name..<name + extensionNameSize).withUnsafeBytes {
+      String(validating: $0.prefix { $0 != 0 }, as: UTF8.self) != nil
+    }
+  }
+
+  /// Whether bytes are those of a word with nothing but zeros behind it.
+  private static func isWord(_ bytes: UInt128) -> Bool {
+    guard bytes != 0 else { return true }
+    let each = UInt128.max / 0xff
+    // Zeros at the end count as letters.
+    let filled = bytes | ~(.max << UInt128(bytes.trailingZeroBitCount / 8 * 8)) & each * UInt128(UInt8(ascii: "a"))
+    let isBelowBlank = (filled &- each * 0x21) & ~filled & each << 7
+    let delete = filled ^ each * 0x7f
+    return isBelowBlank == 0 && (delete &- each) & ~delete & each << 7 == 0
   }
 }

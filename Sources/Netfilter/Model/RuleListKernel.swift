@@ -47,14 +47,17 @@ extension RuleList {
 
   /// Adds rules that lie one behind the other in a kernel's table, in zeroed memory, from `base` on. Jumps, which are
   /// offsets in that table, become names.
+  /// - Precondition: ``RuleCodec/check(_:family:)`` has passed each.
+  /// - Throws: ``WireError`` for a jump into the middle of a chain, and for a verdict that is none.
   package mutating func append(
     kernelEntries entries: UnsafeRawBufferPointer, at base: Int, chainAt: (Int32) -> ChainName?
-  ) {
+  ) throws(WireError) {
     let first = bytes.count
     bytes.append(contentsOf: entries)
     let layout = RuleCodec.Layout.of(family)
     let isNoted = !positions.isEmpty
     var found: [UInt32] = []
+    var failure: WireError?
     bytes.withUnsafeMutableBytes { all in
       var rule = first
       while rule < all.count {
@@ -63,20 +66,36 @@ extension RuleList {
         all.storeBytes(of: 0, toByteOffset: rule + layout.comeFrom, as: UInt32.self)
         let next = rule + Int(all.loadUnaligned(fromByteOffset: rule + layout.nextOffset, as: UInt16.self))
         let target = rule + Int(all.loadUnaligned(fromByteOffset: rule + layout.targetOffset, as: UInt16.self))
-        if all[target + 2] == 0, next - target == RuleCodec.standardTargetSize {
-          Self.nameVerdict(all, target, fallsTo: Int32(base + next - first), chainAt)
+        if all[target + 2] == 0 {
+          guard next - target == RuleCodec.standardTargetSize,
+            Self.nameVerdict(all, target, fallsTo: Int32(base + next - first), chainAt)
+          else {
+            failure = WireError(offset: base + target - first, field: "verdict", reason: .invalid)
+            return
+          }
+        } else if next - target == RuleCodec.standardTargetSize, Self.isLabelled(all, target) {
+          failure = WireError(offset: base + target + 2 - first, field: "name", reason: .invalid)
+          return
         }
         rule = next
       }
     }
+    if let failure { throw failure }
     starts.append(contentsOf: found)
     if isNoted { positions.append(contentsOf: repeatElement(0, count: found.count)) }
   }
 
+  /// Whether a target has the name of a verdict, which means something else here than in the kernel.
+  private static func isLabelled(_ all: UnsafeMutableRawBufferPointer, _ target: Int) -> Bool {
+    let name = all.loadUnaligned(fromByteOffset: target + 2, as: UInt64.self)
+    return all[target + RuleCodec.extensionHeaderSize - 1] == 0 && verdictKeys.contains { $0.0 == name }
+  }
+
   /// Puts a verdict's label or a chain's name in place of the kernel's number.
+  /// - Returns: false when the number stands for neither.
   private static func nameVerdict(
     _ all: UnsafeMutableRawBufferPointer, _ target: Int, fallsTo next: Int32, _ chainAt: (Int32) -> ChainName?
-  ) {
+  ) -> Bool {
     let place = target + RuleCodec.extensionHeaderSize
     let number = all.loadUnaligned(fromByteOffset: place, as: Int32.self)
     var marker: UInt32 = 0
@@ -92,11 +111,12 @@ extension RuleList {
     case -5: write("RETURN".utf8)
     case next: break
     default:
-      guard let chain = chainAt(number) else { return }
+      guard let chain = chainAt(number) else { return false }
       write(chain.text.utf8)
       marker = RuleCodec.jumpMarker
     }
     all.storeBytes(of: marker, toByteOffset: place, as: UInt32.self)
+    return true
   }
 
   /// A rule's target as far as the kernel's standard target serves for it.
@@ -113,9 +133,9 @@ extension RuleList {
       let target =
         start
         + Int(all.loadUnaligned(fromByteOffset: start + RuleCodec.Layout.of(family).targetOffset, as: UInt16.self))
-      guard Int(all.loadUnaligned(fromByteOffset: target, as: UInt16.self)) == RuleCodec.standardTargetSize else {
-        return .extension
-      }
+      guard Int(all.loadUnaligned(fromByteOffset: target, as: UInt16.self)) == RuleCodec.standardTargetSize,
+        all[target + RuleCodec.extensionHeaderSize - 1] == 0
+      else { return .extension }
       if all[target + 2] == 0 { return .none }
       let name = all.loadUnaligned(fromByteOffset: target + 2, as: UInt64.self)
       for (label, verdict) in Self.verdictKeys where label == name { return .verdict(verdict) }

@@ -79,6 +79,9 @@ extension OptionValues {
       throw SyntaxError(
         at: token, "\(name): a set's name has 1 to \(IPSetReference.maxNameBytes) bytes, this one \(token.count)")
     }
+    guard token.string.utf8.elementsEqual(token.bytes) else {
+      throw SyntaxError(at: token, "\(name): the set's name is no UTF-8 text")
+    }
     switch names.sets.find(token.string) {
     case .found(let index, let found):
       guard found == nil || found == family else {

@@ -332,13 +332,14 @@ extension OptionValues {
     return result
   }
 
-  /// The length of a mask: a number of bits, or the mask itself, which may not have holes.
+  /// The length of a mask: a number of bits, or the mask itself. One with holes is taken for none, with a warning.
   package func prefixLength(_ token: Token, of name: StaticString) throws(SyntaxError) -> Int {
     let mask = try names.addressMask(token, family)
     guard let length = AddressMask(address: .any(family), mask: mask).prefixLength else {
-      throw SyntaxError(
-        at: token, "\(name): the mask '\(token.string)' has holes, which iptables reads as no mask",
+      warn(
+        token, "\(name): the mask '\(token.string)' has holes; it is taken for no mask, as iptables does",
         hint: "write a prefix length")
+      return family.addressBits
     }
     return length
   }

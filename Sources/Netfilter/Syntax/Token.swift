@@ -83,6 +83,9 @@ package struct Token {
   }
 }
 
+/// Whether rules text may hold a byte: control characters other than tabs are refused there.
+package func canStandInText(_ byte: UInt8) -> Bool { byte >= 0x20 && byte != 0x7f || byte == UInt8(ascii: "\t") }
+
 package func asciiLowercased(_ byte: UInt8) -> UInt8 {
   byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z") ? byte | 0x20 : byte
 }

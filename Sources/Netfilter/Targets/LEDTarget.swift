@@ -37,7 +37,7 @@ public struct LEDTrigger: Hashable, Sendable {
   public init?(_ text: String) { self.init(bytes: text.utf8) }
 
   package init?(bytes: some Collection<UInt8>) {
-    guard bytes.count <= Self.maxBytes, !bytes.contains(where: { $0 == 0 || $0 == UInt8(ascii: "\n") }) else {
+    guard bytes.count <= Self.maxBytes, bytes.allSatisfy(canStandInText) else {
       return nil
     }
     self.bytes = Array(bytes)

@@ -74,7 +74,7 @@ public struct LogPrefix: Hashable, Sendable {
   public init?(_ text: String) { self.init(bytes: text.utf8) }
 
   package init?(bytes: some Collection<UInt8>) {
-    guard !bytes.isEmpty, bytes.count <= Self.maxBytes, !bytes.contains(where: { $0 == 0 || $0 == UInt8(ascii: "\n") })
+    guard !bytes.isEmpty, bytes.count <= Self.maxBytes, bytes.allSatisfy(canStandInText)
     else { return nil }
     self.bytes = Array(bytes)
   }

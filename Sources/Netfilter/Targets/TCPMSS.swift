@@ -43,12 +43,15 @@ extension TCPMSS {
     if options.has("--clamp-mss-to-pmtu") {
       size = .clampedToPath
     } else if let token = options.token("--set-mss") {
-      let largest: UInt64 = options.family == .ipv4 ? 65535 - 20 : 65535 - 40
+      let largest = UInt64(Self.largest(options.family))
       size = .bytes(UInt16(try options.number(token, in: 0...largest, of: "--set-mss")))
     } else {
       throw SyntaxError("TCPMSS needs --set-mss or --clamp-mss-to-pmtu")
     }
   }
+
+  /// What an IP packet has room for.
+  private static func largest(_ family: Family) -> UInt16 { family == .ipv4 ? 65535 - 20 : 65535 - 40 }
 
   public func print(to out: inout RuleWriter) {
     switch size {
@@ -82,6 +85,7 @@ extension TCPMSS {
 
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
     let value = try bytes.uint16("mss")
+    guard value == .max || value <= Self.largest(family) else { throw bytes.invalid("mss") }
     size = value == .max ? .clampedToPath : .bytes(value)
   }
 }

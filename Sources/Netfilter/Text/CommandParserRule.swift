@@ -1,13 +1,13 @@
 /// The rule that a command takes: its matches and its target, and one rule for each address.
 extension CommandParser {
   mutating func readMatch(_ token: Token) throws(SyntaxError) {
+    if isOpaqueNext {
+      return activate(.match(OpaqueMatch.self), try opaqueDefinition(token), word: token, implicit: false)
+    }
     if let type = registry.match(named: token, family: family) {
       return activate(.match(type), type.definition, word: token, implicit: false)
     }
     let name = token.string
-    if isOpaqueNext {
-      return activate(.match(OpaqueMatch.self), opaqueDefinition(name), word: token, implicit: false)
-    }
     let other: Family = family == .ipv4 ? .ipv6 : .ipv4
     if registry.match(named: name, family: other) != nil {
       throw SyntaxError(at: token, "match '\(name)' is for \(other) only")
@@ -26,18 +26,28 @@ extension CommandParser {
         at: token, "target '\(token.string)' has \(token.count) bytes, names have \(ChainName.maxBytes) at most")
     }
     draft.jump = token
-    guard !draft.isGoto, Verdict(token: token) == nil else { return }
-    if let type = registry.target(named: token, family: family) {
+    guard !draft.isGoto else { return }
+    if isOpaqueNext {
+      activate(.target(OpaqueTarget.self), try opaqueDefinition(token), word: token, implicit: false)
+    } else if Verdict(token: token) == nil, let type = registry.target(named: token, family: family) {
       activate(.target(type), type.definition, word: token, implicit: false)
-    } else if isOpaqueNext {
-      activate(.target(OpaqueTarget.self), opaqueDefinition(token.string), word: token, implicit: false)
     }
   }
 
   var isOpaqueNext: Bool { next < tokens.count && tokens[next] == OpaqueExtension.option.name }
 
-  func opaqueDefinition(_ name: String) -> ExtensionDefinition {
-    ExtensionDefinition(name, summary: "an extension kept as bytes", options: [OpaqueExtension.option])
+  /// - Throws: ``SyntaxError`` for a name that no extension of a kernel has.
+  func opaqueDefinition(_ name: Token) throws(SyntaxError) -> ExtensionDefinition {
+    let isName = name.bytes.allSatisfy { byte in
+      byte > 0x20 && byte < 0x7f && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "'")
+        && byte != UInt8(ascii: "\\")
+    }
+    guard (1..<RuleCodec.extensionNameSize).contains(name.count), isName else {
+      throw SyntaxError(
+        at: name, "'\(name.string)' cannot be the name of a match or target",
+        hint: "a name is 1 to 28 letters, digits and signs")
+    }
+    return ExtensionDefinition(name.string, summary: "an extension kept as bytes", options: [OpaqueExtension.option])
   }
 
   mutating func finishRule<Chains: ChainLookup>(in table: TableName, _ chains: borrowing Chains)

@@ -137,7 +137,7 @@ struct RulesTextReader: ~Copyable {
     }
     guard let first = line.first(where: { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\t") }) else { return }
     guard first != UInt8(ascii: "#") else { return }
-    if let place = line.firstIndex(where: { $0 < 0x20 && $0 != UInt8(ascii: "\t") || $0 == 0x7f }) {
+    if let place = line.firstIndex(where: { !canStandInText($0) }) {
       return report(
         SyntaxError(
           column: place + 1, "byte 0x\(String(line[place], radix: 16)) cannot stand in rules text",

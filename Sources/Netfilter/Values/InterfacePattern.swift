@@ -43,6 +43,9 @@ public struct InterfacePattern: Hashable, Sendable {
     return bytes
   }
 
+  /// Whether rules text may hold the name.
+  package var isPrintable: Bool { nameBytes.allSatisfy { $0 > 0x20 && $0 != 0x7f && $0 != UInt8(ascii: "\"") } }
+
   /// Whether an interface of this name is meant.
   public func matches(_ interface: InterfaceName) -> Bool { (interface.bits ^ name) & mask == 0 }
 }

@@ -51,9 +51,6 @@ import Testing
       .ipv4, "-m connlimit --connlimit-mask 24", refused: "connlimit needs --connlimit-upto N or --connlimit-above N"),
     Row(.ipv4, "-m connlimit --connlimit-above 3 --connlimit-mask 33", refused: "invalid mask '33'"),
     Row(
-      .ipv4, "-m connlimit --connlimit-above 3 --connlimit-mask 255.0.255.0",
-      refused: "--connlimit-mask: the mask '255.0.255.0' has holes"),
-    Row(
       .ipv4, "-m connlimit --connlimit-above 3 --connlimit-upto 3",
       refused: "--connlimit-upto cannot stand beside --connlimit-above"),
     Row(

@@ -239,15 +239,4 @@ import Testing
     // A few fast rates of a day or an hour are no whole number in a unit once iptables has cut them.
     #expect(native > 39_000)
   }
-
-  /// Between one in two days and one in a day nothing is a whole number in a unit.
-  @Test func slowRatesStayStructures() throws {
-    let rule = Rule(matches: [try #require(Limit(interval: 10_000 * 86_400 + 1, burst: 5))])
-    let expressions = try NFTRuleCodec.expressions(for: rule, family: .ipv4, registry: .standard)
-    guard case .match("limit", 0, _) = expressions[0] else {
-      Issue.record("\(expressions[0])")
-      return
-    }
-    #expect(NFTRuleCodec.rule(from: expressions, family: .ipv4, registry: .standard) == rule)
-  }
 }

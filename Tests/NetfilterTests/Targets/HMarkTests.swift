@@ -74,7 +74,6 @@ import Testing
       "-j HMARK --hmark-tuple src,,dst --hmark-rnd 1 --hmark-mod 2",
       "--hmark-tuple: a word is missing between the commas"),
     .refuses("-j HMARK --hmark-src-prefix 33 --hmark-rnd 1 --hmark-mod 2", "invalid mask '33'"),
-    .refuses("-j HMARK --hmark-src-prefix 255.0.0.255 --hmark-rnd 0 --hmark-mod 2", "has holes"),
   ]
 
   @Test(arguments: rows) func row(_ row: TargetRow) throws { try row.check(HMark.self) }
