@@ -31,7 +31,7 @@ final class Console {
 
   func print(bytes: [UInt8]) {
     flush()
-    Self.write(1, bytes)
+    writeAll(1, bytes)
   }
 
   func print(_ value: JSON) {
@@ -40,7 +40,7 @@ final class Console {
   }
 
   func flush() {
-    if !pending.bytes.isEmpty { Self.write(1, pending.bytes) }
+    if !pending.bytes.isEmpty { writeAll(1, pending.bytes) }
     pending.removeAll()
   }
 
@@ -72,7 +72,7 @@ final class Console {
 
   private func error(_ line: String) {
     flush()
-    Self.write(2, Array((line + "\n").utf8))
+    writeAll(2, Array((line + "\n").utf8))
   }
 
   private func colored(_ diagnostic: Diagnostic) -> String {
@@ -93,15 +93,16 @@ final class Console {
       print("\u{1b}[\(code)m\(line)\u{1b}[0m\n")
     }
   }
+}
 
-  private static func write(_ descriptor: Int32, _ bytes: [UInt8]) {
-    var done = 0
-    while done < bytes.count {
-      let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress! + done, bytes.count - done) }
-      if count < 0, errno == EINTR { continue }
-      guard count > 0 else { return }
-      done += count
-    }
+/// Writes all of it, however often the kernel takes a part only.
+func writeAll(_ descriptor: Int32, _ bytes: [UInt8]) {
+  var done = 0
+  while done < bytes.count {
+    let count = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress! + done, bytes.count - done) }
+    if count < 0, errno == EINTR { continue }
+    guard count > 0 else { return }
+    done += count
   }
 }
 

@@ -97,14 +97,3 @@ struct ToolOutput {
     complain("Try `\(tool.name) -h' or '\(tool.name) --help' for more information.")
   }
 }
-
-/// Writes all of it, however often the kernel takes a part only.
-func writeAll(_ descriptor: Int32, _ bytes: [UInt8]) {
-  var done = 0
-  while done < bytes.count {
-    let count = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress! + done, bytes.count - done) }
-    if count < 0, errno == EINTR { continue }
-    guard count > 0 else { return }
-    done += count
-  }
-}

@@ -29,20 +29,14 @@ extension ConnMarkMatch {
 
   public func print(to out: inout RuleWriter) {
     out.option("--mark", inverted: isInverted)
-    out.hex(value)
-    guard mask != .max else { return }
-    out.text.write("/0x")
-    out.text.write(hex: mask)
+    out.mark(value, mask: mask)
   }
 
   /// With two blanks before the number, as iptables has them.
   public func list(to out: inout RuleWriter) {
     out.word("connmark match ")
     if isInverted { out.text.write("!") }
-    out.hex(value)
-    guard mask != .max else { return }
-    out.text.write("/0x")
-    out.text.write(hex: mask)
+    out.mark(value, mask: mask)
   }
 }
 

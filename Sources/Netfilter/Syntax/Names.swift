@@ -119,10 +119,10 @@ extension Names {
   }
 
   /// `22`, `22:25`, `:25` or `22:`.
-  package func portRange(_ token: Token, _ proto: IPProtocol?, option: StaticString, decimal: Bool = false)
+  package func portRange(_ token: Token, _ proto: IPProtocol?, option: StaticString)
     throws(SyntaxError) -> PortRange
   {
-    let bounds = try portBounds(token, proto, option: option, decimal: decimal)
+    let bounds = try portBounds(token, proto, option: option)
     guard let range = PortRange(bounds.first, through: bounds.last) else {
       throw SyntaxError(
         at: token, "\(option): the range '\(token.string)' runs backwards",

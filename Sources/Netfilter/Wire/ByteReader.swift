@@ -64,13 +64,7 @@ public struct ByteReader: ~Escapable {
     }
   }
 
-  /// An address in a `union nf_inet_addr` of 16 bytes: IPv4 uses the first four, the others must be there.
-  package mutating func unionAddressBits(_ field: StaticString, _ family: Family) throws(WireError) -> UInt128 {
-    let bits = try uint128(field)
-    return family == .ipv6 ? bits : bits >> 96
-  }
-
-  /// The same as an address; the bytes that IPv4 does not use have to be zero.
+  /// An address in a `union nf_inet_addr` of 16 bytes: IPv4 uses the first four, and the others have to be zero.
   package mutating func unionAddress(_ field: StaticString, _ family: Family) throws(WireError) -> IPAddress {
     let bits = try uint128(field)
     guard family == .ipv4 else { return IPAddress(ipv6: bits) }
