@@ -73,7 +73,7 @@ struct FirebreakCommand: ParsableCommand {
       """,
     version: "firebreak \(firebreakVersion)",
     subcommands: [
-      Apply.self, Check.self, Completion.self, CompleteWords.self, Diff.self, List.self, Recover.self, Rollback.self,
+      Apply.self, Check.self, Completion.self, CompleteWords.self, Diff.self, List.self, Owners.self, Recover.self, Rollback.self,
       Save.self, Simulate.self,
     ])
 
