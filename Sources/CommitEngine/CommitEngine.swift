@@ -90,6 +90,8 @@ public struct CommitEngine: Sendable {
     case nothingToConfirm
     /// A commit waits to be confirmed, and no other may begin.
     case awaitingConfirmation(number: Int, seconds: Int)
+    /// A commit in another network namespace with the same state is not finished.
+    case elsewhere
     /// The time for it was over: the rules are what they were before.
     case notConfirmed
     /// The commit was no good, and the rules are what they were before.
@@ -182,8 +184,7 @@ public struct CommitEngine: Sendable {
       return Report(
         plan: plan, notes: [], recovered: recovered, base: try history.numbers().last ?? 0, generation: nil, awaits: nil)
     }
-    guard let newest = try history.numbers().last else { throw Failure.nothingToRollBack }
-    let present = try history.summary(newest)
+    guard let present = try history.newestHere() else { throw Failure.nothingToRollBack }
     if let backend, backend != present.backend { throw Failure.otherBackend(present.backend) }
     let engine = try through(present.backend)
     return try engine.commit(engine.restoring(number, since: present, request), recovered)
@@ -264,7 +265,8 @@ public struct CommitEngine: Sendable {
       summary: Generation.Summary(
         number: number, time: Int64(time(nil)), author: .current, message: request.message,
         backend: store.backend.capabilities.name, added: changes.added, removed: changes.removed,
-        restores: request.restores, tables: ruleset.tables.map(\.id), nonce: .random(in: 1 ... .max)),
+        restores: request.restores, tables: ruleset.tables.map(\.id), nonce: .random(in: 1 ... .max),
+        base: foreign.own.number, boot: BootID.current, place: .current),
       ruleset: ruleset, found: foreign.found, sets: used.reduce(into: [:]) { $0[$1] = sets?.name($1) })
     try history.stage(generation)
     return generation
@@ -375,6 +377,7 @@ extension CommitEngine.Failure: CustomStringConvertible {
     case .nothingToConfirm: "no commit waits to be confirmed"
     case .awaitingConfirmation(let number, let seconds):
       "commit \(number) waits to be confirmed and is taken back in \(seconds) s otherwise"
+    case .elsewhere: "a commit in another network namespace that shares this state is not finished"
     case .notConfirmed: "nobody confirmed the commit in time; the rules are what they were before it"
     case .notVerified(let why): "the new rules are no good: \(why); the rules are what they were before"
     case .noGuard(let why): "the guard that would take the commit back did not start (\(why)); nothing was changed"

@@ -17,6 +17,8 @@ package struct CommitRecord: Hashable, Sendable {
   package let entries: [Entry]
   /// Tells this commit from every other.
   package let nonce: UInt64
+  /// The network namespace whose tables they are.
+  package let place: Place
   /// Seconds since 1970, for people.
   package let time: Int64
   package let message: String
@@ -33,9 +35,10 @@ package struct CommitRecord: Hashable, Sendable {
   ///   - setName: the name of the set with a number.
   package init(
     plan: Plan, time: Int64, message: String, backend: String = formerBackend, boot: String = BootID.current,
-    nonce: UInt64 = .random(in: 1 ... .max), keepsCommitted: Bool = false, setName: (UInt16) -> String? = { _ in nil }
+    place: Place = .current, nonce: UInt64 = .random(in: 1 ... .max), keepsCommitted: Bool = false, setName: (UInt16) -> String? = { _ in nil }
   ) {
     self.boot = boot
+    self.place = place
     self.nonce = nonce
     self.backend = backend
     entries = plan.steps.map { step in
@@ -54,10 +57,11 @@ package struct CommitRecord: Hashable, Sendable {
   package static let formerBackend = "legacy"
 
   private init(
-    entries: [Entry], time: Int64, message: String, boot: String, nonce: UInt64, sets: [UInt16: String],
+    entries: [Entry], time: Int64, message: String, boot: String, place: Place, nonce: UInt64, sets: [UInt16: String],
     backend: String
   ) {
     self.boot = boot
+    self.place = place
     self.nonce = nonce
     self.backend = backend
     self.entries = entries
@@ -77,7 +81,7 @@ package struct CommitRecord: Hashable, Sendable {
         committed: entry.committed?.renumberingSets { moves[$0] })
     }
     return CommitRecord(
-      entries: entries, time: time, message: message, boot: boot, nonce: nonce, sets: moves.names, backend: backend)
+      entries: entries, time: time, message: message, boot: boot, place: place, nonce: nonce, sets: moves.names, backend: backend)
   }
 
   /// The tables as they were before, and those that were not there.
@@ -135,6 +139,7 @@ extension CommitRecord {
     out.write(time)
     out.write(lengthAndText: message)
     out.write(lengthAndText: boot)
+    out.write(place.value)
     out.write(nonce)
     out.write(UInt32(entries.count))
     for entry in entries {
@@ -172,6 +177,7 @@ extension CommitRecord {
     let time = Int64(bitPattern: try reader.uint64("time"))
     let message = try reader.lengthAndText("message")
     let boot = try reader.lengthAndText("boot")
+    let place = Place(value: try reader.uint64("place"))
     let nonce = try reader.uint64("nonce")
     var entries: [Entry] = []
     for _ in 0..<(try reader.uint32("entries")) {
@@ -183,6 +189,6 @@ extension CommitRecord {
     let sets = try reader.sets()
     let backend = try reader.lengthAndText("backend")
     return CommitRecord(
-      entries: entries, time: time, message: message, boot: boot, nonce: nonce, sets: sets, backend: backend)
+      entries: entries, time: time, message: message, boot: boot, place: place, nonce: nonce, sets: sets, backend: backend)
   }
 }

@@ -33,12 +33,14 @@ struct ForeignRules {
     for table in wanted.tables {
       let live = before.existing.contains(table.id) ? before.ruleset[table.id] : nil
       let digest = own.digests[table.id]
-      if digest == nil { found.updateValue(live, forKey: table.id) }
+      if digest == nil { found.updateValue(live?.withoutKnownOwners, forKey: table.id) }
       guard let live, !live.isPristine, keeping != .nothing, digest != CommitRecord.digest(of: live) else { continue }
       let fitted = try self.fitted(table, before, fit)
       let merge = TableMerge(base: try baseTable(table.id, before, fit), live: live, wanted: fitted, keeping: keeping)
-      if digest == nil { found.updateValue(merge.base, forKey: table.id) }
-      notes += merge.kept.map(\.sentence) + merge.notes.map { "table \(table.id): \($0)" }
+      if !merge.kept.isEmpty {
+        notes.append("\(table.id): rules of others stay: " + merge.kept.map(\.description).joined(separator: ", "))
+      }
+      notes += merge.notes
       guard !merge.result.sameRules(as: merge.own) else { continue }
       mixed[table.id] = merge.own
       result[table.id] = merge.result

@@ -5,7 +5,7 @@ public import RuleStore
 public struct Generation: Sendable {
   /// What a list of generations shows.
   public struct Summary: Hashable, Sendable {
-    /// From 1 on; no number is used twice.
+    /// From 1 on, over all network namespaces that share a state directory; no number is used twice.
     public let number: Int
     /// Seconds since 1970.
     public let time: Int64
@@ -21,6 +21,11 @@ public struct Generation: Sendable {
     /// The tables that are Firebreak's own.
     public let tables: [TableID]
     package let nonce: UInt64
+    /// The generation that was there before; 0 where there was none.
+    package let base: Int
+    /// The start of the machine and the network namespace in which it was made.
+    package let boot: String
+    package let place: Place
   }
 
   public let summary: Summary
@@ -128,6 +133,12 @@ extension Generation {
 }
 
 extension Generation.Summary {
+  /// Whether it speaks of the present network namespace.
+  package var isHere: Bool { place.isHere(since: boot) }
+
+  /// The generation whose rules these are.
+  var standing: Int { restores ?? number }
+
   fileprivate func write(to out: inout ByteWriter) {
     out.write(UInt64(number))
     out.write(nonce)
@@ -142,6 +153,9 @@ extension Generation.Summary {
     out.write(restores.map(UInt64.init) ?? .max)
     out.write(UInt32(tables.count))
     for id in tables { out.write(id) }
+    out.write(UInt64(base))
+    out.write(lengthAndText: boot)
+    out.write(place.value)
   }
 
   fileprivate init(_ reader: inout ByteReader) throws(WireError) {
@@ -160,6 +174,9 @@ extension Generation.Summary {
     var tables: [TableID] = []
     for _ in 0..<(try reader.uint32("tables")) { tables.append(try reader.tableID()) }
     self.tables = tables
+    base = try Self.count(&reader, "base")
+    boot = try reader.lengthAndText("boot")
+    place = Place(value: try reader.uint64("place"))
   }
 
   private static func count(_ reader: inout ByteReader, _ field: StaticString) throws(WireError) -> Int {

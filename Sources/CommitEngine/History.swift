@@ -30,6 +30,15 @@ public struct History: Sendable {
     try state.names(in: Self.folder).compactMap { Int($0) }.sorted()
   }
 
+  /// The newest generation that was made in the present network namespace; nil where there is none. Damaged ones do not say
+  /// where they were made and are passed over.
+  func newestHere() throws(SystemError) -> Generation.Summary? {
+    for number in try numbers().reversed() {
+      if let summary = try? summary(number), summary.isHere { return summary }
+    }
+    return nil
+  }
+
   static func name(_ number: Int) -> String {
     let digits = String(number)
     return "\(folder)/" + String(repeating: "0", count: max(0, 8 - digits.count)) + digits
@@ -58,11 +67,15 @@ public struct History: Sendable {
     }
   }
 
-  /// The newest generation that is whole.
+  /// The newest generation of the present network namespace that is whole.
   /// - Parameter damaged: is told what is newer and is not.
   public func newestIntact(_ damaged: (Failure) -> Void = { _ in }) throws -> Generation? {
     for number in try numbers().reversed() {
-      do { return try generation(number) } catch let failure as Failure { damaged(failure) }
+      do {
+        if try summary(number).isHere { return try generation(number) }
+      } catch let failure as Failure {
+        damaged(failure)
+      }
     }
     return nil
   }

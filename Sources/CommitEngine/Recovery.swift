@@ -68,6 +68,14 @@ extension CommitEngine {
       try dropPending()  // with the machine's restart the kernel has forgotten all of it
       return nil
     }
+    guard journal.record.place == .current else {
+      // Its guard or keeper is there and works. When it has long been over, the namespace is gone.
+      let isLate = Int64(time(nil)) - journal.record.time > 600
+      let isOver = isLate && (journal.head.phase == .unguarded || journal.head.deadline < .now)
+      guard isOver, !GuardProcess.isWatching(journal.head.nonce, state) else { throw Failure.elsewhere }
+      try dropPending()
+      return nil
+    }
     if try isPublished(journal.head.nonce) {
       try state.rename(Self.pending, to: Self.last)
       return nil

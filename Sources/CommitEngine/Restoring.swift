@@ -6,8 +6,7 @@ extension CommitEngine {
   /// A commit that makes Firebreak's tables what they were in an earlier generation.
   func restoring(_ number: Int?, since present: Generation.Summary, _ request: Request) throws -> Request {
     // What a rollback restored is what counts: the next one goes on from there.
-    let standing = present.restores ?? present.number
-    let target = try number ?? previous(of: standing)
+    let target = try number ?? previous(of: present.standing)
     var request = request
     request.restores = target
     request.options.counters = .wanted
@@ -25,10 +24,8 @@ extension CommitEngine {
 
   private func previous(of standing: Int) throws -> Int {
     guard standing > 0 else { throw Failure.nothingToRollBack }
-    let earlier = try history.numbers().last { $0 < standing }
-    if let earlier { return earlier }
-    guard standing == 1 else { throw History.Failure.pruned(standing - 1, oldest: standing) }
-    return 0
+    let base = try history.summary(standing).base
+    return base > 0 ? try history.summary(base).standing : 0
   }
 
   /// The rules of an earlier generation for every table that is Firebreak's now.
@@ -37,8 +34,6 @@ extension CommitEngine {
     if target > 0 {
       let generation = try withPresentSets(history.generation(target))
       for table in generation.ruleset.tables { result[table.id] = table }
-    } else if let oldest = try history.numbers().first, oldest > 1 {
-      throw History.Failure.pruned(0, oldest: oldest)
     }
     for id in present.tables where result[id] == nil {
       result[id] = try found(id, since: target) ?? Table(id.name, family: id.family)
@@ -48,12 +43,13 @@ extension CommitEngine {
 
   /// The table as it was when it came under Firebreak after a generation; nil where the kernel had not made it.
   private func found(_ id: TableID, since target: Int) throws -> Table? {
-    for number in try history.numbers() where number > target {
-      guard try history.summary(number).tables.contains(id) else { continue }
+    let numbers = try history.numbers()
+    for number in numbers where number > target {
+      guard let summary = try? history.summary(number), summary.isHere, summary.tables.contains(id) else { continue }
       let generation = try withPresentSets(history.generation(number))
       if let found = generation.found[id] { return found }
     }
-    return nil
+    throw History.Failure.pruned(target, oldest: numbers.first ?? target)
   }
 
   /// A generation's rules with the numbers that its sets have now.

@@ -64,6 +64,8 @@ struct CommandFailure: Error {
     case .busy: self.init(.busy, "\(error)", hint: "wait longer with -w SECONDS")
     case .awaitingConfirmation:
       self.init(.busy, "\(error)", hint: "`firebreak confirm` keeps it, `firebreak rollback` takes it back now")
+    case .elsewhere:
+      self.init(.busy, "\(error)", hint: "give each namespace a state of its own: --state-dir DIR")
     case .notConfirmed: self.init(.notConfirmed, "\(error)")
     case .notVerified: self.init(.notVerified, "\(error)")
     case .takingBackFailed:

@@ -75,7 +75,7 @@ struct FirebreakCommand: ParsableCommand {
     version: "firebreak \(firebreakVersion)",
     subcommands: [
       Apply.self, Check.self, Completion.self, CompleteWords.self, Confirm.self, Diff.self, GuardCommand.self, List.self,
-      Log.self, Recover.self, Rollback.self, Save.self, Show.self, Simulate.self,
+      Log.self, Owners.self, Recover.self, Rollback.self, Save.self, Show.self, Simulate.self,
     ])
 
   /// The names of the commands that the help shows.

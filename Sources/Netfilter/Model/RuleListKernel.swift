@@ -152,7 +152,7 @@ extension RuleList {
 
   /// Whether the rule jumps by name, or holds an extension of which `isSought` is true by the beginning of its name (see
   /// ``nameKey(_:)``). A look at the bytes, which saves decoding the rules of which neither is true.
-  func jumpsOrHolds(at index: Int, _ isSought: (UInt64) -> Bool) -> Bool { holds(orJumps: true, at: index, isSought) }
+  package func jumpsOrHolds(at index: Int, _ isSought: (UInt64) -> Bool) -> Bool { holds(orJumps: true, at: index, isSought) }
 
   /// Whether the rule holds an extension of which `isSought` is true by the beginning of its name.
   func holds(at index: Int, _ isSought: (UInt64) -> Bool) -> Bool { holds(orJumps: false, at: index, isSought) }

@@ -1,0 +1,160 @@
+internal import Netfilter
+
+/// One chain of three rulesets made one: the wanted rules in their order, and between them the rules that others added.
+struct ChainMerge {
+  let result: RuleList
+  /// The wanted rules alone, with the counters of those that the kernel holds.
+  let own: RuleList
+  /// Places in the live chain of the rules that are nobody's but others'.
+  let foreign: [Int]
+
+  init(base: RuleList, live: RuleList, wanted: RuleList) {
+    guard !live.isEmpty else {
+      (result, own, foreign) = (wanted, wanted, [])
+      return
+    }
+    let match = RuleMatching(RuleKinds(base: base, live: live, wanted: wanted))
+    let slots = match.slots(isLast: { live[$0].isBareReturn })
+    foreign = slots.map(\.live)
+    var result = RuleList(family: wanted.family)
+    result.reserve(rules: wanted.count + slots.count, bytes: wanted.bytes.count + live.bytes.count)
+    var next = 0
+    for place in 0...wanted.count {
+      while next < slots.count, slots[next].place == place {
+        result.copy(slots[next].live, from: live, at: nil)
+        next += 1
+      }
+      guard place < wanted.count else { break }
+      result.append(place, of: wanted, as: match.liveOf[place], countedBy: match.counted[place], of: live)
+    }
+    self.result = result
+    var own = wanted
+    for (place, counted) in match.counted.enumerated() {
+      if let counted { own.setCounters(live.counters(of: counted), of: place) }
+    }
+    self.own = own
+  }
+}
+
+extension RuleList {
+  /// Adds a wanted rule: as the kernel holds it, where it reads the same, and with the kernel's counters.
+  fileprivate mutating func append(
+    _ index: Int, of wanted: RuleList, as source: Int?, countedBy counted: Int?, of live: RuleList
+  ) {
+    if let source, live.sameText(source, wanted, index) {
+      copy(source, from: live, at: wanted.position(of: index))
+    } else {
+      copy(index, from: wanted)
+      if let counted { setCounters(live.counters(of: counted), of: count - 1) }
+    }
+  }
+
+  private func sameText(_ index: Int, _ other: RuleList, _ otherIndex: Int) -> Bool {
+    if sameRule(index, other, otherIndex) { return true }
+    let (mine, theirs) = (self[index], other[otherIndex])
+    return mine.residue == theirs.residue
+      && SaveText.rule(mine, family: family) == SaveText.rule(theirs, family: family)
+  }
+}
+
+extension Rule {
+  /// `-j RETURN` for every packet: it closes a chain, and what comes behind it is never reached.
+  fileprivate var isBareReturn: Bool {
+    target == .return && matches.allSatisfy { $0 is Comment } && source == nil && destination == nil
+      && inInterface == nil && outInterface == nil && proto == nil && fragment == nil
+  }
+}
+
+/// Which live rule each wanted rule is, and where among the wanted ones the others stand.
+private struct RuleMatching {
+  private let kinds: RuleKinds
+  /// For each live rule its place in base.
+  private let baseOf: [Int?]
+  /// For each rule of base its place in what is wanted.
+  private let wantedOf: [Int?]
+  /// For each wanted rule the live one that it is.
+  private(set) var liveOf: [Int?]
+  /// For each wanted rule the live one whose counters it goes on with: itself, or the same one at another place.
+  private(set) var counted: [Int?]
+  /// For each live rule that others wrote and that is wanted now: where.
+  private var claimed: [Int: Int] = [:]
+
+  init(_ kinds: RuleKinds) {
+    self.kinds = kinds
+    let inLive = OrderedPairing(kinds.base, kinds.live).places
+    wantedOf = OrderedPairing(kinds.base, kinds.wanted).places
+    var baseOf = [Int?](repeating: nil, count: kinds.live.count)
+    liveOf = [Int?](repeating: nil, count: kinds.wanted.count)
+    for (base, live) in inLive.enumerated() {
+      guard let live else { continue }
+      baseOf[live] = base
+      if let wanted = wantedOf[base] { liveOf[wanted] = live }
+    }
+    self.baseOf = baseOf
+    counted = liveOf
+    claim(of: kinds.live.indices.filter { baseOf[$0] == nil }) { matching, wanted, live in
+      matching.liveOf[wanted] = live
+      matching.counted[wanted] = live
+      matching.claimed[live] = wanted
+    }
+    let dropped = kinds.live.indices.filter { live in baseOf[live].map { wantedOf[$0] == nil } ?? false }
+    claim(of: dropped) { matching, wanted, live in matching.counted[wanted] = live }
+  }
+
+  /// Gives the wanted rules that no live rule is yet the same ones of `stock`, each once and in order.
+  private mutating func claim(of stock: [Int], _ body: (inout RuleMatching, Int, Int) -> Void) {
+    guard !stock.isEmpty else { return }
+    var waiting: [Int: [Int]] = [:]
+    for live in stock.reversed() { waiting[kinds.live[live], default: []].append(live) }
+    for wanted in kinds.wanted.indices where counted[wanted] == nil {
+      if let live = waiting[kinds.wanted[wanted]]?.popLast() { body(&self, wanted, live) }
+    }
+  }
+
+  /// The foreign rules in their order, each with the number of wanted rules that stand before it.
+  /// - Parameter isLast: whether a live rule closes the chain.
+  func slots(isLast: (Int) -> Bool) -> [(live: Int, place: Int)] {
+    let anchors = anchors()
+    let behind = survivors()
+    let lastOwn = baseOf.lastIndex { $0 != nil }
+    var result: [(live: Int, place: Int)] = []
+    var place = 0
+    for live in kinds.live.indices {
+      if let base = baseOf[live] {
+        place = max(place, behind[base])
+      } else if let wanted = anchors[live] {
+        place = max(place, wanted + 1)
+      } else if claimed[live] == nil {
+        if let lastOwn, live > lastOwn { place = kinds.wanted.count }
+        if live == kinds.live.count - 1, isLast(live) { place = kinds.wanted.count }
+        result.append((live, place))
+      }
+    }
+    return result
+  }
+
+  /// For each rule of base: how many wanted rules stand up to it, or up to the nearest one before it that is still wanted.
+  private func survivors() -> [Int] {
+    var place = 0
+    return wantedOf.map { wanted in
+      if let wanted { place = wanted + 1 }
+      return place
+    }
+  }
+
+  /// The claimed rules that hold the others' places too: those that stay in order among what was ours already.
+  private func anchors() -> [Int: Int] {
+    guard !claimed.isEmpty else { return [:] }
+    var upper = [Int](repeating: kinds.wanted.count, count: kinds.live.count + 1)
+    for live in kinds.live.indices.reversed() {
+      upper[live] = baseOf[live].flatMap { wantedOf[$0] } ?? upper[live + 1]
+    }
+    var lower = -1
+    var fitting: [(Int, Int)] = []
+    for live in kinds.live.indices {
+      if let wanted = baseOf[live].flatMap({ wantedOf[$0] }) { lower = wanted }
+      if let wanted = claimed[live], wanted > lower, wanted < upper[live] { fitting.append((live, wanted)) }
+    }
+    return Dictionary(uniqueKeysWithValues: Increasing.longest(fitting))
+  }
+}
