@@ -3,12 +3,15 @@ internal import Netfilter
 /// One chain of three rulesets made one: the wanted rules in their order, and between them the rules that others added.
 struct ChainMerge {
   let result: RuleList
-  /// The wanted rules alone, with the counters of those that the kernel holds.
+  /// The wanted rules alone, with the counters of those that the kernel holds, and without those that a well-known
+  /// program put there itself.
   let own: RuleList
   /// Places in the live chain of the rules that are nobody's but others'.
   let foreign: [Int]
 
-  init(base: RuleList, live: RuleList, wanted: RuleList) {
+  /// - Parameter isRecognised: whether a live rule that we never committed is a well-known program's. It stays so
+  ///   when the input says it too, and is not taken away when the input says it no more.
+  init(base: RuleList, live: RuleList, wanted: RuleList, isRecognised: (Rule) -> Bool = { _ in false }) {
     guard !live.isEmpty else {
       (result, own, foreign) = (wanted, wanted, [])
       return
@@ -28,9 +31,12 @@ struct ChainMerge {
       result.append(place, of: wanted, as: match.liveOf[place], countedBy: match.counted[place], of: live)
     }
     self.result = result
-    var own = wanted
+    var own = RuleList(family: wanted.family)
+    own.reserve(rules: wanted.count, bytes: wanted.bytes.count)
     for (place, counted) in match.counted.enumerated() {
-      if let counted { own.setCounters(live.counters(of: counted), of: place) }
+      if let source = match.liveOf[place], match.isClaimed(source), isRecognised(live[source]) { continue }
+      own.copy(place, from: wanted)
+      if let counted { own.setCounters(live.counters(of: counted), of: own.count - 1) }
     }
     self.own = own
   }
@@ -78,6 +84,8 @@ private struct RuleMatching {
   private(set) var counted: [Int?]
   /// For each live rule that others wrote and that is wanted now: where.
   private var claimed: [Int: Int] = [:]
+  /// Live rules that are ours although they are paired with none.
+  private var moved: Set<Int> = []
 
   init(_ kinds: RuleKinds) {
     self.kinds = kinds
@@ -94,12 +102,34 @@ private struct RuleMatching {
     counted = liveOf
     claim(of: kinds.live.indices.filter { baseOf[$0] == nil }) { matching, wanted, live in
       matching.liveOf[wanted] = live
-      matching.counted[wanted] = live
       matching.claimed[live] = wanted
     }
-    let dropped = kinds.live.indices.filter { live in baseOf[live].map { wantedOf[$0] == nil } ?? false }
-    claim(of: dropped) { matching, wanted, live in matching.counted[wanted] = live }
+    moved = Self.moved(kinds, missing: inLive, baseOf, claimed)
+    let dropped = kinds.live.indices.filter { live in
+      moved.contains(live) || baseOf[live].map { wantedOf[$0] == nil } ?? false
+    }
+    claim(of: dropped) { _, _, _ in }
   }
+
+  /// The live rules that are ours and stand where we did not put them, as far as none is wanted.
+  private static func moved(_ kinds: RuleKinds, missing inLive: [Int?], _ baseOf: [Int?], _ claimed: [Int: Int])
+    -> Set<Int>
+  {
+    var missing: [Int: Int] = [:]
+    for (base, live) in inLive.enumerated() where live == nil { missing[kinds.base[base], default: 0] += 1 }
+    guard !missing.isEmpty else { return [] }
+    for live in claimed.keys { missing[kinds.live[live], default: 0] -= 1 }
+    var result: Set<Int> = []
+    for live in kinds.live.indices where baseOf[live] == nil && claimed[live] == nil {
+      guard missing[kinds.live[live], default: 0] > 0 else { continue }
+      missing[kinds.live[live], default: 0] -= 1
+      result.insert(live)
+    }
+    return result
+  }
+
+  /// Whether we did not commit the live rule and want it now.
+  func isClaimed(_ live: Int) -> Bool { claimed[live] != nil }
 
   /// Gives the wanted rules that no live rule is yet the same ones of `stock`, each once and in order.
   private mutating func claim(of stock: [Int], _ body: (inout RuleMatching, Int, Int) -> Void) {
@@ -107,7 +137,9 @@ private struct RuleMatching {
     var waiting: [Int: [Int]] = [:]
     for live in stock.reversed() { waiting[kinds.live[live], default: []].append(live) }
     for wanted in kinds.wanted.indices where counted[wanted] == nil {
-      if let live = waiting[kinds.wanted[wanted]]?.popLast() { body(&self, wanted, live) }
+      guard let live = waiting[kinds.wanted[wanted]]?.popLast() else { continue }
+      counted[wanted] = live
+      body(&self, wanted, live)
     }
   }
 
@@ -116,7 +148,7 @@ private struct RuleMatching {
   func slots(isLast: (Int) -> Bool) -> [(live: Int, place: Int)] {
     let anchors = anchors()
     let behind = survivors()
-    let lastOwn = baseOf.lastIndex { $0 != nil }
+    let lastOwn = baseOf.lastIndex { $0 != nil }.map { max($0, anchors.keys.max() ?? $0) }
     var result: [(live: Int, place: Int)] = []
     var place = 0
     for live in kinds.live.indices {
@@ -124,7 +156,7 @@ private struct RuleMatching {
         place = max(place, behind[base])
       } else if let wanted = anchors[live] {
         place = max(place, wanted + 1)
-      } else if claimed[live] == nil {
+      } else if claimed[live] == nil, !moved.contains(live) {
         if let lastOwn, live > lastOwn { place = kinds.wanted.count }
         if live == kinds.live.count - 1, isLast(live) { place = kinds.wanted.count }
         result.append((live, place))

@@ -15,9 +15,9 @@ public struct Drift: Sendable {
     /// Our rule stands at another place than we put it.
     case moved(String)
     /// Rules that came, in their order, all of one owner.
-    case came(Owner, [String])
+    case came(RuleOwner, [String])
     case chainGone(rules: Int)
-    case chainCame(Owner, rules: Int)
+    case chainCame(RuleOwner, rules: Int)
     case policy(from: Policy, to: Policy)
   }
 
@@ -86,7 +86,7 @@ public struct Drift: Sendable {
         result.append(.gone(text(base[place], chain.family, names)))
       }
     }
-    var came: [(owner: Owner, rules: [String])] = []
+    var came: [(owner: RuleOwner, rules: [String])] = []
     for live in chain.rules.indices where !stayed.contains(live) && !moved.contains(live) {
       let rule = chain.rules[live]
       let owner = directory.owner(of: chain.name) ?? directory.owner(of: rule, in: chain.name) ?? .unknown

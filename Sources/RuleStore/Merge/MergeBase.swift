@@ -40,9 +40,9 @@ struct MergeBase {
 
   /// The program whose chain a live one is and stays. One whose rules came from us is ours, until the program has written
   /// into it; that of a program which loads its rules once stays ours.
-  func ownerToRespect(of live: Chain, _ directory: OwnerDirectory) -> Owner? {
+  func ownerToRespect(of live: Chain, _ directory: OwnerDirectory) -> RuleOwner? {
     guard let owner = directory.owner(of: live.name), owner.isRecognisedWhole,
-      !Owner.sharedChains.contains(live.name.text)
+      !RuleOwner.sharedChains.contains(live.name.text)
     else { return nil }
     let ours = rules(of: live.name)
     guard !ours.isEmpty else { return owner }

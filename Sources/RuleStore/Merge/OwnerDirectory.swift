@@ -15,8 +15,8 @@ struct OwnerDirectory {
     self.table = table.name
     chains = Set(table.chains.map(\.name))
     hasFirewalld = table.chains.contains { Self.isFirewalldAnchor($0.name.text) }
-    for chain in table.chains where Owner(chain: chain.name.text) == .docker {
-      guard !Owner.sharedChains.contains(chain.name.text) else { continue }
+    for chain in table.chains where RuleOwner(chain: chain.name.text) == .docker {
+      guard !RuleOwner.sharedChains.contains(chain.name.text) else { continue }
       for rule in chain.rules {
         for interface in [rule.inInterface, rule.outInterface] {
           if let interface { dockerBridges.insert(interface.value) }
@@ -34,8 +34,8 @@ struct OwnerDirectory {
   // MARK: Chains
 
   /// nil for a chain whose name does not tell, and for a built-in one.
-  func owner(of chain: ChainName) -> Owner? {
-    if let owner = Owner(chain: chain.text) { return owner }
+  func owner(of chain: ChainName) -> RuleOwner? {
+    if let owner = RuleOwner(chain: chain.text) { return owner }
     return hasFirewalld && Self.isFirewalld(chain.text) ? .firewalld : nil
   }
 
@@ -63,10 +63,10 @@ struct OwnerDirectory {
   // MARK: Rules
 
   /// Whose a rule is that stands in a built-in chain or in one that is nobody's.
-  func owner(of rule: Rule, in chain: ChainName) -> Owner? {
+  func owner(of rule: Rule, in chain: ChainName) -> RuleOwner? {
     if let target = rule.target.chain, let owner = owner(of: target) { return owner }
     for case let comment as Comment in rule.matches {
-      if let owner = Owner(comment: comment.text) { return owner }
+      if let owner = RuleOwner(comment: comment.text) { return owner }
     }
     if isDocker(rule, in: chain) { return .docker }
     return isLibvirt(rule, in: chain) ? .libvirt : nil

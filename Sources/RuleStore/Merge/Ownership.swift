@@ -5,7 +5,7 @@ public struct Ownership: Sendable {
   /// A chain, or the rules of one owner in it.
   public struct Share: Hashable, Sendable {
     public let chain: ChainName
-    public let owner: Owner
+    public let owner: RuleOwner
     public let rules: Int
     /// How many packets the rules have seen.
     public let packets: UInt64
@@ -26,13 +26,13 @@ public struct Ownership: Sendable {
 
   private static func shares(of chain: Chain, base: Table?, _ directory: OwnerDirectory) -> [Share] {
     let ours = base?[chain.name]?.rules ?? RuleList(family: chain.family)
-    let maker: Owner? = chain.hook != nil ? nil : directory.owner(of: chain.name)
-    var owners = [Owner?](repeating: maker, count: chain.rules.count)
+    let maker: RuleOwner? = chain.hook != nil ? nil : directory.owner(of: chain.name)
+    var owners = [RuleOwner?](repeating: maker, count: chain.rules.count)
     if !ours.isEmpty {
       let kinds = RuleKinds(base: ours, live: chain.rules, wanted: RuleList(family: chain.family))
       for live in OrderedPairing(kinds.base, kinds.live).places { if let live { owners[live] = .firebreak } }
     }
-    var found: [Owner: (rules: Int, packets: UInt64)] = [:]
+    var found: [RuleOwner: (rules: Int, packets: UInt64)] = [:]
     for place in chain.rules.indices {
       let owner = owners[place] ?? directory.owner(of: chain.rules[place], in: chain.name) ?? .unknown
       found[owner, default: (0, 0)].rules += 1
@@ -42,7 +42,7 @@ public struct Ownership: Sendable {
       let isOurs = base?.contains(chain.name) == true && maker == nil
       found[isOurs ? .firebreak : maker ?? .unknown] = (0, 0)
     }
-    return Owner.allCases.compactMap { owner in
+    return RuleOwner.allCases.compactMap { owner in
       guard let (rules, packets) = found[owner] else { return nil }
       let isWhole = chain.hook == nil && found.count == 1
       return Share(chain: chain.name, owner: owner, rules: rules, packets: packets, isWholeChain: isWhole)

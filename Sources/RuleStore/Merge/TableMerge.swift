@@ -27,7 +27,7 @@ public struct TableMerge: Sendable {
   public struct Kept: Hashable, Sendable {
     public let chain: ChainName
     public let rules: Int
-    public let owner: Owner
+    public let owner: RuleOwner
     /// The chain itself is foreign.
     public let isWholeChain: Bool
   }
@@ -99,7 +99,7 @@ private struct Work {
     }
   }
 
-  private mutating func leave(_ now: Chain, at index: Int, to owner: Owner) {
+  private mutating func leave(_ now: Chain, at index: Int, to owner: RuleOwner) {
     let asked = wanted.chains[index].rules
     let name = now.name
     if !asked.isEmpty, !RuleKinds.areAlike(now.rules, asked) {
@@ -115,11 +115,13 @@ private struct Work {
 
   private mutating func merge(_ now: Chain, at index: Int) {
     let name = now.name
-    let merged = ChainMerge(base: base.rules(of: name), live: now.rules, wanted: wanted.chains[index].rules)
+    let merged = ChainMerge(base: base.rules(of: name), live: now.rules, wanted: wanted.chains[index].rules) { rule in
+      directory.owner(of: rule, in: name)?.isRecognisedWhole ?? false
+    }
     result.setRules(of: index, merged.result)
     own.setRules(of: index, merged.own)
     keep(merged.foreign, of: now)
-    guard now.hook == nil, !base.contains(name), !merged.foreign.isEmpty, !Owner.sharedChains.contains(name.text),
+    guard now.hook == nil, !base.contains(name), !merged.foreign.isEmpty, !RuleOwner.sharedChains.contains(name.text),
       !wanted.chains[index].rules.isEmpty
     else { return }
     notes.append(
@@ -130,7 +132,7 @@ private struct Work {
   /// Chains that the kernel has and the input does not name.
   mutating func keepOtherChains() {
     var dropped: [(chain: Chain, foreign: [Int])] = []
-    var replaced: [Owner] = []
+    var replaced: [RuleOwner] = []
     for chain in live.chains where !wanted.contains(chain.name) {
       if let owner = base.ownerToRespect(of: chain, directory) {
         add(chain.name, chain.rules)
@@ -179,13 +181,13 @@ private struct Work {
     if let index = result.index(of: name) { result.setRules(of: index, rules) }
   }
 
-  private mutating func keepWhole(_ chain: Chain, _ owner: Owner) {
+  private mutating func keepWhole(_ chain: Chain, _ owner: RuleOwner) {
     kept.append(.init(chain: chain.name, rules: chain.rules.count, owner: owner, isWholeChain: true))
     for rule in chain.rules { if let target = rule.target.chain { led.insert(target) } }
   }
 
   private mutating func keep(_ places: [Int], of chain: Chain) {
-    var counts: [(owner: Owner, rules: Int)] = []
+    var counts: [(owner: RuleOwner, rules: Int)] = []
     for place in places {
       let rule = chain.rules[place]
       if let target = rule.target.chain { led.insert(target) }

@@ -30,7 +30,7 @@ import Testing
     Row("ab", "Fab", "ab", "Fab", foreign: "F"), Row("ab", "abF", "ab", "abF", foreign: "F"),
     Row("ab", "aFb", "ab", "aFb", foreign: "F"), Row("ab", "FaGbH", "ab", "FaGbH", foreign: "FGH"),
     Row("ab", "Fab", "xab", "Fxab", foreign: "F"), Row("ab", "abF", "abx", "abxF", foreign: "F"),
-    Row("ab", "aFb", "axb", "aFxb", foreign: "F"), Row("ab", "aFGb", "xbya", "xbyaFG", foreign: "FG"),
+    Row("ab", "aFb", "axb", "aFxb", foreign: "F"), Row("ab", "aFGb", "xayb", "xaFGyb", foreign: "FG"),
     // The rule before it goes.
     Row("abc", "abFc", "ac", "aFc", foreign: "F"), Row("abc", "aFbc", "bc", "Fbc", foreign: "F"),
     Row("abc", "abFc", "xc", "Fxc", foreign: "F"), Row("ab", "FaGbH", "", "FGH", foreign: "FGH"),
@@ -44,7 +44,8 @@ import Testing
     // A foreign rule like one of ours.
     Row("a", "aa", "a", "aa", foreign: "a"), Row("a", "aa", "", "a", foreign: "a"),
     // Ours that somebody put elsewhere goes back and is not doubled.
-    Row("abc", "cFab", "abc", "Fabc", foreign: "F"),
+    Row("abc", "cFab", "abc", "Fabc", foreign: "F"), Row("abc", "cFab", "ab", "Fab", foreign: "F"),
+    Row("abc", "bcaa", "bc", "bca", foreign: "a"),
   ]
 
   @Test(arguments: rows)
@@ -74,6 +75,21 @@ import Testing
     let merged = ChainMerge(base: nothing, live: closed, wanted: Letters.list("ab"))
     #expect(merged.result.dropLast().map { $0 } == Letters.list("Fab").map { $0 })
     #expect(merged.result.last?.target == .return)
+  }
+
+  /// What a well-known program wrote is its own, also when the input says it too.
+  @Test func recognisedRulesAreNeverOurs() {
+    func merge(_ base: RuleList, _ live: RuleList, _ wanted: String) -> ChainMerge {
+      ChainMerge(base: base, live: live, wanted: Letters.list(wanted)) { $0.letter.isUppercase }
+    }
+    let first = merge(Letters.list("a"), Letters.list("DaE"), "aDbE")
+    #expect(first.result.letters == "aDbE")
+    #expect(first.own.letters == "ab")
+    #expect(first.foreign == [])
+    #expect(merge(first.own, first.result, "aDbE").result == first.result)
+    #expect(merge(first.own, first.result, "ab").result.letters == "aDbE")
+    // One that was not there is ours.
+    #expect(merge(Letters.list("a"), Letters.list("a"), "aD").own.letters == "aD")
   }
 
   @Test func linesStay() {
@@ -119,13 +135,14 @@ extension Letters {
   }
 }
 
+extension Rule {
+  /// The letter of ``Letters``.
+  var letter: Character {
+    Character(Unicode.Scalar(UInt8(truncatingIfNeeded: source!.value.address.bits)))
+  }
+}
+
 extension RuleList {
   /// The letters of ``Letters``.
-  var letters: String {
-    String(
-      map { rule in
-        let number = UInt32(truncatingIfNeeded: rule.source!.value.address.bits) & 0xff
-        return Character(Unicode.Scalar(UInt8(number)))
-      })
-  }
+  var letters: String { String(map(\.letter)) }
 }

@@ -43,7 +43,7 @@ import Testing
       "\(drift)".split(separator: "\n") == [
         "IPv4 filter web: our chain is gone, with 1 rule",
         "IPv4 filter INPUT: the policy is ACCEPT and was DROP",
-        "IPv4 filter INPUT: our rule -p tcp -m tcp --dport 22 -j ACCEPT stands at another place",
+        "IPv4 filter INPUT: our rule -i lo -j ACCEPT stands at another place",
         "IPv4 filter INPUT: our rule -p tcp -m tcp --dport 80 -j web is gone",
         "IPv4 filter INPUT: 1 rule came, by the look of fail2ban: -p tcp -m multiport --dports 22 -j f2b-sshd",
         "IPv4 filter INPUT: 1 rule came: -p udp -m udp --dport 53 -j ACCEPT",

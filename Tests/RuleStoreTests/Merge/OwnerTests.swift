@@ -6,22 +6,22 @@ import Testing
 /// Whose rules and chains are, by rows and by what real programs left in real machines.
 @Suite struct OwnerTests {
   @Test(arguments: [
-    ("DOCKER", Owner.docker), ("DOCKER-ISOLATION-STAGE-1", .docker), ("DOCKERFILES", nil), ("f2b-sshd", .fail2ban),
+    ("DOCKER", RuleOwner.docker), ("DOCKER-ISOLATION-STAGE-1", .docker), ("DOCKERFILES", nil), ("f2b-sshd", .fail2ban),
     ("fail2ban-ssh", .fail2ban), ("KUBE-SVC-3WUAALNGPYZZAWAD", .kubernetes), ("cali-FORWARD", .calico),
     ("CNI-FORWARD", .cni), ("FLANNEL-POSTRTG", .flannel), ("CILIUM_INPUT", .cilium), ("LIBVIRT_INP", .libvirt),
     ("ufw-before-input", .ufw), ("ufw6-user-input", .ufw), ("NETAVARK_FORWARD", .podman), ("sshguard", .sshguard),
     ("ts-input", .tailscale), ("ts-mine", nil), ("MINIUPNPD", .miniupnpd), ("LOCALINPUT", .csf),
     ("IN_public", nil), ("web", nil), ("DOCKER_mine", nil), ("CROWDSEC_CHAIN", .crowdsec),
-  ] as [(String, Owner?)])
-  func chains(_ name: String, _ owner: Owner?) {
+  ] as [(String, RuleOwner?)])
+  func chains(_ name: String, _ owner: RuleOwner?) {
     #expect(OwnerDirectory(Table(.filter, family: .ipv4)).owner(of: ChainName(unchecked: name)) == owner)
   }
 
   struct Row: Sendable, CustomTestStringConvertible {
     let table: TableName
     let rule: String
-    let owner: Owner?
-    init(_ table: TableName, _ rule: String, _ owner: Owner?) { (self.table, self.rule, self.owner) = (table, rule, owner) }
+    let owner: RuleOwner?
+    init(_ table: TableName, _ rule: String, _ owner: RuleOwner?) { (self.table, self.rule, self.owner) = (table, rule, owner) }
     var testDescription: String { rule }
   }
 
@@ -107,7 +107,7 @@ import Testing
   /// File and what of it has to be known, at least.
   struct Found: Sendable, CustomTestStringConvertible {
     let file: String
-    let rules: [Owner: Int]
+    let rules: [RuleOwner: Int]
     var testDescription: String { file }
   }
 
@@ -124,7 +124,7 @@ import Testing
   func dumps(_ found: Found) throws {
     let bytes = try readFile(Corpus.directory! + "/save/" + found.file)
     let reading = bytes.withUnsafeBytes { RulesText.read($0, file: found.file) }
-    var counts: [Owner: Int] = [:]
+    var counts: [RuleOwner: Int] = [:]
     for table in reading.ruleset.tables {
       for share in Ownership(table).shares { counts[share.owner, default: 0] += share.rules }
     }

@@ -1,5 +1,5 @@
 /// A program that writes packet-filter rules beside others, by what its rules look like.
-public enum Owner: String, Hashable, Sendable, CaseIterable {
+public enum RuleOwner: String, Hashable, Sendable, CaseIterable {
   case docker
   case podman
   case kubernetes
@@ -82,13 +82,13 @@ public enum Owner: String, Hashable, Sendable, CaseIterable {
   static let sharedChains: Set<String> = ["DOCKER-USER", "CNI-ADMIN"]
 }
 
-extension Owner: CustomStringConvertible {
+extension RuleOwner: CustomStringConvertible {
   public var description: String { name }
 }
 
 // MARK: Chains by name
 
-extension Owner {
+extension RuleOwner {
   /// The program that makes chains of this name, wherever they are; nil where the name alone does not tell.
   init?(chain name: String) {
     if let exact = Self.names[name] {
@@ -100,7 +100,7 @@ extension Owner {
     }
   }
 
-  private static let names: [String: Owner] = [
+  private static let names: [String: RuleOwner] = [
     "DOCKER": .docker, "sshguard": .sshguard, "ts-input": .tailscale, "ts-forward": .tailscale,
     "ts-postrouting": .tailscale, "MINIUPNPD": .miniupnpd, "CROWDSEC_CHAIN": .crowdsec, "CROWDSEC6_CHAIN": .crowdsec,
     "WEAVE": .weave, "shorewall": .shorewall, "LOCALINPUT": .csf, "LOCALOUTPUT": .csf, "LOGDROPIN": .csf,
@@ -109,7 +109,7 @@ extension Owner {
     "INVDROP": .csf,
   ]
 
-  private static let beginnings: [(text: String, owner: Owner)] = [
+  private static let beginnings: [(text: String, owner: RuleOwner)] = [
     ("DOCKER-", .docker), ("f2b-", .fail2ban), ("fail2ban-", .fail2ban), ("KUBE-", .kubernetes), ("cali-", .calico),
     ("felix-", .calico), ("CILIUM_", .cilium), ("OLD_CILIUM_", .cilium), ("FLANNEL-", .flannel), ("WEAVE-", .weave),
     ("ANTREA-", .antrea), ("ISTIO_", .istio), ("CNI-", .cni), ("LIBVIRT_", .libvirt), ("libvirt-", .libvirt),
@@ -120,14 +120,14 @@ extension Owner {
 
 // MARK: Rules by their comments
 
-extension Owner {
+extension RuleOwner {
   /// The program that writes rules with this comment; nil where it does not tell.
   init?(comment text: String) {
     guard let known = Self.comments.first(where: { text.hasPrefix($0.text) }) else { return nil }
     self = known.owner
   }
 
-  private static let comments: [(text: String, owner: Owner)] = [
+  private static let comments: [(text: String, owner: RuleOwner)] = [
     ("cali:", .calico), ("flanneld ", .flannel), ("cilium", .cilium), ("kubernetes ", .kubernetes),
     ("wg-quick(8) rule for ", .wireguard), ("generated for LXD network ", .lxd), ("managed by lxd-bridge", .lxd),
     ("generated for Incus network ", .incus), ("CNI portfwd ", .cni), ("CNI firewall plugin", .cni),
