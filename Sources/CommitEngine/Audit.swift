@@ -56,7 +56,10 @@ struct Audit {
     if let login = author.login { who.append(("login", .number(Int(login)))) }
     if let sudo = author.sudo { who.append(("sudo", .string(sudo))) }
     let line = JSON.object(
-      [("time", .string(Timestamp.text(Int64(time(nil))))), ("event", .string(event.rawValue)), ("author", .object(who))] + members
+      [
+        ("time", .string(Timestamp.text(Int64(time(nil))))), ("event", .string(event.rawValue)),
+        ("author", .object(who)),
+      ] + members
     ).text
     try? state.append(line, to: Self.file)
     line.withCString { line in withVaList([line]) { vsyslog(Int32(LOG_AUTHPRIV) | LOG_NOTICE, "firebreak: %s", $0) } }

@@ -182,7 +182,8 @@ public struct CommitEngine: Sendable {
       let plan = try takeBack(journal.record, request.options)
       audit.note(.takenBack, number: try history.numbers().last.map { $0 + 1 } ?? 1, reason: "rollback was asked for")
       return Report(
-        plan: plan, notes: [], recovered: recovered, base: try history.numbers().last ?? 0, generation: nil, awaits: nil)
+        plan: plan, notes: [], recovered: recovered, base: try history.numbers().last ?? 0, generation: nil, awaits: nil
+      )
     }
     guard let present = try history.newestHere() else { throw Failure.nothingToRollBack }
     if let backend, backend != present.backend { throw Failure.otherBackend(present.backend) }

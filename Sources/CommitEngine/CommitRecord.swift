@@ -35,7 +35,8 @@ package struct CommitRecord: Hashable, Sendable {
   ///   - setName: the name of the set with a number.
   package init(
     plan: Plan, time: Int64, message: String, backend: String = formerBackend, boot: String = BootID.current,
-    place: Place = .current, nonce: UInt64 = .random(in: 1 ... .max), keepsCommitted: Bool = false, setName: (UInt16) -> String? = { _ in nil }
+    place: Place = .current, nonce: UInt64 = .random(in: 1 ... .max), keepsCommitted: Bool = false,
+    setName: (UInt16) -> String? = { _ in nil }
   ) {
     self.boot = boot
     self.place = place
@@ -81,7 +82,8 @@ package struct CommitRecord: Hashable, Sendable {
         committed: entry.committed?.renumberingSets { moves[$0] })
     }
     return CommitRecord(
-      entries: entries, time: time, message: message, boot: boot, place: place, nonce: nonce, sets: moves.names, backend: backend)
+      entries: entries, time: time, message: message, boot: boot, place: place, nonce: nonce, sets: moves.names,
+      backend: backend)
   }
 
   /// The tables as they were before, and those that were not there.
@@ -189,6 +191,7 @@ extension CommitRecord {
     let sets = try reader.sets()
     let backend = try reader.lengthAndText("backend")
     return CommitRecord(
-      entries: entries, time: time, message: message, boot: boot, place: place, nonce: nonce, sets: sets, backend: backend)
+      entries: entries, time: time, message: message, boot: boot, place: place, nonce: nonce, sets: sets,
+      backend: backend)
   }
 }

@@ -30,7 +30,8 @@ enum GuardProcess {
       let unit = "firebreak-guard-" + String(nonce, radix: 16)
       let namespace = "/proc/\(getpid())/task/\(fb_thread_number())/ns/net"
       let systemd = [
-        "systemd-run", "--quiet", "--collect", "--unit", unit, "--description", "takes an unconfirmed firewall commit back",
+        "systemd-run", "--quiet", "--collect", "--unit", unit, "--description",
+        "takes an unconfirmed firewall commit back",
         "--property", "KillMode=none", "--", program,
       ]
       if run("systemd-run", systemd + words.dropFirst() + ["--netns", namespace]) == 0 { return 0 }
@@ -42,7 +43,9 @@ enum GuardProcess {
     withArguments(words) { fb_run_quietly(program, $0) }
   }
 
-  private static func withArguments(_ words: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Int32) -> Int32 {
+  private static func withArguments(_ words: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Int32)
+    -> Int32
+  {
     var arguments = words.map { strdup($0) }
     arguments.append(nil)
     defer { for argument in arguments { free(argument) } }

@@ -106,7 +106,8 @@ package struct BootTime: Hashable, Comparable, Sendable {
 
   package static func + (time: BootTime, duration: Duration) -> BootTime {
     let (seconds, attoseconds) = duration.components
-    return BootTime(nanoseconds: time.nanoseconds &+ UInt64(max(0, seconds)) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000))
+    return BootTime(
+      nanoseconds: time.nanoseconds &+ UInt64(max(0, seconds)) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000))
   }
 
   /// How long it is from now until then, 0 where it has passed.

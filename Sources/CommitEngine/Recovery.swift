@@ -155,12 +155,13 @@ extension CommitEngine {
     options.counters = .wanted
     options.rehearses = false
     let outcome = try store.commit(Set(record.entries.map(\.id)), options) { now in
-      Ruleset(record.entries.compactMap { entry in
-        let before = entry.before ?? Table(entry.id.name, family: entry.id.family)
-        guard let live = now.ruleset[entry.id] else { return entry.before }
-        guard let committed = entry.committed, CommitRecord.digest(of: live) != entry.after else { return before }
-        return TableMerge(base: committed, live: live, wanted: before, keeping: .foreign).result
-      })
+      Ruleset(
+        record.entries.compactMap { entry in
+          let before = entry.before ?? Table(entry.id.name, family: entry.id.family)
+          guard let live = now.ruleset[entry.id] else { return entry.before }
+          guard let committed = entry.committed, CommitRecord.digest(of: live) != entry.after else { return before }
+          return TableMerge(base: committed, live: live, wanted: before, keeping: .foreign).result
+        })
     }
     try? dropPending()
     return outcome.plan

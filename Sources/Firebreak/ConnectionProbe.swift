@@ -15,7 +15,11 @@ public struct ConnectionProbe: Hashable, Sendable {
       return nil
     }
     var host = rest[..<colon]
-    if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() } else if host.contains(":") { return nil }
+    if host.hasPrefix("["), host.hasSuffix("]") {
+      host = host.dropFirst().dropLast()
+    } else if host.contains(":") {
+      return nil
+    }
     guard !host.isEmpty else { return nil }
     self.host = String(host)
     self.port = port

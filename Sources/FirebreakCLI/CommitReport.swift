@@ -46,7 +46,8 @@ struct CommitReport {
     if let number = report.generation, !report.plan.isEmpty { sentence += "; generation \(number)" }
     console.say(sentence)
     if let commit = report.awaits, status.hasPrefix("awaiting") {
-      console.say("taken back in \(commit.remaining.components.seconds) s unless you run, from a new login: firebreak confirm")
+      console.say(
+        "taken back in \(commit.remaining.components.seconds) s unless you run, from a new login: firebreak confirm")
     }
   }
 
@@ -60,7 +61,9 @@ struct CommitReport {
       ("before", .number(report.base)), ("after", .number(generation ?? report.base)),
       ("generation", generation.map { .number($0) } ?? .null), ("rolled_back", .bool(wasTakenBack)),
     ]
-    if let commit = report.awaits { members.append(("seconds_left", .number(Int(commit.remaining.components.seconds)))) }
+    if let commit = report.awaits {
+      members.append(("seconds_left", .number(Int(commit.remaining.components.seconds))))
+    }
     if let difference { members.append(("diff", JSON(difference))) }
     members.append(("notes", .array(report.notes.map { .string($0) })))
     return members

@@ -35,7 +35,8 @@ struct ConfirmationOptions: ParsableArguments {
   @Flag(help: "With --confirm: return at once, and leave it to the guard and to `firebreak confirm`.")
   var noWait = false
 
-  @Option(help: ArgumentHelp("Run this by sh -c after the commit, and take it back when it fails.", valueName: "command"))
+  @Option(
+    help: ArgumentHelp("Run this by sh -c after the commit, and take it back when it fails.", valueName: "command"))
   var verify: [String] = []
 
   @Option(

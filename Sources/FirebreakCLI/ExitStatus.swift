@@ -69,7 +69,8 @@ struct CommandFailure: Error {
     case .notConfirmed: self.init(.notConfirmed, "\(error)")
     case .notVerified: self.init(.notVerified, "\(error)")
     case .takingBackFailed:
-      self.init(.putBackFailed, "\(error)", hint: "look at the rules with `firebreak list`, then run `firebreak recover`")
+      self.init(
+        .putBackFailed, "\(error)", hint: "look at the rules with `firebreak list`, then run `firebreak recover`")
     case .otherBackend(let name): self.init(.failed, "\(error)", hint: "leave --backend out, or say --backend \(name)")
     case .nothingToRollBack, .nothingToConfirm, .noGuard, .missingSet, .damagedRecord: self.init(.failed, "\(error)")
     }

@@ -74,7 +74,8 @@ struct FirebreakCommand: ParsableCommand {
       """,
     version: "firebreak \(firebreakVersion)",
     subcommands: [
-      Apply.self, Check.self, Completion.self, CompleteWords.self, Confirm.self, Diff.self, GuardCommand.self, List.self,
+      Apply.self, Check.self, Completion.self, CompleteWords.self, Confirm.self, Diff.self, GuardCommand.self,
+      List.self,
       Log.self, Owners.self, Recover.self, Rollback.self, Save.self, Show.self, Simulate.self,
     ])
 

@@ -98,7 +98,8 @@ struct SiteOptions: ParsableArguments {
     var engine = CommitEngine(store: store, state: state, sets: .system)
     if let programPath {
       engine.recovery = RecoveryCommand(
-        program: programPath, arguments: [FirebreakCommand.name, "recover", "--lock-wait", "60", "--this-start"] + place)
+        program: programPath,
+        arguments: [FirebreakCommand.name, "recover", "--lock-wait", "60", "--this-start"] + place)
       engine.guardCommand = RecoveryCommand(program: programPath, arguments: [FirebreakCommand.name, "guard"] + place)
     }
     engine.otherStore = { name in BackendChoice(rawValue: name)?.named(names: .system).map { RuleStore($0) } }

@@ -279,7 +279,7 @@ struct RefusalTests {
     let site = try CommandSite()
     try site.load(Sample.web)
     var bytes = try readFile(site.space.stateDirectory + "/commit.last")
-    bytes[place] ^= 0x40
+    bytes[min(place, bytes.count - 1)] ^= 0x40
     _ = try runProcess(["cp", try site.space.file("damaged", bytes), site.space.stateDirectory + "/commit.pending"])
     let before = try site.kernel()
     let result = try site.firebreak("recover")

@@ -73,17 +73,18 @@ import Testing
     _ = try first.apply(Self.before, message: "one")
     _ = try first.apply(Self.after, message: "two")
     #expect(try first.loadAtStart() == nil, "they were committed in this start")
-    func start(_ expected: Ruleset, notes: Int) throws {
-      try folder.forgetStart()
-      let backend = MemoryBackend(Ruleset())
-      let engine = CommitEngine(store: RuleStore(backend), state: folder.state)
-      let loading = try #require(try engine.loadAtStart())
-      #expect(loading.notes.count == notes)
-      #expect(try backend.snapshot(of: .all).ruleset.sameRules(as: expected))
-      #expect(try engine.loadAtStart() == nil)
+    func start(_ boot: String, _ expected: Ruleset, notes: Int) throws {
+      try BootID.$current.withValue(boot) {
+        let backend = MemoryBackend(Ruleset())
+        let engine = CommitEngine(store: RuleStore(backend), state: folder.state)
+        let loading = try #require(try engine.loadAtStart())
+        #expect(loading.notes.count == notes)
+        #expect(try backend.snapshot(of: .all).ruleset.sameRules(as: expected))
+        #expect(try engine.loadAtStart() == nil)
+      }
     }
-    try start(Self.after, notes: 0)
+    try start("a second start", Self.after, notes: 0)
     try folder.damage("generations/00000002")
-    try start(Self.before, notes: 1)
+    try start("a third start", Self.before, notes: 1)
   }
 }

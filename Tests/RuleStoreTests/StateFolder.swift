@@ -30,9 +30,4 @@ final class StateFolder {
     bytes[bytes.count - 20] ^= 1
     try write(bytes, name)
   }
-
-  /// As if the machine had been started anew: nothing says that the rules were loaded in this start.
-  func forgetStart() throws {
-    guard unlink("\(path)/own") == 0 else { throw ProcessFailure("no file to forget") }
-  }
 }
