@@ -68,6 +68,7 @@ struct OwnerDirectory {
     for case let comment as Comment in rule.matches {
       if let owner = RuleOwner(comment: comment.text) { return owner }
     }
+    if RuleOwner.sharedChains.contains(chain.text), rule.isBareReturn { return owner(of: chain) }
     if isDocker(rule, in: chain) { return .docker }
     return isLibvirt(rule, in: chain) ? .libvirt : nil
   }

@@ -155,6 +155,7 @@ private struct Work {
       for place in foreign { rules.copy(place, from: chain.rules) }
       add(chain.name, rules)
       keep(foreign, of: chain)
+      guard !RuleOwner.sharedChains.contains(chain.name.text) else { continue }
       let reason = foreign.isEmpty ? "rules of others lead to it" : "it holds \(countOfRules(foreign.count)) of others"
       notes.append("chain \(chain.name) of \(place) is not wanted any more and stays, without our rules: \(reason)")
     }

@@ -61,7 +61,7 @@ struct MergeKernelTests {
     }
 
     /// `-A` lines of a chain, as iptables says.
-    func rules(of chain: String, _ table: String = "filter") throws -> [String] {
+    func listed(_ chain: String, _ table: String = "filter") throws -> [String] {
       try site.namespace.require(["iptables-\(site.kind.variant)", "-t", table, "-S", chain]).stdout.split(
         separator: "\n"
       ).map(String.init).filter { $0.hasPrefix("-A") }
@@ -131,29 +131,29 @@ struct MergeKernelTests {
   func dockerBeforeBetweenAndAfter(_ kind: ContractKind) throws {
     var machine = try Machine(kind)
     try machine.run(Self.dockerStart)
-    let forward = try machine.rules(of: "FORWARD")
+    let forward = try machine.listed("FORWARD")
     try machine.commit(server)
-    #expect(try machine.rules(of: "FORWARD") == forward + ["-A FORWARD -i eth1 -o eth0 -j ACCEPT"])
+    #expect(try machine.listed("FORWARD") == forward + ["-A FORWARD -i eth1 -o eth0 -j ACCEPT"])
     #expect(Set(machine.kept.map(\.owner)) == [.docker])
 
     try machine.run(Self.publish)
     try machine.commit(serverWithWeb)
     try machine.run(Self.turned(Self.dockerStart + "\n" + Self.publish, into: "-C"))
-    #expect(try machine.rules(of: "INPUT").count == 4)
+    #expect(try machine.listed("INPUT").count == 4)
 
     try machine.run(Self.turned(Self.publish, into: "-D"))
     try machine.commit(server)
-    #expect(try machine.rules(of: "DOCKER") == [])
+    #expect(try machine.listed("DOCKER") == [])
     try machine.run("-D FORWARD -j DOCKER-USER\n-I FORWARD -j DOCKER-USER")  // as at each network that is made
     try machine.commit(serverWithWeb)
-    #expect(try machine.rules(of: "FORWARD") == forward + ["-A FORWARD -i eth1 -o eth0 -j ACCEPT"])
+    #expect(try machine.listed("FORWARD") == forward + ["-A FORWARD -i eth1 -o eth0 -j ACCEPT"])
 
     try machine.run(Self.turned(Self.dockerStart, into: "-D"))
     try machine.run("-F DOCKER\n-X DOCKER\n-t nat -F DOCKER\n-t nat -X DOCKER\n-X DOCKER-USER")
     try machine.run("-X DOCKER-ISOLATION-STAGE-1\n-X DOCKER-ISOLATION-STAGE-2")
     try machine.commit(server)
     #expect(machine.kept == [])
-    #expect(try machine.rules(of: "FORWARD") == ["-A FORWARD -i eth1 -o eth0 -j ACCEPT"])
+    #expect(try machine.listed("FORWARD") == ["-A FORWARD -i eth1 -o eth0 -j ACCEPT"])
     try machine.run(Self.dockerStart)  // and it comes back
     try machine.commit(serverWithWeb)
     try machine.run(Self.turned(Self.dockerStart, into: "-C"))
@@ -169,16 +169,16 @@ struct MergeKernelTests {
     try machine.run(Self.turned(Self.publish, into: "-D"))
     let moved = Self.publish.replacing("172.17.0.2", with: "172.17.0.3")
     try machine.run(moved)
-    let filter = try machine.rules(of: "DOCKER")
+    let filter = try machine.listed("DOCKER")
     try machine.commit(dump)
-    #expect(try machine.rules(of: "DOCKER") == filter)
+    #expect(try machine.listed("DOCKER") == filter)
     #expect(machine.notes.contains { $0.hasPrefix("chain DOCKER of IPv4 nat is Docker's") })
     try machine.run(Self.turned(Self.dockerStart + "\n" + moved, into: "-C"))
     // The cleaned file of somebody who has understood: Docker's rules stay Docker's.
     try machine.commit(server)
     try machine.run(Self.turned(Self.dockerStart + "\n" + moved, into: "-C"))
     try machine.commit(server, keeping: .nothing)
-    #expect(try machine.rules(of: "FORWARD") == ["-A FORWARD -i eth1 -o eth0 -j ACCEPT"])
+    #expect(try machine.listed("FORWARD") == ["-A FORWARD -i eth1 -o eth0 -j ACCEPT"])
     #expect(try machine.status("-n -L DOCKER") != 0)
   }
 
@@ -192,8 +192,8 @@ struct MergeKernelTests {
 
   @Test(arguments: kinds)
   func aJailBeforeBetweenAndAfter(_ kind: ContractKind) throws {
-    let ban = { "-w -I f2b-sshd 1 -s 198.51.100.\($0) -j REJECT --reject-with icmp-port-unreachable" }
-    let unban = { "-w -D f2b-sshd -s 198.51.100.\($0) -j REJECT --reject-with icmp-port-unreachable" }
+    let ban = { (host: Int) in "-w -I f2b-sshd 1 -s 198.51.100.\(host) -j REJECT --reject-with icmp-port-unreachable" }
+    let unban = { (host: Int) in "-w -D f2b-sshd -s 198.51.100.\(host) -j REJECT --reject-with icmp-port-unreachable" }
     var machine = try Machine(kind)
     try machine.run(Self.jailStart)
     try machine.run(ban(1))
@@ -201,8 +201,8 @@ struct MergeKernelTests {
     #expect(machine.kept.map(\.description) == ["1 rule in INPUT (fail2ban)", "chain f2b-sshd (fail2ban, 2 rules)"])
     try machine.run(ban(2))
     try machine.commit(serverWithWeb)
-    #expect(try machine.rules(of: "f2b-sshd").count == 3)
-    #expect(try machine.rules(of: "INPUT").first == "-A INPUT -p tcp -m multiport --dports 22,2222 -j f2b-sshd")
+    #expect(try machine.listed("f2b-sshd").count == 3)
+    #expect(try machine.listed("INPUT").first == "-A INPUT -p tcp -m multiport --dports 22,2222 -j f2b-sshd")
     #expect(try machine.status("-w -n -L f2b-sshd") == 0)  // actioncheck
     try machine.run(unban(1))
     try machine.run(unban(2))
@@ -243,17 +243,17 @@ struct MergeKernelTests {
     try machine.run(Self.network)
     try machine.commit(serverWithWeb)
     #expect(
-      try machine.rules(of: "FORWARD") == [
+      try machine.listed("FORWARD") == [
         "-A FORWARD -j LIBVIRT_FWX", "-A FORWARD -j LIBVIRT_FWI", "-A FORWARD -j LIBVIRT_FWO",
         "-A FORWARD -i eth1 -o eth0 -j ACCEPT",
       ])
     #expect(Set(machine.kept.map(\.owner)) == [.libvirt])
     let inserted = Self.network.split(separator: "\n").filter { $0.contains("--insert") }
-    for line in inserted { try machine.run(line.replacing("--insert", with: "--check")) }
-    for line in inserted { try machine.run(line.replacing("--insert", with: "--delete")) }
+    for line in inserted { try machine.run(String(line).replacing("--insert", with: "--check")) }
+    for line in inserted { try machine.run(String(line).replacing("--insert", with: "--delete")) }
     try machine.commit(server)
-    #expect(try machine.rules(of: "LIBVIRT_FWI") == [])
-    #expect(try machine.rules(of: "INPUT").count == 3)
+    #expect(try machine.listed("LIBVIRT_FWI") == [])
+    #expect(try machine.listed("INPUT").count == 3)
   }
 
   // MARK: All together
@@ -289,9 +289,9 @@ struct MergeKernelTests {
     }
     _ = try machine.site.inside { try RuleStore(machine.site.backend).commit(back) }
     try machine.run(Self.turned(Self.dockerStart + "\n" + Self.publish + "\n" + Self.jailStart, into: "-C"))
-    #expect(try machine.rules(of: "f2b-sshd") == ["-A f2b-sshd -s 198.51.100.9/32 -j DROP", "-A f2b-sshd -j RETURN"])
+    #expect(try machine.listed("f2b-sshd") == ["-A f2b-sshd -s 198.51.100.9/32 -j DROP", "-A f2b-sshd -j RETURN"])
     #expect(
-      try machine.rules(of: "INPUT") == [
+      try machine.listed("INPUT") == [
         "-A INPUT -p tcp -m multiport --dports 22,2222 -j f2b-sshd", "-A INPUT -i lo -j ACCEPT",
         "-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT", "-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT",
         "-A INPUT -s 192.0.2.77/32 -j DROP",

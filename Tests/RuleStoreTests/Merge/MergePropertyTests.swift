@@ -74,15 +74,33 @@ import Testing
       let wanted = Letters.list(String(history.wanted))
       let again = ChainMerge(base: merged.own, live: merged.result, wanted: wanted)
       #expect(again.result == merged.result, history.text)
-      let recognised = { (rule: Rule) in rule.letter == "a" }
-      let partly = ChainMerge(
-        base: Letters.list(String(history.base)), live: Letters.list(String(history.live)), wanted: wanted,
-        isRecognised: recognised)
-      let partlyAgain = ChainMerge(base: partly.own, live: partly.result, wanted: wanted, isRecognised: recognised)
-      #expect(partlyAgain.result == partly.result, history.text)
       #expect(again.own.sameRules(as: merged.own))
       #expect(merged.own.sameRules(as: wanted))
       #expect(merged.result.count == history.wanted.count + merged.foreign.count, history.text)
+    }
+  }
+
+  /// Large letters are rules of a well-known program, which the input may name as well.
+  @Test(arguments: seeds)
+  func recognisedRulesStayTheirs(_ seed: UInt64) {
+    var random = SeededNumbers(seed)
+    for _ in 0..<200 {
+      var history = History(&random, ours: Array("abc"), others: Array("FGH"))
+      let theirs = history.live.filter(\.isUppercase)
+      for letter in theirs where random.below(2) == 0 {
+        history.wanted.insert(letter, at: random.below(history.wanted.count + 1))
+      }
+      func merge(_ base: RuleList, _ live: RuleList, _ wanted: [Character]) -> ChainMerge {
+        ChainMerge(base: base, live: live, wanted: Letters.list(String(wanted))) { $0.letter.isUppercase }
+      }
+      let first = merge(Letters.list(String(history.base)), Letters.list(String(history.live)), history.wanted)
+      #expect(first.own.letters == String(history.wanted.filter(\.isLowercase)), history.text)
+      #expect(first.result.letters.filter(\.isUppercase).sorted() == theirs.sorted(), history.text)
+      #expect(first.result.letters.filter(\.isLowercase) == String(history.wanted.filter(\.isLowercase)), history.text)
+      let again = merge(first.own, first.result, history.wanted)
+      #expect(again.result.letters == first.result.letters, history.text)
+      let without = merge(first.own, first.result, history.wanted.filter(\.isLowercase))
+      #expect(without.result.letters == first.result.letters, history.text)
     }
   }
 
