@@ -65,8 +65,9 @@ import Testing
       let live = try backend.snapshot(of: .all).ruleset
       for table in reading.ruleset.tables {
         let merge = TableMerge(base: table, live: live[table.name, table.family], wanted: table)
-        #expect(merge.kept == [], "\(table.name): \(merge.kept)")
-        #expect(merge.notes == [])
+        let kept = merge.kept.filter { $0.rules > 0 }  // an empty chain of Docker's is Docker's
+        #expect(kept == [], "\(table.name): \(kept)")
+        #expect(merge.notes == [], "\(merge.notes)")
         #expect(merge.result.ruleCount == table.ruleCount)
       }
       let drift = Drift(base: reading.ruleset, live: live)

@@ -19,6 +19,21 @@ struct ChainMerge {
     let match = RuleMatching(RuleKinds(base: base, live: live, wanted: wanted))
     let slots = match.slots(isLast: { live[$0].isBareReturn })
     foreign = slots.map(\.live)
+    let counted = wanted.counted(by: live, match.counted)
+    let isAsHeld = match.liveOf.indices.allSatisfy { place in
+      match.liveOf[place].map { live.sameRule($0, wanted, place) } ?? true
+    }
+    result =
+      slots.isEmpty && isAsHeld ? counted : Self.woven(counted, match.liveOf, with: slots, of: live)
+    own = counted.dropping { place in
+      match.liveOf[place].map { match.isClaimed($0) && isRecognised(live[$0]) } ?? false
+    }
+  }
+
+  /// The wanted rules, as the kernel holds them where they read the same, and between them the foreign ones.
+  private static func woven(
+    _ wanted: RuleList, _ liveOf: [Int?], with slots: [(live: Int, place: Int)], of live: RuleList
+  ) -> RuleList {
     var result = RuleList(family: wanted.family)
     result.reserve(rules: wanted.count + slots.count, bytes: wanted.bytes.count + live.bytes.count)
     var next = 0
@@ -28,34 +43,37 @@ struct ChainMerge {
         next += 1
       }
       guard place < wanted.count else { break }
-      result.append(place, of: wanted, as: match.liveOf[place], countedBy: match.counted[place], of: live)
+      if let source = liveOf[place], live.sameText(source, wanted, place) {
+        result.copy(source, from: live, at: wanted.position(of: place))
+      } else {
+        result.copy(place, from: wanted)
+      }
     }
-    self.result = result
-    var own = RuleList(family: wanted.family)
-    own.reserve(rules: wanted.count, bytes: wanted.bytes.count)
-    for (place, counted) in match.counted.enumerated() {
-      if let source = match.liveOf[place], match.isClaimed(source), isRecognised(live[source]) { continue }
-      own.copy(place, from: wanted)
-      if let counted { own.setCounters(live.counters(of: counted), of: own.count - 1) }
-    }
-    self.own = own
+    return result
   }
 }
 
 extension RuleList {
-  /// Adds a wanted rule: as the kernel holds it, where it reads the same, and with the kernel's counters.
-  fileprivate mutating func append(
-    _ index: Int, of wanted: RuleList, as source: Int?, countedBy counted: Int?, of live: RuleList
-  ) {
-    if let source, live.sameText(source, wanted, index) {
-      copy(source, from: live, at: wanted.position(of: index))
-    } else {
-      copy(index, from: wanted)
-      if let counted { setCounters(live.counters(of: counted), of: count - 1) }
+  /// The same rules with the counters of others, where there are such.
+  fileprivate func counted(by live: RuleList, _ sources: [Int?]) -> RuleList {
+    var result = self
+    for (place, source) in sources.enumerated() {
+      if let source { result.setCounters(live.counters(of: source), of: place) }
     }
+    return result
   }
 
-  private func sameText(_ index: Int, _ other: RuleList, _ otherIndex: Int) -> Bool {
+  /// Without some rules.
+  fileprivate func dropping(_ isDropped: (Int) -> Bool) -> RuleList {
+    let dropped = Set(indices.filter(isDropped))
+    guard !dropped.isEmpty else { return self }
+    var result = RuleList(family: family)
+    result.reserve(rules: count, bytes: bytes.count)
+    for place in indices where !dropped.contains(place) { result.copy(place, from: self) }
+    return result
+  }
+
+  fileprivate func sameText(_ index: Int, _ other: RuleList, _ otherIndex: Int) -> Bool {
     if sameRule(index, other, otherIndex) { return true }
     let (mine, theirs) = (self[index], other[otherIndex])
     return mine.residue == theirs.residue

@@ -223,7 +223,7 @@ extension RuleKinds {
   static func areAlike(_ live: RuleList, _ other: RuleList) -> Bool {
     if live.sameRules(as: other) { return true }
     guard live.count == other.count else { return false }
-    let kinds = RuleKinds(base: other, live: live, wanted: RuleList(family: live.family))
+    let kinds = RuleKinds(base: other, live: live, wanted: other)
     return kinds.base == kinds.live
   }
 }

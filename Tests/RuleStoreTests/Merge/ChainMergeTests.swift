@@ -146,3 +146,26 @@ extension RuleList {
   /// The letters of ``Letters``.
   var letters: String { String(map(\.letter)) }
 }
+
+/// Large chains: the merge looks only at where they differ.
+@Suite struct LargeMergeTests {
+  private func table(_ count: Int, with extra: String = "") -> Table {
+    let lines = (0..<count).map { "-A INPUT -s 10.\($0 >> 16).\($0 >> 8 & 255).\($0 & 255)/32 -j DROP\n" }
+    return rules("*filter\n" + lines.joined() + extra + "COMMIT\n").tables[0]
+  }
+
+  /// One rule of somebody's, one new of ours, in ten thousand.
+  @Test func oneOfMany() {
+    let base = table(10_000)
+    let live = table(10_000, with: "-A INPUT -s 192.0.2.1/32 -j LOG\n")
+    let wanted = table(10_000, with: "-A INPUT -s 192.0.2.2/32 -j ACCEPT\n")
+    for base in [base, nil] {
+      let merge = TableMerge(base: base, live: live, wanted: wanted)
+      #expect(merge.result.ruleCount == (base == nil ? 10_001 : 10_002))
+      #expect(merge.own.sameRules(as: wanted))
+    }
+    let same = TableMerge(base: base, live: base, wanted: base)
+    #expect(same.result == base)
+    #expect(same.kept == [])
+  }
+}
