@@ -39,7 +39,9 @@ import Testing
     #expect(
       json.stdout.hasPrefix(
         #"[{"family":4,"table":"filter","shares":[{"chain":"INPUT","owner":"fail2ban","name":"fail2ban","rules":1,"#))
-    #expect(json.stdout.contains(#""chain":"f2b-sshd","owner":"fail2ban","name":"fail2ban","rules":1,"packets":0,"whole_chain":true"#))
+    #expect(
+      json.stdout.contains(
+        #""chain":"f2b-sshd","owner":"fail2ban","name":"fail2ban","rules":1,"packets":0,"whole_chain":true"#))
     #expect(try space.firebreak(["owners", "-t", "nat", "--backend", backend]).stdout == "no rules\n")
   }
 

@@ -129,7 +129,8 @@ extension OwnerDirectory {
   /// DHCP, forwarding to and from the bridge, masquerading.
   private func isLibvirt(_ rule: Rule, in chain: ChainName) -> Bool {
     switch (table, chain) {
-    case (.filter, .input): isVirtualBridge(rule.inInterface) && rule.target == .accept && rule.asks(for: [53, 67, 547])
+    case (.filter, .input):
+      isVirtualBridge(rule.inInterface) && rule.target == .accept && rule.asks(for: [53, 67, 547])
     case (.filter, .output):
       isVirtualBridge(rule.outInterface) && rule.target == .accept && rule.asks(for: [53, 68, 546])
     case (.filter, .forward):

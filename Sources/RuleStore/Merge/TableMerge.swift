@@ -57,6 +57,25 @@ extension TableMerge.Kept: CustomStringConvertible {
   }
 }
 
+extension TableMerge {
+  /// What stays, a sentence for each owner: `Docker: 12 rules stay, in 5 chains of its own and beside ours in FORWARD`.
+  public static func sentences(for kept: [Kept]) -> [String] {
+    RuleOwner.allCases.compactMap { owner in
+      let its = kept.filter { $0.owner == owner }
+      guard !its.isEmpty else { return nil }
+      let rules = its.reduce(0) { $0 + $1.rules }
+      let chains = its.count { $0.isWholeChain }
+      var shared: [String] = []
+      for part in its where !part.isWholeChain && !shared.contains(part.chain.text) { shared.append(part.chain.text) }
+      var places: [String] = []
+      if chains > 0 { places.append(chains == 1 ? "in a chain of its own" : "in \(chains) chains of its own") }
+      if !shared.isEmpty { places.append("beside ours in \(shared.joined(separator: ", "))") }
+      let name = owner == .unknown ? "somebody else" : owner.name
+      return "\(name): \(countOfRules(rules)) \(rules == 1 ? "stays" : "stay"), \(places.joined(separator: " and "))"
+    }
+  }
+}
+
 /// `1 rule`, `2 rules`
 func countOfRules(_ count: Int) -> String { count == 1 ? "1 rule" : "\(count) rules" }
 

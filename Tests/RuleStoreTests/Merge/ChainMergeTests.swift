@@ -62,7 +62,8 @@ import Testing
   @Test func countersGoOnWhereTheKernelHasThem() {
     let live = RuleList(
       zip("FabX", [1, 2, 3, 4] as [UInt64]).map { Letters.rule($0, counted: $1) }, family: .ipv4)
-    let merged = ChainMerge(base: Letters.list("ab", counted: 50), live: live, wanted: Letters.list("bXaz", counted: 60))
+    let merged = ChainMerge(
+      base: Letters.list("ab", counted: 50), live: live, wanted: Letters.list("bXaz", counted: 60))
     #expect(merged.result.letters == "FbXaz")
     #expect(merged.result.map(\.counters.packets) == [1, 3, 4, 2, 60])
     #expect(merged.own.map(\.counters.packets) == [3, 4, 2, 60])
@@ -93,7 +94,8 @@ import Testing
   }
 
   @Test func linesStay() {
-    let wanted = rules("*filter\n-A INPUT -s 192.0.2.1 -j DROP\n\n-A INPUT -j ACCEPT\nCOMMIT\n").tables[0][.input]!.rules
+    let wanted = rules("*filter\n-A INPUT -s 192.0.2.1 -j DROP\n\n-A INPUT -j ACCEPT\nCOMMIT\n").tables[0][.input]!
+      .rules
     let live = rules("*filter\n-A INPUT -j LOG\n-A INPUT -s 192.0.2.1 -j DROP\nCOMMIT\n").tables[0][.input]!.rules
     let merged = ChainMerge(base: RuleList(family: .ipv4), live: live, wanted: wanted)
     #expect(merged.result.indices.map { merged.result.position(of: $0)?.line } == [nil, 2, 4])
