@@ -49,6 +49,7 @@ struct FirebreakCommand: ParsableCommand {
         firebreak apply -m 'open port 80' rules.v4 rules.v6
         firebreak diff rules.v4                  does the kernel hold what the file says?
         firebreak rollback                       take the last apply back
+        firebreak owners                         which rules are Docker's, fail2ban's, …
         firebreak simulate rules.v4 --chain INPUT --src 192.0.2.1 --dst 192.0.2.2 --proto icmp
 
       MATCHES AND TARGETS
