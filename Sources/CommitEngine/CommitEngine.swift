@@ -319,11 +319,19 @@ public struct CommitEngine: Sendable {
     try history.publish(generation.number)
     // From here on it is the newest generation, whatever becomes of the rest.
     try? OwnRules(generation, boot: BootID.current).save(state)
+    try? state.overwrite(
+      Journal.encoded(.init(phase: .finished, deadline: .never, nonce: generation.summary.nonce)),
+      atStartOf: Self.pending)
     try? state.rename(Self.pending, to: Self.last)
     try? history.prune(retention, now: Int64(time(nil)))
   }
 
+  /// Puts the journal of a commit away that is none any more. Who still has the file open sees that it is over.
   func dropPending() throws {
+    if let bytes = try state.read(Self.pending, limit: Journal.headSize), var head = try? Journal.head(of: bytes) {
+      head.phase = .finished
+      try state.overwrite(Journal.encoded(head), atStartOf: Self.pending)
+    }
     try state.remove(Self.pending)
     try history.dropStaged()
   }

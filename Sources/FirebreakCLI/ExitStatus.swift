@@ -48,7 +48,9 @@ struct CommandFailure: Error {
     case let error as LockoutGuard.Lockout:
       self.init(
         .failed, "\(error); nothing was changed",
-        hint: "let it in with a rule before that one, or commit with --allow-lockout; --confirm takes it back if you are cut off")
+        hint:
+          "let it in with a rule before that one, or commit with --allow-lockout; --confirm takes it back if you are cut off"
+      )
     case let error as History.Failure:
       switch error {
       case .missing, .pruned: self.init(.noInput, "\(error)", hint: "`firebreak log` lists them")

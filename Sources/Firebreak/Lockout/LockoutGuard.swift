@@ -73,7 +73,8 @@ private struct Passage {
   private static let hopLimit: UInt8 = 64
 
   func lockout(of session: RemoteSession) -> LockoutGuard.Lockout? {
-    stop(first(session), Self.way, session, isAnswer: false) ?? stop(answer(session), Self.wayBack, session, isAnswer: true)
+    stop(first(session), Self.way, session, isAnswer: false)
+      ?? stop(answer(session), Self.wayBack, session, isAnswer: true)
   }
 
   private func first(_ session: RemoteSession) -> Packet {
@@ -119,7 +120,9 @@ private struct Passage {
             isUncertain: decision.verdict == .unknown, isAnswer: isAnswer)
         }
         // What a rule marked the packet with is not handed on.
-        if decision.trace.contains(where: { simulator.rule(at: $0).target.extensionName?.contains("MARK") == true }) { packet.mark = nil }
+        if decision.trace.contains(where: { simulator.rule(at: $0).target.extensionName?.contains("MARK") == true }) {
+          packet.mark = nil
+        }
       }
     }
     return nil

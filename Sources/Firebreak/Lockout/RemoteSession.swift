@@ -66,7 +66,9 @@ private struct Connection {
     withUnsafeMutablePointer(to: &list) { list in
       _ = fb_established_connections(
         { context, found in
-          guard let found = found?.pointee, let list = context?.assumingMemoryBound(to: [Connection].self) else { return }
+          guard let found = found?.pointee, let list = context?.assumingMemoryBound(to: [Connection].self) else {
+            return
+          }
           var copy = found
           let isIPv6 = found.family == UInt8(AF_INET6)
           let (local, peer) = withUnsafeBytes(of: &copy) { bytes in
@@ -143,13 +145,17 @@ private struct LocalAddresses {
     var next = list
     while let entry = next?.pointee {
       next = entry.ifa_next
-      guard let socketAddress = entry.ifa_addr, let name = InterfaceName(String(cString: entry.ifa_name)) else { continue }
+      guard let socketAddress = entry.ifa_addr, let name = InterfaceName(String(cString: entry.ifa_name)) else {
+        continue
+      }
       let bytes = UnsafeRawBufferPointer(start: socketAddress, count: MemoryLayout<sockaddr_in6>.size)
       switch Int32(socketAddress.pointee.sa_family) {
       case AF_INET:
-        interfaces[IPAddress(network: bytes, at: MemoryLayout<sockaddr_in>.offset(of: \.sin_addr)!, isIPv6: false)] = name
+        interfaces[IPAddress(network: bytes, at: MemoryLayout<sockaddr_in>.offset(of: \.sin_addr)!, isIPv6: false)] =
+          name
       case AF_INET6:
-        interfaces[IPAddress(network: bytes, at: MemoryLayout<sockaddr_in6>.offset(of: \.sin6_addr)!, isIPv6: true)] = name
+        interfaces[IPAddress(network: bytes, at: MemoryLayout<sockaddr_in6>.offset(of: \.sin6_addr)!, isIPv6: true)] =
+          name
       default: break
       }
     }
