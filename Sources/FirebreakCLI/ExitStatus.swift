@@ -47,6 +47,8 @@ struct CommandFailure: Error {
       } else {
         self.init(.failed, "\(error)")
       }
+    case let error as RulesetImage.Damaged: self.init(.badInput, "\(error); nothing was changed")
+    case let error as OutputFile.Unwritable: self.init(.failed, "\(error)")
     case let error as InputFile.Unreadable: self.init(.noInput, "\(error)")
     case let error as NetworkNamespace.Unavailable: self.init(error.code == EPERM ? .notRoot : .noInput, "\(error)")
     case let error as StateDirectory.Unsafe:

@@ -49,6 +49,7 @@ struct FirebreakCommand: ParsableCommand {
         firebreak apply -m 'open port 80' rules.v4 rules.v6
         firebreak diff rules.v4                  does the kernel hold what the file says?
         firebreak rollback                       take the last apply back
+        firebreak snapshot nft.image             keep everything that nf_tables holds; restore puts it back
         firebreak simulate rules.v4 --chain INPUT --src 192.0.2.1 --dst 192.0.2.2 --proto icmp
 
       MATCHES AND TARGETS
@@ -73,8 +74,8 @@ struct FirebreakCommand: ParsableCommand {
       """,
     version: "firebreak \(firebreakVersion)",
     subcommands: [
-      Apply.self, Check.self, Completion.self, CompleteWords.self, Diff.self, List.self, Recover.self, Rollback.self,
-      Save.self, Simulate.self,
+      Apply.self, Check.self, Completion.self, CompleteWords.self, Diff.self, List.self, Recover.self, Restore.self,
+      Rollback.self, Save.self, Simulate.self, SnapshotCommand.self,
     ])
 
   /// The names of the commands that the help shows.
