@@ -42,6 +42,8 @@ struct GivenExpressions {
     switch true {
     case name.spells("quota"): return { data, out, _ in Self.quota(data, &out) }
     case name.spells("dynset"): return { data, out, depth in dynset(data, &out, depth) }
+    case name.spells("exthdr"): return { data, out, _ in Self.extensionHeader(data, &out) }
+    case name.spells("osf"): return { data, out, _ in Self.fingerprint(data, &out) }
     case name.spells("immediate") where !chainNumbers.isEmpty: return { data, out, _ in immediate(data, &out) }
     default: return nil
     }
@@ -59,13 +61,40 @@ struct GivenExpressions {
     }
   }
 
-  /// Several expressions need a flag that the kernel does not tell.
+  /// What takes an option out or writes one has no flags and says so; taking out has no place and length either.
+  private static func extensionHeader(_ data: UnsafeRawBufferPointer, _ out: inout ByteWriter) {
+    let loads = AttributeWalk(data).contains { $0.type == UInt16(NFTA_EXTHDR_DREG.rawValue) }
+    let writes = AttributeWalk(data).contains { $0.type == UInt16(NFTA_EXTHDR_SREG.rawValue) }
+    let told: [nft_exthdr_attributes] =
+      switch (loads, writes) {
+      case (true, _): []
+      case (false, true): [NFTA_EXTHDR_FLAGS]
+      case (false, false): [NFTA_EXTHDR_FLAGS, NFTA_EXTHDR_OFFSET, NFTA_EXTHDR_LEN]
+      }
+    for attribute in AttributeWalk(data) where !told.contains(where: { UInt16($0.rawValue) == attribute.type }) {
+      out.write(attribute.whole)
+      out.align(4)
+    }
+  }
+
+  /// That there are no flags is told and refused.
+  private static func fingerprint(_ data: UnsafeRawBufferPointer, _ out: inout ByteWriter) {
+    for attribute in AttributeWalk(data)
+    where attribute.type != UInt16(NFTA_OSF_FLAGS.rawValue) || attribute.number != 0 {
+      out.write(attribute.whole)
+      out.align(4)
+    }
+  }
+
+  /// Several expressions need a flag that the kernel does not tell; and it tells a time of nothing, which it refuses where
+  /// the set has no times.
   private func dynset(_ data: UnsafeRawBufferPointer, _ out: inout ByteWriter, _ depth: Int) {
     let isSeveral = AttributeWalk(data).contains { $0.type == UInt16(NFTA_DYNSET_EXPRESSIONS.rawValue) }
     var flags: UInt32 = isSeveral ? NFT_DYNSET_F_EXPR.rawValue : 0
     for attribute in AttributeWalk(data) {
       switch attribute.type {
       case UInt16(NFTA_DYNSET_FLAGS.rawValue): flags |= attribute.number ?? 0
+      case UInt16(NFTA_DYNSET_TIMEOUT.rawValue) where attribute.data.allSatisfy { $0 == 0 }: continue
       case UInt16(NFTA_DYNSET_EXPR.rawValue):
         out.nest(NFTA_DYNSET_EXPR) { write(one: attribute.data, to: &$0, depth: depth + 1) }
       case UInt16(NFTA_DYNSET_EXPRESSIONS.rawValue):
