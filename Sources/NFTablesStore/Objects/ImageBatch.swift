@@ -91,18 +91,20 @@ extension Batch {
     add(NFT_MSG_NEWSET, flags: NLM_F_CREATE, id.family, .set(id, set.name)) { out in
       out.put(NFTA_SET_TABLE, id.name.terminated)
       out.put(NFTA_SET_ID, big: number)
-      out.write(all: set.attributes, rewriting: { attribute, out in
-        switch attribute.type {
-        case UInt16(NFTA_SET_FLAGS.rawValue):
-          guard needsFlag, let flags = attribute.number else { return false }
-          out.put(NFTA_SET_FLAGS, big: flags | NFT_SET_EXPR.rawValue)
-        case UInt16(NFTA_SET_EXPR.rawValue): out.nest(NFTA_SET_EXPR) { given.write(one: attribute.data, to: &$0) }
-        case UInt16(NFTA_SET_EXPRESSIONS.rawValue):
-          out.nest(NFTA_SET_EXPRESSIONS) { given.write(list: attribute.data, to: &$0) }
-        default: return false
-        }
-        return true
-      })
+      out.write(
+        all: set.attributes,
+        rewriting: { attribute, out in
+          switch attribute.type {
+          case UInt16(NFTA_SET_FLAGS.rawValue):
+            guard needsFlag, let flags = attribute.number else { return false }
+            out.put(NFTA_SET_FLAGS, big: flags | NFT_SET_EXPR.rawValue)
+          case UInt16(NFTA_SET_EXPR.rawValue): out.nest(NFTA_SET_EXPR) { given.write(one: attribute.data, to: &$0) }
+          case UInt16(NFTA_SET_EXPRESSIONS.rawValue):
+            out.nest(NFTA_SET_EXPRESSIONS) { given.write(list: attribute.data, to: &$0) }
+          default: return false
+          }
+          return true
+        })
     }
   }
 
@@ -132,11 +134,13 @@ extension Batch {
     let isQuota = object.type == NFT_OBJECT_QUOTA
     add(NFT_MSG_NEWOBJ, flags: NLM_F_CREATE, id.family, part) { out in
       out.put(NFTA_OBJ_TABLE, id.name.terminated)
-      out.write(all: object.attributes, rewriting: { attribute, out in
-        guard isQuota, attribute.type == UInt16(NFTA_OBJ_DATA.rawValue) else { return false }
-        out.nest(NFTA_OBJ_DATA) { GivenExpressions.quota(attribute.data, &$0) }
-        return true
-      })
+      out.write(
+        all: object.attributes,
+        rewriting: { attribute, out in
+          guard isQuota, attribute.type == UInt16(NFTA_OBJ_DATA.rawValue) else { return false }
+          out.nest(NFTA_OBJ_DATA) { GivenExpressions.quota(attribute.data, &$0) }
+          return true
+        })
     }
   }
 }

@@ -23,9 +23,11 @@ struct RandomNFT {
     lines.append("quota volume { over \(number(1...99)) mbytes used \(number(0...99)) kbytes; }")
     lines.append(set("hosts", "ipv4_addr") { $0.addresses() })
     lines.append(set("ports", "inet_service") { $0.ports() })
+    // Nobody looks into this map: what it leads to could make a loop.
     lines.append(
       "map ways { type inet_service : verdict; elements = { "
-        + distinct(1...9) { "\($0.number(1...65535))" }.map { "\($0) : \(verdict(chains[...]))" }.joined(separator: ", ")
+        + distinct(1...9) { "\($0.number(1...65535))" }.map { "\($0) : \(verdict(chains[1...]))" }.joined(
+          separator: ", ")
         + " } }")
     for (index, chain) in chains.enumerated() {
       lines.append("chain \(chain) {")
@@ -37,7 +39,6 @@ struct RandomNFT {
       for _ in 0..<number(0...8) { lines.append(rule(chains[(index + 1)...])) }
       lines.append("}")
     }
-    // A map of verdicts that may lead anywhere is looked into by nobody: it could make a loop.
     return lines.joined(separator: "\n") + "\n}\n"
   }
 
@@ -60,18 +61,24 @@ struct RandomNFT {
 
   private mutating func addresses() -> (String, [String]) {
     if number(0...1) == 0 { return ("", distinct(0...20) { $0.address() }) }
-    return ("flags interval; ", distinct(0...20) { "10.\($0.number(0...255)).0.0/\($0.number(16...24))" }.firstOfEachNetwork())
+    return (
+      "flags interval; ", distinct(0...20) { "10.\($0.number(0...255)).0.0/\($0.number(16...24))" }.firstOfEachNetwork()
+    )
   }
 
   private mutating func ports() -> (String, [String]) {
     if number(0...1) == 0 { return ("", distinct(0...20) { "\($0.number(0...65535))" }) }
-    return ("flags interval; ", distinct(0...20) { "\($0.number(0...1000))" }.map { "\($0)0-\($0)8" }.filter { $0.count < 11 })
+    return (
+      "flags interval; ", distinct(0...20) { "\($0.number(0...1000))" }.map { "\($0)0-\($0)8" }.filter { $0.count < 11 }
+    )
   }
 
   private mutating func address() -> String { "192.0.2.\(number(0...255))" }
 
   private mutating func verdict(_ chains: ArraySlice<String>) -> String {
-    guard let chain = chains.randomElement(using: &dice), number(0...2) == 0 else { return pick(["accept", "drop", "return"]) }
+    guard let chain = chains.randomElement(using: &dice), number(0...2) == 0 else {
+      return pick(["accept", "drop", "return"])
+    }
     return pick(["jump", "goto"]) + " " + chain
   }
 

@@ -150,7 +150,8 @@ extension SnapshotRow {
     Self(
       rules: "route of the way out", "inet", "output",
       "rt ip nexthop 10.0.0.1 rt ip6 nexthop fe80::1 rt mtu > 500 rt ipsec exists"),
-    Self(rules: "control groups", "inet", "output", needs: "a cgroup v2 that is mounted", "socket cgroupv2 level 0 \"/\""),
+    Self(
+      rules: "control groups", "inet", "output", needs: "a cgroup v2 that is mounted", "socket cgroupv2 level 0 \"/\""),
     Self(rules: "fingerprints", "osf name \"Linux\" osf ttl skip version \"Linux:3.0\""),
     Self(
       rules: "hashes and numbers", "ip", "prerouting",
@@ -162,7 +163,8 @@ extension SnapshotRow {
       """),
     Self(
       rules: "IPsec", "ipsec in reqid 5 ipsec in spi 0x100 ipsec in ip saddr 10.0.0.1 ipsec in spnum 1 spi 5"),
-    Self(rules: "comparisons", "tcp dport > 1024 tcp sport != 5-9 ip saddr != { 1.2.3.4, 5.6.7.8 } meta mark & 0x5 != 0x1"),
+    Self(
+      rules: "comparisons", "tcp dport > 1024 tcp sport != 5-9 ip saddr != { 1.2.3.4, 5.6.7.8 } meta mark & 0x5 != 0x1"),
   ]
 
   // MARK: What rules do
@@ -179,7 +181,9 @@ extension SnapshotRow {
       ct count 20 ct count over 5
       counter packets 123 bytes 4567
       """),
-    Self(rules: "quotas that are used up", "quota over 10 bytes used 10 bytes counter\nquota until 5 bytes used 5 bytes counter"),
+    Self(
+      rules: "quotas that are used up",
+      "quota over 10 bytes used 10 bytes counter\nquota until 5 bytes used 5 bytes counter"),
     Self(
       rules: "log",
       """
@@ -239,13 +243,16 @@ extension SnapshotRow {
       meta l4proto udp tproxy ip6 to [::1]:53
       tcp dport 80 tproxy to :8080
       """),
-    Self(rules: "queues", needs: "CONFIG_NFT_QUEUE", "queue num 5 bypass\nqueue num 1-4 fanout\nqueue flags bypass to 3"),
+    Self(
+      rules: "queues", needs: "CONFIG_NFT_QUEUE", "queue num 5 bypass\nqueue num 1-4 fanout\nqueue flags bypass to 3"),
     Self(
       rules: "copies", "ip", "prerouting",
       "dup to 10.0.0.1 device \"v0\"\ndup to 10.0.0.2\ndup to ip saddr map { 1.2.3.4 : 10.0.0.1 }"),
-    Self(rules: "no tracking", "inet", "type filter hook prerouting priority raw;", "tcp dport 80 notrack\nudp dport 53 notrack"),
     Self(
-      rules: "cookies for SYN", 
+      rules: "no tracking", "inet", "type filter hook prerouting priority raw;",
+      "tcp dport 80 notrack\nudp dport 53 notrack"),
+    Self(
+      rules: "cookies for SYN",
       "tcp dport 80 synproxy mss 1460 wscale 7 timestamp sack-perm\nct state invalid synproxy mss 500 sack-perm"),
     Self(rules: "verdicts", "accept\ndrop\nreturn\ncontinue\ncounter accept comment \"why, in \u{fc}tf-8\""),
     Self(
@@ -468,7 +475,8 @@ extension SnapshotRow {
       """),
     Self(
       "security marks", needs: "a security module that knows the context",
-      "table inet t { secmark s { \"system_u:object_r:ssh_server_packet_t:s0\" }; chain c { type filter hook input priority 0; meta secmark set \"s\"; }\n}"),
+      "table inet t { secmark s { \"system_u:object_r:ssh_server_packet_t:s0\" }; chain c { type filter hook input priority 0; meta secmark set \"s\"; }\n}"
+    ),
     Self(
       "flowtables", needs: "CONFIG_NF_FLOW_TABLE",
       """
@@ -539,7 +547,8 @@ extension SnapshotRow {
       "table bridge t { chain c { type filter hook input priority 0; meta ibrname \"br0\" accept; meta ibrpvid 5; }\n}"),
     Self(
       "refusals of bridges", needs: "CONFIG_NFT_BRIDGE_REJECT",
-      "table bridge t { chain c { type filter hook input priority 0; ether type ip reject with icmp host-unreachable; }\n}"),
+      "table bridge t { chain c { type filter hook input priority 0; ether type ip reject with icmp host-unreachable; }\n}"
+    ),
     Self(
       "ARP",
       """

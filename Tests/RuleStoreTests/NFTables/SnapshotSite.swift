@@ -36,6 +36,18 @@ extension RulesetImage {
   /// Through the form of a file and back.
   func filed() throws -> RulesetImage { try Self(bytes: encoded) }
 
+  /// The tables with the elements of each set in one order: the kernel lists them as they lie in a hash table whose seed is
+  /// new for each set.
+  var inOrder: [Table] {
+    tables.map { table in
+      var table = table
+      for index in table.sets.indices {
+        table.sets[index].elements.sort { $0.attributes.bytes.lexicographicallyPrecedes($1.attributes.bytes) }
+      }
+      return table
+    }
+  }
+
   init(bytes: [UInt8]) throws {
     self = try bytes.withUnsafeBytes { bytes throws(Damaged) in try RulesetImage(encoded: bytes) }
   }
