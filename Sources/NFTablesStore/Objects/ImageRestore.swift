@@ -148,6 +148,7 @@ extension BackendError {
         .refused, "the kernel refused \(part): \(said); nothing was changed", hint: Self.hint(part, refusal.code),
         code: refusal.code)
       if code == EPERM || code == EACCES { kind = .notPermitted }
+      if code == EOPNOTSUPP { kind = .unsupported }
     }
   }
 
