@@ -120,7 +120,7 @@ extension Batch {
         out.nest(NFTA_SET_ELEM_LIST_ELEMENTS) { out in
           let start = out.count
           repeat {
-            out.nest(NFTA_LIST_ELEM) { $0.write(elements[next], given) }
+            out.nest(NFTA_LIST_ELEM) { $0.write(elements[next], given, lifetime: set.lifetime(of: elements[next])) }
             next += 1
           } while next < elements.count
             && out.count - start + elements[next].attributes.bytes.count < Self.elementsLimit
@@ -172,6 +172,16 @@ extension RulesetImage.ElementSet {
   }
 }
 
+extension RulesetImage.ElementSet {
+  /// The time to give an element in place of its own or the set's: rules may have prolonged it beyond that, and the kernel
+  /// takes none that has more left than it began with.
+  fileprivate func lifetime(of element: RulesetImage.Element) -> UInt64? {
+    guard flags & NFT_SET_TIMEOUT.rawValue != 0, let left = element.expiration else { return nil }
+    let whole = element.timeout ?? timeout ?? 0
+    return left > whole ? left : nil
+  }
+}
+
 extension RulesetImage.Element {
   fileprivate var isExpired: Bool { attributes.has(NFTA_SET_ELEM_EXPIRATION) && expiration == 0 && timeout != 0 }
 }
@@ -213,9 +223,13 @@ extension ByteWriter {
     }
   }
 
-  fileprivate mutating func write(_ element: RulesetImage.Element, _ given: GivenExpressions) {
+  fileprivate mutating func write(
+    _ element: RulesetImage.Element, _ given: GivenExpressions, lifetime: UInt64?
+  ) {
+    if let lifetime { put(NFTA_SET_ELEM_TIMEOUT, big: lifetime) }
     write(all: element.attributes) { attribute, out in
       switch attribute.type {
+      case UInt16(NFTA_SET_ELEM_TIMEOUT.rawValue): return lifetime != nil
       case UInt16(NFTA_SET_ELEM_EXPR.rawValue):
         out.nest(NFTA_SET_ELEM_EXPR) { given.write(one: attribute.data, to: &$0) }
       case UInt16(NFTA_SET_ELEM_EXPRESSIONS.rawValue):

@@ -147,6 +147,59 @@ struct SnapshotTests {
     #expect(timed == 5)
   }
 
+  /// Rules fill sets while packets pass, and prolong what is in them.
+  @Test func whatPacketsHaveAddedComesBack() throws {
+    let site = try SnapshotSite()
+    try site.nft(
+      """
+      table ip t {
+        set prolonged { type ipv4_addr; flags dynamic, timeout; timeout 5m; size 100; }
+        set own { type ipv4_addr; flags dynamic, timeout; size 100; }
+        set several { type ipv4_addr; flags dynamic; size 100; }
+        set counted { type ipv4_addr . inet_proto; flags dynamic; size 100; counter; }
+        set quotas { type ipv4_addr; flags dynamic; size 100; quota over 50 bytes; }
+        set connections { type ipv4_addr; flags dynamic; size 100; }
+        map marks { type ipv4_addr : mark; flags dynamic, timeout; timeout 1h; size 100; }
+        chain c {
+          type filter hook input priority 0
+          add @prolonged { ip saddr }
+          update @prolonged { ip saddr timeout 1h }
+          add @own { ip saddr timeout 2m }
+          update @own { ip saddr timeout 3h }
+          add @several { ip saddr limit rate 5/second counter }
+          add @counted { ip saddr . ip protocol }
+          add @quotas { ip saddr }
+          add @connections { ip saddr ct count over 100 }
+          add @marks { ip saddr : 7 }
+          quota over 10 bytes
+        }
+      }
+      """)
+    try site.namespace.require(["ping", "-c", "3", "-i", "0.05", "127.0.0.1"])
+    let before = try site.listing()
+    let image = try site.read()
+    #expect(image.tables[0].sets.allSatisfy { $0.elements.count == 1 })
+    try site.nft("flush ruleset")
+    try site.restore(try image.filed())
+    // Of a time that was prolonged the kernel keeps the new one as the whole.
+    func without(_ text: String) -> [Substring] {
+      text.split(separator: " ").filter { !["timeout", "2m"].contains($0) && !$0.hasSuffix("ms") }
+    }
+    #expect(without(try site.listing()) == without(before))
+    for (old, new) in zip(image.tables[0].sets, try site.read().tables[0].sets) where old.elements[0].expiration != nil {
+      let (left, now) = (old.elements[0].expiration!, new.elements[0].expiration!)
+      #expect(now <= left + 10 && now + 20_000 > left, "\(old.name): \(now) of \(left)")
+    }
+    // They go on: the sets are still the rules' own.
+    try site.namespace.require(["ping", "-c", "1", "127.0.0.1"])
+    func counted(_ image: RulesetImage) throws -> [NFTExpression]? {
+      try #require(image.tables[0].sets.first { $0.name == ObjectName("counted") }).elements[0].expressions
+    }
+    #expect(try counted(image)?.count == 1)
+    #expect(try counted(site.read()) != counted(image))
+    try site.nft("add rule ip t c ip saddr { 1.2.3.4, 5.6.7.8 } jump { counter; }")
+  }
+
   @Test func manyElementsAndRulesComeBack() throws {
     let site = try SnapshotSite()
     func list(_ count: Int, _ element: (Int) -> String) -> String { (0..<count).map(element).joined(separator: ", ") }
