@@ -168,7 +168,8 @@ struct KernelReader: ~Copyable {
 
   private mutating func read(_ id: TableID, _ head: TableHead, _ chains: [ChainHead]) throws(Problem) -> LiveTable {
     if head.flags & NFT_TABLE_F_OWNER.rawValue != 0 {
-      throw .foreign(id, nil, rule: nil, what: "belongs to \(TableOwner(port: head.owner ?? 0)), which alone may change it")
+      throw .foreign(
+        id, nil, rule: nil, what: "belongs to \(TableOwner(port: head.owner ?? 0)), which alone may change it")
     }
     guard head.flags & NFT_TABLE_F_DORMANT.rawValue == 0 else {
       throw .foreign(id, nil, rule: nil, what: "is dormant: the kernel does not look at its rules")

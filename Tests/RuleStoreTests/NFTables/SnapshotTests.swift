@@ -186,7 +186,8 @@ struct SnapshotTests {
       text.split(separator: " ").filter { !["timeout", "2m"].contains($0) && !$0.hasSuffix("ms") }
     }
     #expect(without(try site.listing()) == without(before))
-    for (old, new) in zip(image.tables[0].sets, try site.read().tables[0].sets) where old.elements[0].expiration != nil {
+    for (old, new) in zip(image.tables[0].sets, try site.read().tables[0].sets) where old.elements[0].expiration != nil
+    {
       let (left, now) = (old.elements[0].expiration!, new.elements[0].expiration!)
       #expect(now <= left + 10 && now + 20_000 > left, "\(old.name): \(now) of \(left)")
     }
