@@ -53,12 +53,14 @@ public struct CommitEngine: Sendable {
     case missingSet(String)
     /// The last commit was made through another backend than the one that is to take it back.
     case otherBackend(String)
+    /// Rules cannot move into tables that hold rules already.
+    case occupied([TableID], backend: String)
     /// The record of a commit is damaged and was not used.
     case damagedRecord(path: String, reason: String)
   }
 
-  private static let pending = "commit.pending"
-  private static let last = "commit.last"
+  static let pending = "commit.pending"
+  static let last = "commit.last"
 
   // MARK: The three acts
 
@@ -86,11 +88,12 @@ public struct CommitEngine: Sendable {
     let recovered = try recover(options)
     guard let record = try read(Self.last).map(withPresentSets) else { throw Failure.nothingToRollBack }
     if let backend, backend != record.backend { throw Failure.otherBackend(record.backend) }
-    let store = try store(of: record)
+    if record.second != nil { return try moveBack(record, options, recovered) }
+    let store = try store(named: record.backend)
     var options = options
     options.emptying = record.before.absent
     options.counters = .wanted
-    let notes = try driftNotes(record, store)
+    let notes = try driftNotes(record.parts[0], store)
     let outcome = try commit(record.before.ruleset, options, message: "rollback", in: store)
     try state.remove(Self.last)
     try state.remove(Self.pending)
@@ -113,19 +116,20 @@ public struct CommitEngine: Sendable {
       (sets.flatMap { Self.index(name, $0) } ?? Self.index(name, .imagined)) ?? 0
     }
     return (
-      Ruleset(shown.entries.map { $0.before ?? Table($0.id.name, family: $0.id.family) }), try store(of: record)
+      Ruleset(shown.entries.map { $0.before ?? Table($0.id.name, family: $0.id.family) }),
+      try store(named: record.backend)
     )
   }
 
-  private func store(of record: CommitRecord) throws(Failure) -> RuleStore {
-    if record.backend == store.backend.capabilities.name { return store }
-    guard let other = otherStore(record.backend) else { throw .otherBackend(record.backend) }
+  func store(named name: String) throws(Failure) -> RuleStore {
+    if name == store.backend.capabilities.name { return store }
+    guard let other = otherStore(name) else { throw .otherBackend(name) }
     return other
   }
 
   /// The record with the numbers that its sets have now.
   /// - Throws: ``Failure/missingSet(_:)``
-  private func withPresentSets(_ record: CommitRecord) throws -> CommitRecord {
+  func withPresentSets(_ record: CommitRecord) throws -> CommitRecord {
     guard let sets else { return record }
     return try record.renumberingSets { name throws(Failure) in
       guard let index = Self.index(name, sets) else { throw .missingSet(name) }
@@ -140,7 +144,7 @@ public struct CommitEngine: Sendable {
 
   // MARK: Steps
 
-  private func lockState(_ options: RuleStore.CommitOptions) throws -> EngineLock {
+  func lockState(_ options: RuleStore.CommitOptions) throws -> EngineLock {
     do {
       return try EngineLock(state.lockPath, waiting: options.lockWait)
     } catch let busy as EngineLock.Busy {
@@ -167,47 +171,74 @@ public struct CommitEngine: Sendable {
       return outcome
     } catch {
       keeper?.dismiss()
-      let isMixture = (error as? BackendError)?.kind == .putBackFailed
-      if !isMixture { try? state.remove(Self.pending) }
+      if !Self.leavesWork(error) { try? state.remove(Self.pending) }
       throw error
     }
   }
 
+  /// Whether the record is needed after this failure.
+  static func leavesWork(_ error: any Error) -> Bool {
+    let kind = (error as? BackendError)?.kind
+    return kind == .putBackFailed || kind == .unknown
+  }
+
   /// Looks at the record that an interrupted commit left. Tables that hold what the commit put there are its own and are
   /// put back, unless all do; the rules of any other table are not touched. Counters that were lost on the way return.
-  private func recover(_ options: RuleStore.CommitOptions) throws -> Recovery? {
+  func recover(_ options: RuleStore.CommitOptions) throws -> Recovery? {
     guard let written = try read(Self.pending) else { return nil }
     guard written.boot == BootID.current else {
       try state.remove(Self.pending)  // with the machine's restart the kernel has forgotten all of it
       return nil
     }
     let record = try withPresentSets(written)
-    let store = try store(of: record)
-    let ids = Set(record.entries.map(\.id))
-    let live = try store.backend.snapshot(of: .only(ids)).ruleset
-    let replaced = record.entries.filter { entry in
-      live[entry.id].map { CommitRecord.digest(of: $0) } == entry.after
+    let found = try record.parts.map { try look(at: $0) }
+    let isWhole = found.allSatisfy(\.isWhole)
+    var changed: [TableID] = []
+    // Last first: rules that move are in their new place before they leave the old one, and the other way round.
+    for part in found.reversed() {
+      changed += try settle(part, isWhole: isWhole, options)
     }
-    let isWhole = replaced.count == record.entries.count
-    var options = options
-    options.counters = .wanted
-    options.interrupted = record.before.ruleset
-    var wanted = live
-    if !isWhole {
-      options.emptying = Set(replaced.filter { $0.before == nil }.map(\.id))
-      wanted = wanted.replacing(with: Ruleset(replaced.compactMap(\.before)))
-      for id in options.emptying { wanted[id.name, id.family] = nil }
-    }
-    let outcome = try store.commit(wanted, options)
     guard !isWhole else {
       try state.rename(Self.pending, to: Self.last)
       return .completed
     }
     try state.remove(Self.pending)
-    return outcome.plan.isEmpty ? .nothingDone : .putBack(outcome.plan.tables)
+    return changed.isEmpty ? .nothingDone : .putBack(changed)
   }
 
-  private func read(_ name: String) throws -> CommitRecord? {
+  /// What an interrupted commit has done through one backend.
+  private struct Found {
+    let part: CommitRecord.Part
+    let store: RuleStore
+    let live: Ruleset
+    /// What the kernel holds as the commit put it there.
+    let replaced: [CommitRecord.Entry]
+    var isWhole: Bool { replaced.count == part.entries.count }
+  }
+
+  private func look(at part: CommitRecord.Part) throws -> Found {
+    let store = try store(named: part.backend)
+    let live = try store.backend.snapshot(of: .only(Set(part.entries.map(\.id)))).ruleset
+    let replaced = part.entries.filter { live[$0.id].map { CommitRecord.digest(of: $0) } == $0.after }
+    return Found(part: part, store: store, live: live, replaced: replaced)
+  }
+
+  /// Gives lost counters back, and puts back what was replaced unless all of it was.
+  /// - Returns: the tables that changed.
+  private func settle(_ found: Found, isWhole: Bool, _ options: RuleStore.CommitOptions) throws -> [TableID] {
+    var options = options
+    options.counters = .wanted
+    options.interrupted = found.part.before.ruleset
+    var wanted = found.live
+    if !isWhole {
+      options.emptying = Set(found.replaced.filter { $0.before == nil }.map(\.id))
+      wanted = wanted.replacing(with: Ruleset(found.replaced.compactMap(\.before)))
+      for id in options.emptying { wanted[id.name, id.family] = nil }
+    }
+    return try found.store.commit(wanted, options).plan.tables
+  }
+
+  func read(_ name: String) throws -> CommitRecord? {
     guard let bytes = try state.read(name) else { return nil }
     do throws(CommitRecord.Damage) {
       return try CommitRecord(decoding: bytes)
@@ -219,9 +250,9 @@ public struct CommitEngine: Sendable {
   }
 
   /// Tables that somebody changed since the commit that is taken back.
-  private func driftNotes(_ record: CommitRecord, _ store: RuleStore) throws -> [String] {
-    let live = try store.backend.snapshot(of: .only(Set(record.entries.map(\.id)))).ruleset
-    return record.entries.filter { entry in live[entry.id].map { CommitRecord.digest(of: $0) } != entry.after }
+  func driftNotes(_ part: CommitRecord.Part, _ store: RuleStore) throws -> [String] {
+    let live = try store.backend.snapshot(of: .only(Set(part.entries.map(\.id)))).ruleset
+    return part.entries.filter { entry in live[entry.id].map { CommitRecord.digest(of: $0) } != entry.after }
       .map { "table \($0.id) has been changed since that commit; those changes are taken back too" }
   }
 }
@@ -235,6 +266,11 @@ extension CommitEngine.Failure: CustomStringConvertible {
       "the rules that would come back look into set '\(name)', which is gone; make it again: ipset create \(name) TYPE"
     case .otherBackend(let name):
       "the last commit was made with --backend \(name) and can only be taken back there"
+    case .occupied(let tables, let name):
+      """
+      \(tables.map { "\($0)" }.joined(separator: ", ")): \(name) holds other rules there already, and packets have to \
+      pass both; put together by hand what is to be, or take over what moves in place of them: --replace
+      """
     case .damagedRecord(let path, let reason):
       "the record of an earlier commit is damaged (\(reason)); it was set aside as \(path)"
     }

@@ -23,17 +23,54 @@ package struct CommitRecord: Hashable, Sendable {
   package let sets: [UInt16: String]
   /// The name of the backend that carried it out (``Capabilities/name``): only there can it be taken back.
   package let backend: String
+  /// What follows through another backend, where rules move from one to the other.
+  package let second: Part?
+
+  /// The tables that change through one backend.
+  package struct Part: Hashable, Sendable {
+    /// ``Capabilities/name``
+    package let backend: String
+    package let entries: [Entry]
+
+    package init(backend: String, entries: [Entry]) {
+      self.backend = backend
+      self.entries = entries
+    }
+
+    package init(_ plan: Plan, backend: String) {
+      self.backend = backend
+      entries = plan.steps.map { Entry(id: $0.id, before: $0.before, after: CommitRecord.digest(of: $0.after)) }
+    }
+
+    /// The tables as they were before, and those that were not there.
+    package var before: (ruleset: Ruleset, absent: Set<TableID>) {
+      (Ruleset(entries.compactMap(\.before)), Set(entries.filter { $0.before == nil }.map(\.id)))
+    }
+
+    fileprivate func renumberingSets(_ moved: [UInt16: UInt16]) -> Part {
+      Part(
+        backend: backend,
+        entries: entries.map { entry in
+          Entry(id: entry.id, before: entry.before?.renumberingSets { moved[$0] }, after: entry.after)
+        })
+    }
+  }
+
+  /// In the order in which they are carried out.
+  package var parts: [Part] { [Part(backend: backend, entries: entries)] + (second.map { [$0] } ?? []) }
 
   /// - Parameter setName: the name of the set with a number.
   package init(
     plan: Plan, time: Int64, message: String, backend: String = formerBackend, boot: String = BootID.current,
-    setName: (UInt16) -> String? = { _ in nil }
+    second: (plan: Plan, backend: String)? = nil, setName: (UInt16) -> String? = { _ in nil }
   ) {
     self.boot = boot
     self.backend = backend
-    let used = plan.steps.reduce(into: Set<UInt16>()) { $0.formUnion($1.before?.setIndices ?? []) }
+    let steps = plan.steps + (second?.plan.steps ?? [])
+    let used = steps.reduce(into: Set<UInt16>()) { $0.formUnion($1.before?.setIndices ?? []) }
     sets = used.reduce(into: [:]) { $0[$1] = setName($1) }
-    entries = plan.steps.map { Entry(id: $0.id, before: $0.before, after: Self.digest(of: $0.after)) }
+    entries = Part(plan, backend: backend).entries
+    self.second = second.map { Part($0.plan, backend: $0.backend) }
     self.time = time
     self.message = message
   }
@@ -42,9 +79,10 @@ package struct CommitRecord: Hashable, Sendable {
   package static let formerBackend = "legacy"
 
   private init(
-    entries: [Entry], time: Int64, message: String, boot: String, sets: [UInt16: String], backend: String
+    entries: [Entry], time: Int64, message: String, boot: String, sets: [UInt16: String], backend: String, second: Part?
   ) {
     self.boot = boot
+    self.second = second
     self.backend = backend
     self.entries = entries
     self.time = time
@@ -63,17 +101,13 @@ package struct CommitRecord: Hashable, Sendable {
     guard !moved.isEmpty else { return self }
     var names: [UInt16: String] = [:]
     for (old, name) in sets { names[moved[old] ?? old] = name }
-    let entries = entries.map { entry in
-      Entry(id: entry.id, before: entry.before?.renumberingSets { moved[$0] }, after: entry.after)
-    }
     return CommitRecord(
-      entries: entries, time: time, message: message, boot: boot, sets: names, backend: backend)
+      entries: parts[0].renumberingSets(moved).entries, time: time, message: message, boot: boot, sets: names,
+      backend: backend, second: second?.renumberingSets(moved))
   }
 
   /// The tables as they were before, and those that were not there.
-  package var before: (ruleset: Ruleset, absent: Set<TableID>) {
-    (Ruleset(entries.compactMap(\.before)), Set(entries.filter { $0.before == nil }.map(\.id)))
-  }
+  package var before: (ruleset: Ruleset, absent: Set<TableID>) { parts[0].before }
 
   /// The same for tables with the same rules, in every process.
   package static func digest(of table: Table) -> UInt64 {
@@ -114,7 +148,7 @@ extension CommitRecord {
 
   /// Calls `body` with the record's bytes.
   package func withEncoded<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
-    let rules = entries.reduce(0) { sum, entry in
+    let rules = parts.flatMap(\.entries).reduce(0) { sum, entry in
       sum + (entry.before?.chains.reduce(0) { $0 + $1.rules.bytes.count + 80 } ?? 0)
     }
     var out = ByteWriter(capacity: rules + message.utf8.count + 4096)
@@ -125,20 +159,17 @@ extension CommitRecord {
     out.write(time)
     out.write(lengthAndText: message)
     out.write(lengthAndText: boot)
-    out.write(UInt32(entries.count))
-    for entry in entries {
-      out.write(entry.id.family.rawValue)
-      out.write(lengthAndText: entry.id.name.rawValue)
-      out.write(entry.after)
-      out.write(UInt8(entry.before == nil ? 0 : 1))
-      if let table = entry.before { out.write(table) }
-    }
+    out.write(entries)
     out.write(UInt32(sets.count))
     for (index, name) in sets.sorted(by: { $0.key < $1.key }) {
       out.write(index)
       out.write(lengthAndText: name)
     }
     out.write(lengthAndText: backend)
+    if let second {
+      out.write(lengthAndText: second.backend)
+      out.write(second.entries)
+    }
     out.patch(Checksum.of(UnsafeRawBufferPointer(rebasing: out.written[start...])), at: checksumPlace)
     return try body(out.written)
   }
@@ -166,16 +197,7 @@ extension CommitRecord {
     let time = Int64(bitPattern: try reader.uint64("time"))
     let message = try reader.lengthAndText("message")
     let boot = try reader.lengthAndText("boot")
-    let count = try reader.uint32("entries")
-    var entries: [Entry] = []
-    for _ in 0..<count {
-      guard let family = Family(rawValue: try reader.uint8("family")) else { throw reader.invalid("family") }
-      guard let name = TableName(rawValue: try reader.lengthAndText("table")) else { throw reader.invalid("table") }
-      let after = try reader.uint64("digest")
-      let existed = try reader.uint8("existed") != 0
-      let table = existed ? try reader.table(name, family) : nil
-      entries.append(Entry(id: TableID(name, family), before: table, after: after))
-    }
+    let entries = try reader.entries()
     var sets: [UInt16: String] = [:]
     if reader.remaining > 0 {  // records of rules without sets end here, as all did once
       for _ in 0..<(try reader.uint32("sets")) {
@@ -185,7 +207,13 @@ extension CommitRecord {
     }
     // As did those of the only backend that there was.
     let backend = reader.remaining > 0 ? try reader.lengthAndText("backend") : formerBackend
-    return CommitRecord(entries: entries, time: time, message: message, boot: boot, sets: sets, backend: backend)
+    var second: Part?
+    if reader.remaining > 0 {
+      let backend = try reader.lengthAndText("backend")
+      second = Part(backend: backend, entries: try reader.entries())
+    }
+    return CommitRecord(
+      entries: entries, time: time, message: message, boot: boot, sets: sets, backend: backend, second: second)
   }
 }
 
@@ -193,6 +221,17 @@ extension ByteWriter {
   fileprivate mutating func write(lengthAndText text: String) {
     write(UInt32(text.utf8.count))
     write(Array(text.utf8))
+  }
+
+  fileprivate mutating func write(_ entries: [CommitRecord.Entry]) {
+    write(UInt32(entries.count))
+    for entry in entries {
+      write(entry.id.family.rawValue)
+      write(lengthAndText: entry.id.name.rawValue)
+      write(entry.after)
+      write(UInt8(entry.before == nil ? 0 : 1))
+      if let table = entry.before { write(table) }
+    }
   }
 
   fileprivate mutating func write(_ table: Table) {
@@ -213,6 +252,19 @@ extension ByteReader {
   fileprivate mutating func lengthAndText(_ field: StaticString) throws(WireError) -> String {
     let count = Int(try uint32(field))
     return String(decoding: try raw(field, count: count), as: UTF8.self)
+  }
+
+  fileprivate mutating func entries() throws(WireError) -> [CommitRecord.Entry] {
+    var entries: [CommitRecord.Entry] = []
+    for _ in 0..<(try uint32("entries")) {
+      guard let family = Family(rawValue: try uint8("family")) else { throw invalid("family") }
+      guard let name = TableName(rawValue: try lengthAndText("table")) else { throw invalid("table") }
+      let after = try uint64("digest")
+      let existed = try uint8("existed") != 0
+      let table = existed ? try table(name, family) : nil
+      entries.append(CommitRecord.Entry(id: TableID(name, family), before: table, after: after))
+    }
+    return entries
   }
 
   fileprivate mutating func table(_ name: TableName, _ family: Family) throws(WireError) -> Table {

@@ -57,7 +57,11 @@ struct Apply: ParsableCommand {
     }
   }
 
+  /// The commit is done by now: not being able to look is no failure of it.
+  private func warningOfBoth() -> [String] { (try? KernelUse.warning()).flatMap { $0 }.map { [$0] } ?? [] }
+
   private func render(_ plan: Plan, _ notes: [String], status: String, _ console: Console) {
+    let notes = notes + warningOfBoth()
     for note in notes { console.note(note) }
     let status = plan.isEmpty ? "unchanged" : status
     let needsDifference = diff

@@ -13,6 +13,7 @@ enum ExitStatus: Int32 {
   case bug = 70
   case busy = 75
   case notRoot = 77
+  /// What the kernel holds is a mixture, or cannot be told.
   case putBackFailed = 83
 }
 
@@ -64,7 +65,7 @@ struct CommandFailure: Error {
       case .busy, .stale: .busy
       case .refused: error.code == ENOENT ? .unsupported : .failed  // the kernel has no such match or target
       case .system: .failed
-      case .putBackFailed: .putBackFailed
+      case .putBackFailed, .unknown: .putBackFailed
       }
     self.init(status, "\(error)")
   }

@@ -49,6 +49,7 @@ struct FirebreakCommand: ParsableCommand {
         firebreak apply -m 'open port 80' rules.v4 rules.v6
         firebreak diff rules.v4                  does the kernel hold what the file says?
         firebreak rollback                       take the last apply back
+        firebreak status                         what is in force, and does anything need attention?
         firebreak simulate rules.v4 --chain INPUT --src 192.0.2.1 --dst 192.0.2.2 --proto icmp
 
       MATCHES AND TARGETS
@@ -65,7 +66,7 @@ struct FirebreakCommand: ParsableCommand {
         64  usage         65  bad input            66  no such input
         69  the kernel lacks it                    70  a bug in firebreak
         75  busy or changed under us, try again    77  not root
-        83  the kernel holds a mixture and putting it back failed
+        83  the kernel holds a mixture and putting it back failed, or what it holds cannot be told
 
       FILES
         /var/lib/firebreak    what the last apply replaced
@@ -73,8 +74,8 @@ struct FirebreakCommand: ParsableCommand {
       """,
     version: "firebreak \(firebreakVersion)",
     subcommands: [
-      Apply.self, Check.self, Completion.self, CompleteWords.self, Diff.self, List.self, Recover.self, Rollback.self,
-      Save.self, Simulate.self,
+      Apply.self, Check.self, Completion.self, CompleteWords.self, Diff.self, List.self, Migrate.self, Recover.self,
+      Rollback.self, Save.self, Simulate.self, Status.self,
     ])
 
   /// The names of the commands that the help shows.

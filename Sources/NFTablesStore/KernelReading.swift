@@ -29,6 +29,8 @@ struct LiveTable {
   var handles: [ChainName: [UInt64]] = [:]
   /// The built-in chains that have been made; one that has not holds no rules and accepts.
   var madeChains: Set<ChainName> = []
+  /// The netlink port of the program that alone may change the table, where there is one.
+  var owner: NetlinkPort?
 }
 
 /// Reads nf_tables through one socket.
@@ -46,7 +48,7 @@ struct KernelReader: ~Copyable {
     case unreadable(String)
   }
 
-  init() throws(NetlinkFailure) { socket = try NetlinkSocket() }
+  init(_ receiveQueue: Int32? = nil) throws(NetlinkFailure) { socket = try NetlinkSocket(receiveQueue) }
 
   /// Reads tables as they were at one moment.
   mutating func read(_ selection: TableSelection) throws(Problem) -> KernelReading {
@@ -167,9 +169,6 @@ struct KernelReader: ~Copyable {
   // MARK: One table
 
   private mutating func read(_ id: TableID, _ head: TableHead, _ chains: [ChainHead]) throws(Problem) -> LiveTable {
-    if head.flags & NFT_TABLE_F_OWNER.rawValue != 0 {
-      throw .foreign(id, nil, rule: nil, what: "belongs to process \(head.owner ?? 0), which alone may change it")
-    }
     guard head.flags & NFT_TABLE_F_DORMANT.rawValue == 0 else {
       throw .foreign(id, nil, rule: nil, what: "is dormant: the kernel does not look at its rules")
     }
@@ -177,6 +176,7 @@ struct KernelReader: ~Copyable {
       throw .foreign(id, nil, rule: nil, what: "holds sets, maps or other objects of nf_tables")
     }
     var live = LiveTable(table: Table(id.name, family: id.family))
+    if head.flags & NFT_TABLE_F_OWNER.rawValue != 0 { live.owner = NetlinkPort(head.owner ?? 0) }
     for chain in chains { try place(chain, in: &live) }
     for chain in chains {
       let (rules, handles) = try rules(of: chain.name, in: id)
@@ -264,22 +264,29 @@ struct KernelReader: ~Copyable {
   }
 
   /// What follows `struct nfgenmsg`.
-  private static func fields(of message: NetlinkSocket.Message) throws(Problem) -> AttributeReader {
+  static func fields(of message: NetlinkSocket.Message) throws(Problem) -> AttributeReader {
     guard message.payload.count >= 4 else { throw .unreadable("the kernel's answer is too short") }
     return try reading { () throws(WireError) in
       try AttributeReader(UnsafeRawBufferPointer(rebasing: message.payload[4...]))
     }
   }
 
-  private mutating func ask(
+  mutating func ask(
     _ type: nf_tables_msg_types, flags: Int32 = NLM_F_DUMP, family: UInt8,
     _ attributes: (inout ByteWriter) -> Void = { _ in },
+    each: (NetlinkSocket.Message) throws(Problem) -> Void
+  ) throws(Problem) {
+    try ask(subsystem: NFNL_SUBSYS_NFTABLES, type.rawValue, flags: flags, family: family, attributes, each: each)
+  }
+
+  mutating func ask(
+    subsystem: Int32, _ type: UInt32, flags: Int32, family: UInt8, _ attributes: (inout ByteWriter) -> Void,
     each: (NetlinkSocket.Message) throws(Problem) -> Void
   ) throws(Problem) {
     let sequence = socket.takeSequence(1)
     var out = ByteWriter()
     out.write(UInt32(0))
-    out.write(UInt16(NFNL_SUBSYS_NFTABLES << 8 | Int32(type.rawValue)))
+    out.write(UInt16(subsystem << 8 | Int32(type)))
     out.write(UInt16(truncatingIfNeeded: NLM_F_REQUEST | NLM_F_ACK | flags))
     out.write(sequence)
     out.write(UInt32(0))

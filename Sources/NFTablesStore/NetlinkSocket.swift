@@ -39,7 +39,8 @@ struct NetlinkSocket: ~Copyable {
   /// An error code of the kernel that user space has no name for: the batch's generation is no longer the present one.
   static let restartNeeded: Int32 = 85
 
-  init() throws(NetlinkFailure) {
+  /// - Parameter receiveQueue: how many bytes of answers may wait; nil for as many as are of use.
+  init(_ receiveQueue: Int32? = nil) throws(NetlinkFailure) {
     guard let raw = mnl_socket_open2(NETLINK_NETFILTER, Int32(SOCK_CLOEXEC.rawValue)) else {
       throw NetlinkFailure(.open, errno)
     }
@@ -59,7 +60,7 @@ struct NetlinkSocket: ~Copyable {
       var on: Int32 = 1
       setsockopt(descriptor, SOL_NETLINK, option, &on, socklen_t(MemoryLayout<Int32>.size))
     }
-    Self.enlarge(descriptor, [SO_RCVBUFFORCE, SO_RCVBUF], to: Self.receiveQueue)
+    Self.enlarge(descriptor, [SO_RCVBUFFORCE, SO_RCVBUF], to: receiveQueue ?? Self.receiveQueue)
   }
 
   deinit {
