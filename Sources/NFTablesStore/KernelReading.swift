@@ -55,13 +55,15 @@ struct KernelReader: ~Copyable {
     var last = NetlinkFailure(.interrupted, EINTR)
     for attempt in 0..<Self.attempts {
       if attempt > 0 { usleep(Self.pause) }
-      let before = try generation()
+      var before: UInt32?
       do throws(Problem) {
-        let reading = try readOnce(selection, before)
-        if try generation() == before { return reading }
+        let now = try generation()
+        before = now
+        let reading = try readOnce(selection, now)
+        if try generation() == now { return reading }
       } catch {
         guard case .netlink(let failure) = error, failure.operation == .interrupted else {
-          if try generation() != before { continue }  // half of one table, half of another
+          if let before, try generation() != before { continue }  // half of one table, half of another
           throw error
         }
         last = failure
@@ -172,7 +174,8 @@ struct KernelReader: ~Copyable {
     guard head.flags & NFT_TABLE_F_DORMANT.rawValue == 0 else {
       throw .foreign(id, nil, rule: nil, what: "is dormant: the kernel does not look at its rules")
     }
-    guard Int(head.use) == chains.count else {
+    // The kernel counts what a transaction that is still under way makes and removes, so its number alone proves nothing.
+    if Int(head.use) != chains.count, try holdsObjects(id) {
       throw .foreign(id, nil, rule: nil, what: "holds sets, maps or other objects of nf_tables")
     }
     var live = LiveTable(table: Table(id.name, family: id.family))
@@ -184,6 +187,15 @@ struct KernelReader: ~Copyable {
       live.table.setRules(of: live.table.index(of: chain.name)!, rules)
     }
     return live
+  }
+
+  private mutating func holdsObjects(_ id: TableID) throws(Problem) -> Bool {
+    var found = false
+    let (family, name) = (id.family.rawValue, id.name.rawValue)
+    try ask(NFT_MSG_GETSET, family: family) { $0.put(NFTA_SET_TABLE, text: name) } each: { _ in found = true }
+    try ask(NFT_MSG_GETOBJ, family: family) { $0.put(NFTA_OBJ_TABLE, text: name) } each: { _ in found = true }
+    try ask(NFT_MSG_GETFLOWTABLE, family: family) { $0.put(NFTA_FLOWTABLE_TABLE, text: name) } each: { _ in found = true }
+    return found
   }
 
   /// Puts an empty chain where it belongs.

@@ -86,6 +86,11 @@ public final class NFTablesBackend: Backend {
     try withReader { reader throws(KernelReader.Problem) in try reader.isInUse() }
   }
 
+  /// Whether nf_tables carries this revision of an extension of xtables; nil when the kernel has no such extension.
+  package func hasRevision(_ revision: UInt8, of name: String, isTarget: Bool, _ family: Family) -> Bool? {
+    KernelReader.hasRevision(revision, name, isTarget, family)
+  }
+
   /// The tables of other programs, which are never touched.
   public func otherTables() throws(BackendError) -> [OtherTable] {
     try withReader { reader throws(KernelReader.Problem) in try reader.otherTables() }
