@@ -115,7 +115,8 @@ extension CommitEngine {
       let live = try store.backend.snapshot(of: .only(Set(plan.tables))).ruleset
       for step in plan.steps where live[step.id]?.sameRules(as: step.after) != true {
         throw BackendError(
-          .refused, "table \(step.id): \(store.backend.capabilities.name) gives the rules back as others", table: step.id)
+          .refused, "table \(step.id): \(store.backend.capabilities.name) gives the rules back as others",
+          table: step.id)
       }
     }
 

@@ -33,6 +33,7 @@ extension CommitEngine.MoveReport {
   public func rewording(names: Names) -> RulesetDifference {
     let ids = Set(arrival.tables)
     return RulesetDifference(
-      from: Ruleset(source.tables.filter { ids.contains($0.id) }), to: Ruleset(arrival.steps.map(\.after)), names: names)
+      from: Ruleset(source.tables.filter { ids.contains($0.id) }), to: Ruleset(arrival.steps.map(\.after)), names: names
+    )
   }
 }

@@ -61,7 +61,7 @@ struct Apply: ParsableCommand {
   private func warningOfBoth() -> [String] { (try? KernelUse.warning()).flatMap { $0 }.map { [$0] } ?? [] }
 
   private func render(_ plan: Plan, _ notes: [String], status: String, _ console: Console) {
-    let notes = notes + warningOfBoth()
+    let notes = notes + (console.isQuiet && !console.isJSON ? [] : warningOfBoth())
     for note in notes { console.note(note) }
     let status = plan.isEmpty ? "unchanged" : status
     let needsDifference = diff

@@ -192,9 +192,21 @@ struct KernelReader: ~Copyable {
   private mutating func holdsObjects(_ id: TableID) throws(Problem) -> Bool {
     var found = false
     let (family, name) = (id.family.rawValue, id.name.rawValue)
-    try ask(NFT_MSG_GETSET, family: family) { $0.put(NFTA_SET_TABLE, text: name) } each: { _ in found = true }
-    try ask(NFT_MSG_GETOBJ, family: family) { $0.put(NFTA_OBJ_TABLE, text: name) } each: { _ in found = true }
-    try ask(NFT_MSG_GETFLOWTABLE, family: family) { $0.put(NFTA_FLOWTABLE_TABLE, text: name) } each: { _ in found = true }
+    try ask(NFT_MSG_GETSET, family: family) {
+      $0.put(NFTA_SET_TABLE, text: name)
+    } each: { _ in
+      found = true
+    }
+    try ask(NFT_MSG_GETOBJ, family: family) {
+      $0.put(NFTA_OBJ_TABLE, text: name)
+    } each: { _ in
+      found = true
+    }
+    try ask(NFT_MSG_GETFLOWTABLE, family: family) {
+      $0.put(NFTA_FLOWTABLE_TABLE, text: name)
+    } each: { _ in
+      found = true
+    }
     return found
   }
 

@@ -189,7 +189,9 @@ public final class NFTablesBackend: Backend {
           return true
         }
         if plan.creations.allSatisfy({ !now.existing.contains($0) }),
-          plan.steps.allSatisfy({ step in step.before.map { now.tables[step.id]?.table.sameRules(as: $0) == true } ?? true })
+          plan.steps.allSatisfy({ step in
+            step.before.map { now.tables[step.id]?.table.sameRules(as: $0) == true } ?? true
+          })
         {
           return false
         }

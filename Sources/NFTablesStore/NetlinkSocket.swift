@@ -2,8 +2,8 @@ internal import CNFTables
 internal import Glibc
 
 /// What a netlink call reported.
-struct NetlinkFailure: Error {
-  enum Operation {
+package struct NetlinkFailure: Error {
+  package enum Operation: Sendable {
     case open
     case send
     case receive
@@ -13,10 +13,10 @@ struct NetlinkFailure: Error {
     case interrupted
   }
 
-  let operation: Operation
-  let code: Int32
+  package let operation: Operation
+  package let code: Int32
 
-  init(_ operation: Operation, _ code: Int32) {
+  package init(_ operation: Operation, _ code: Int32) {
     self.operation = operation
     self.code = code
   }

@@ -50,7 +50,8 @@ extension KernelRevisions {
   ) throws(BackendError) {
     let rule = chain.rules[place]
     var bytes = ByteWriter()
-    if let part = RuleCodec.encode(rule, family: table.family, to: &bytes, revision: { revision(of: $0, table.family) }) {
+    if let part = RuleCodec.encode(rule, family: table.family, to: &bytes, revision: { revision(of: $0, table.family) })
+    {
       throw BackendError(
         .unsupported, lacking(part, in: table.id), hint: Self.hint, table: table.id,
         culprit: BackendError.Culprit(

@@ -38,7 +38,9 @@ struct FaultTests {
   /// The kernel refuses one call: it is the old state, and the command says that it failed.
   @Test(arguments: ["EINVAL", "ENOMEM", "EPERM"])
   func theKernelRefusesACall(_ error: String) async throws {
-    let found = try await Self.tryAll("\(error) at a setsockopt", { try $0.points("error=\(error)", only: "setsockopt") }) {
+    let found = try await Self.tryAll(
+      "\(error) at a setsockopt", { try $0.points("error=\(error)", only: "setsockopt") }
+    ) {
       try FaultBench()
     }
     #expect(found.old == 8 && found.new == 0, "each of four tables is replaced and then given its counters")
@@ -66,8 +68,9 @@ struct FaultTests {
   /// Large tables, which are replaced without libiptc.
   @Test(arguments: ["signal=SIGKILL", "error=ENOMEM"])
   func largeTables(_ fault: String) async throws {
-    let found = try await Self.tryAll("\(fault) at a setsockopt, large tables", { try $0.points(fault, only: "setsockopt") })
-    {
+    let found = try await Self.tryAll(
+      "\(fault) at a setsockopt, large tables", { try $0.points(fault, only: "setsockopt") }
+    ) {
       try FaultBench(filler: 400)
     }
     #expect(found.old + found.new == 8)

@@ -51,7 +51,8 @@ struct BadKernelTests {
     let said = result.stdout.split(separator: "\n").filter { $0.contains("belongs to process ") }
     #expect(said.count == 2, "\(result)")
     for line in said {
-      #expect(line.contains("nf_tables table IPv4 filter") && line.contains(" (nft), which alone may change it"), "\(line)")
+      #expect(
+        line.contains("nf_tables table IPv4 filter") && line.contains(" (nft), which alone may change it"), "\(line)")
     }
     #expect(result.stdout.split(separator: "\n").filter { $0 == "ended 1" }.count == 2, "\(result)")
     #expect(result.stdout.hasSuffix("saved 0\nsame\n"), "\(result)")

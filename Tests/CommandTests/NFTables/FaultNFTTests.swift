@@ -34,8 +34,9 @@ struct FaultNFTTests {
   /// tells it.
   @Test(arguments: ["EINTR", "EAGAIN", "ENOBUFS", "ETIMEDOUT", "ENOMEM"])
   func anAnswerIsLost(_ error: String) async throws {
-    let found = try await FaultTests.tryAll("nft, \(error) at a recvmsg", { try $0.points("error=\(error)", only: "recvmsg") })
-    {
+    let found = try await FaultTests.tryAll(
+      "nft, \(error) at a recvmsg", { try $0.points("error=\(error)", only: "recvmsg") }
+    ) {
       try Self.bench()
     }
     #expect(found.new > 0, "the answer to the batch is not needed")
@@ -44,7 +45,9 @@ struct FaultNFTTests {
 
   @Test(arguments: ["EINTR", "ENOBUFS", "EPERM"])
   func theKernelTakesNoMessage(_ error: String) async throws {
-    let found = try await FaultTests.tryAll("nft, \(error) at a sendto", { try $0.points("error=\(error)", only: "sendto") }) {
+    let found = try await FaultTests.tryAll(
+      "nft, \(error) at a sendto", { try $0.points("error=\(error)", only: "sendto") }
+    ) {
       try Self.bench()
     }
     #expect(error == "EINTR" ? found.old == 0 : found.new == 0)
@@ -52,7 +55,9 @@ struct FaultNFTTests {
 
   /// Sizes of buffers are wishes.
   @Test func optionsAreRefused() async throws {
-    let found = try await FaultTests.tryAll("nft, EPERM at a setsockopt", { try $0.points("error=EPERM", only: "setsockopt") }) {
+    let found = try await FaultTests.tryAll(
+      "nft, EPERM at a setsockopt", { try $0.points("error=EPERM", only: "setsockopt") }
+    ) {
       try Self.bench()
     }
     #expect(found.old == 0)
@@ -65,7 +70,9 @@ struct FaultNFTTests {
     let answers = try bench.points("error=ETIMEDOUT", only: "recvmsg").count
     var statuses: Set<Int32> = []
     for number in 1...answers {
-      statuses.insert(try bench.attemptFrom(FaultPoint(call: "recvmsg", number: number, fault: "error=ETIMEDOUT", goesOn: true), states))
+      statuses.insert(
+        try bench.attemptFrom(
+          FaultPoint(call: "recvmsg", number: number, fault: "error=ETIMEDOUT", goesOn: true), states))
     }
     #expect(statuses == [1, 83])
   }

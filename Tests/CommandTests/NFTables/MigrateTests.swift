@@ -43,7 +43,8 @@ struct MigrateTests {
     try space.require(["ipset", "create", "friends", "hash:ip"])
     let input = Self.text
     try space.require(["iptables-\(variant)-restore", "-c"], input: input)
-    try space.require(["ip6tables-\(variant)-restore", "-c"], input: "*filter\n[9:900] -A INPUT -s 2001:db8::1 -j DROP\nCOMMIT\n")
+    try space.require(
+      ["ip6tables-\(variant)-restore", "-c"], input: "*filter\n[9:900] -A INPUT -s 2001:db8::1 -j DROP\nCOMMIT\n")
     return space
   }
 
@@ -56,16 +57,20 @@ struct MigrateTests {
       try space.firebreak(["migrate", "--to", target, "--backend", "auto"] + more)
     }
     let checked = try migrate("--check")
-    #expect(checked.status == 0 && checked.stdout.contains("+-A web -m set --match-set friends src -j ACCEPT"), "\(checked)")
+    #expect(
+      checked.status == 0 && checked.stdout.contains("+-A web -m set --match-set friends src -j ACCEPT"), "\(checked)")
     #expect(try holds(space, source) == before)
     #expect(try holds(space, target) == [], "a check changes nothing")
     let done = try migrate()
     #expect(done.status == 0, "\(done)")
-    #expect(done.stdout.contains("+:INPUT DROP") && done.stdout.contains("migrated: 6 rules from \(source) to \(target)"), "\(done)")
+    #expect(
+      done.stdout.contains("+:INPUT DROP") && done.stdout.contains("migrated: 6 rules from \(source) to \(target)"),
+      "\(done)")
     #expect(done.stderr == "")
     #expect(try holds(space, target) == before, "counters too")
     #expect(try holds(space, source) == [])
-    #expect(try space.firebreak(["status", "--backend", "auto", "--json"]).stdout.contains("\"backend\":\"\(target)\""))
+    #expect(
+      try space.firebreak(["status", "--backend", "auto", "--json"]).stdout.contains("\"backend\":\"\(target)\""))
     #expect(try migrate().stdout.contains("unchanged"))
     let back = try space.firebreak(["rollback", "--backend", "auto"])
     #expect(back.status == 0, "\(back)")

@@ -29,7 +29,8 @@ struct StatusTests {
     try space.require(["nft", "add", "table", "inet", "theirs"])
     let result = try status(space)
     #expect(result.stdout.contains("backend: nft\n"), "\(result)")
-    #expect(result.stdout.contains("nf_tables (nft): in use\n  IPv6 filter: 1 rules, 1 chains, policy DROP in FORWARD\n"))
+    #expect(
+      result.stdout.contains("nf_tables (nft): in use\n  IPv6 filter: 1 rules, 1 chains, policy DROP in FORWARD\n"))
     #expect(result.stdout.contains("left alone:\n  inet theirs\n"))
     let json = try status(space, "--json").stdout
     #expect(json.contains("\"backend\":\"nft\""))
@@ -60,7 +61,8 @@ struct StatusTests {
     for backend in ["legacy", "nft"] {
       let result = try space.firebreak(["apply", "--backend", backend, file])
       #expect(result.status == 0)
-      #expect(result.stderr.contains("packets have to pass both") && result.stderr.contains("firebreak migrate"), "\(result)")
+      #expect(
+        result.stderr.contains("packets have to pass both") && result.stderr.contains("firebreak migrate"), "\(result)")
       let json = try space.firebreak(["apply", "--json", "--backend", backend, file]).stdout
       #expect(json.contains("\"notes\":[\"both ip_tables and nf_tables hold rules"), "\(json)")
       #expect(try space.firebreak(["apply", "-q", "--backend", backend, file]).stderr == "")

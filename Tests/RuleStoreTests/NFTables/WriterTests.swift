@@ -158,7 +158,8 @@ struct WriterTests {
     let backend = NFTablesBackend(hasRevision: nil, receiveQueue: 1)
     var table = Table(.filter, family: .ipv4)
     for number in 0..<5000 {
-      try table.append(Rule(source: .init(AddressMask("10.0.\(number >> 8).\(number & 255)/32")!), target: .drop), to: .input)
+      try table.append(
+        Rule(source: .init(AddressMask("10.0.\(number >> 8).\(number & 255)/32")!), target: .drop), to: .input)
     }
     try site.inside {
       let before = try backend.snapshot(of: .all)
