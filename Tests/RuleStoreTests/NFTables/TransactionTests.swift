@@ -135,6 +135,14 @@ struct TransactionTests {
     #expect(try site.snapshot().ruleset[.filter, .ipv4]!.isPristine)
   }
 
+  /// Reading is no change, although it waits for commits by beginning one.
+  @Test func readingMakesNoGeneration() throws {
+    let site = try ContractSite(.nft)
+    try site.commit(twoTablesTwoFamilies())
+    let stamps = try (0..<5).map { _ in try site.snapshot().stamp }
+    #expect(Set(stamps).count == 1)
+  }
+
   /// Another program's change of anything at all is noticed.
   @Test func aChangeElsewhereIsNoticedToo() throws {
     let site = try ContractSite(.nft)

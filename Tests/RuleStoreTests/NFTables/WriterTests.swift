@@ -62,7 +62,9 @@ struct WriterTests {
       while !isDone.isRaised {
         do {
           let found = try site.inside { try backend.snapshot(of: .all) }.ruleset
-          #expect(whole.contains { $0 == found }, "neither the one nor the other, counters included")
+          guard whole.contains(where: { $0 == found }) else {
+            throw ProcessFailure("neither the one nor the other, counters included: reading \(reads) \(found)")
+          }
           reads += 1
         } catch let error as BackendError where error.kind == .busy {
           isDone.count()
