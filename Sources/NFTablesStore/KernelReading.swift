@@ -59,7 +59,7 @@ struct KernelReader: ~Copyable {
       do throws(Problem) {
         let now = try generation()
         before = now
-        try awaitCommits()
+        try awaitCommits(not: now)
         let reading = try readOnce(selection, now)
         if try generation() == now { return reading }
       } catch {
@@ -76,22 +76,22 @@ struct KernelReader: ~Copyable {
   /// Waits until no commit of anybody is under way.
   ///
   /// The kernel counts a new generation before it shows it, so one that has just begun to be counted may still look like
-  /// the one before. Who begins a batch waits for the commit before him; a batch that ends with its beginning changes
-  /// nothing. The generation is what it was before and after this: then it is shown too.
-  private mutating func awaitCommits() throws(Problem) {
+  /// the one before. Who begins a batch waits for the commit before him, and one that was made for another generation is
+  /// refused then, without any work. When the generation is the same before and after this, it is shown too.
+  private mutating func awaitCommits(not generation: UInt32) throws(Problem) {
     var out = ByteWriter()
-    out.write(UInt32(Self.emptyMessage))
+    out.write(UInt32(0))
     out.write(UInt16(truncatingIfNeeded: NFNL_MSG_BATCH_BEGIN))
     out.write(UInt16(truncatingIfNeeded: NLM_F_REQUEST))
-    out.write(socket.takeSequence(1))
+    out.write(socket.takeSequence(1))  // the refusal is an answer to nothing that is asked later
     out.write(UInt32(0))
     out.write(UInt8(0))
     out.write(UInt8(NFNETLINK_V0))
     out.write(UInt16(NFNL_SUBSYS_NFTABLES).bigEndian)
+    out.put(NFNL_BATCH_GENID, big: generation ^ 0x8000_0000)
+    out.patch(UInt32(out.count), at: 0)
     do throws(NetlinkFailure) { try socket.send(out.written) } catch { throw .netlink(error) }
   }
-
-  private static let emptyMessage = MemoryLayout<nlmsghdr>.size + MemoryLayout<nfgenmsg>.size
 
   /// The number of changes that nf_tables has seen (`NFT_MSG_GETGEN`).
   mutating func generation() throws(Problem) -> UInt32 {

@@ -77,6 +77,51 @@ struct WriterTests {
     #expect(reads > busy && reads > 5 && writes > 5)
   }
 
+  /// The kernel changes one policy after the other, all under the new generation's number: none is seen between.
+  @Test func policiesChangeTogether() throws {
+    let site = try ContractSite(.nft)
+    let states = ["ACCEPT", "DROP"].map { policy in
+      let text =
+        "*filter\n:INPUT \(policy) [0:0]\n:FORWARD \(policy) [0:0]\n:OUTPUT \(policy) [0:0]\n-A INPUT -j RETURN\nCOMMIT\n"
+      return rules(text).replacing(with: rules(text, .ipv6))
+    }
+    try site.commit(states[0])
+    let isDone = Flag()
+    let end = Self.deadline
+    let write: @Sendable () throws -> Int = {
+      defer { isDone.raise() }
+      let backend = NFTablesBackend()
+      var writes = 0
+      while .now < end {
+        try site.inside {
+          let before = try backend.snapshot(of: .all)
+          try backend.apply(Plan(from: before, to: states[(writes + 1) % 2]), expecting: before.stamp)
+        }
+        writes += 1
+      }
+      return writes
+    }
+    let read: @Sendable () throws -> Int = {
+      let backend = NFTablesBackend()
+      var reads = 0
+      while !isDone.isRaised {
+        try site.inside {
+          for _ in 0..<50 {
+            let found = try backend.snapshot(of: .all).ruleset
+            guard states.contains(where: { $0.sameRules(as: found) }) else {
+              throw ProcessFailure("policies of two generations: reading \(reads)")
+            }
+            reads += 1
+          }
+        }
+      }
+      return reads
+    }
+    let counts = try concurrently([write, read])
+    print("writers, policies: \(counts[0]) foreign commits, \(counts[1]) readings")
+    #expect(counts.allSatisfy { $0 > 50 })
+  }
+
   /// Several programs add rules to one chain by reading, changing and writing: no rule of anybody is lost.
   @Test func noUpdateIsLost() throws {
     let site = try ContractSite(.nft)
