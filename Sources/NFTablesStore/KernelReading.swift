@@ -83,7 +83,7 @@ struct KernelReader: ~Copyable {
     out.write(UInt32(0))
     out.write(UInt16(truncatingIfNeeded: NFNL_MSG_BATCH_BEGIN))
     out.write(UInt16(truncatingIfNeeded: NLM_F_REQUEST))
-    out.write(socket.takeSequence(1))  // the refusal is an answer to nothing that is asked later
+    out.write(socket.takeSequence(1))
     out.write(UInt32(0))
     out.write(UInt8(0))
     out.write(UInt8(NFNETLINK_V0))
@@ -91,6 +91,7 @@ struct KernelReader: ~Copyable {
     out.put(NFNL_BATCH_GENID, big: generation ^ 0x8000_0000)
     out.patch(UInt32(out.count), at: 0)
     do throws(NetlinkFailure) { try socket.send(out.written) } catch { throw .netlink(error) }
+    socket.discardAnswer()
   }
 
   /// The number of changes that nf_tables has seen (`NFT_MSG_GETGEN`).

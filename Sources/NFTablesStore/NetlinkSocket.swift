@@ -142,6 +142,11 @@ struct NetlinkSocket: ~Copyable {
     _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
   }
 
+  /// Takes an answer out that nobody needs, if it has come: it would take the place of others.
+  func discardAnswer() {
+    _ = recv(mnl_socket_get_fd(raw), buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT))
+  }
+
   // MARK: Asking
 
   /// Asks for a list and calls `body` with each member.
