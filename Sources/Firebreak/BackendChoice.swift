@@ -1,6 +1,6 @@
 /// Which kernel interface to use.
 public enum BackendChoice: String, CaseIterable, Sendable {
-  /// The one whose tables hold rules; where both do or neither does, ip_tables, unless the kernel has not loaded it.
+  /// ip_tables where its tables hold rules, else nf_tables, else what the kernel has.
   case auto
   /// ip_tables and ip6_tables.
   case legacy
@@ -12,11 +12,9 @@ public enum BackendChoice: String, CaseIterable, Sendable {
   public func backend(names: Names) throws(BackendError) -> any Backend {
     if let named = named(names: names) { return named }
     let legacy = XTablesBackend(names: names)
-    if try legacy.holdsRules() { return legacy }
+    if try legacy.isInUse() { return legacy }
     let nft = NFTablesBackend(names: names)
-    guard nft.isAvailable else { return legacy }
-    let isNFTInUse = try !nft.snapshot(of: .only([])).existing.isEmpty
-    return isNFTInUse || !legacy.isAvailable ? nft : legacy
+    return nft.isAvailable ? nft : legacy
   }
 
   /// nil for `auto`.

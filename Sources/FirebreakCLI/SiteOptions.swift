@@ -27,8 +27,8 @@ struct SiteOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
-      Which kernel interface to use: ip_tables, as iptables-legacy, or nf_tables, as iptables-nft. auto takes the one that \
-      is in use, ip_tables where neither or both are.
+      Which kernel interface to use: ip_tables, as iptables-legacy, or nf_tables, as iptables-nft. auto takes ip_tables \
+      where its tables hold rules, else nf_tables, else what the kernel has.
       """, valueName: "auto|legacy|nft"))
   var backend = BackendWord.auto
 

@@ -29,6 +29,8 @@ struct LiveTable {
   var handles: [ChainName: [UInt64]] = [:]
   /// The built-in chains that have been made; one that has not holds no rules and accepts.
   var madeChains: Set<ChainName> = []
+  /// The netlink port of the program that alone may change the table, where there is one.
+  var owner: TableOwner?
 }
 
 /// Reads nf_tables through one socket.
@@ -46,26 +48,50 @@ struct KernelReader: ~Copyable {
     case unreadable(String)
   }
 
-  init() throws(NetlinkFailure) { socket = try NetlinkSocket() }
+  init(_ receiveQueue: Int32? = nil) throws(NetlinkFailure) { socket = try NetlinkSocket(receiveQueue) }
 
   /// Reads tables as they were at one moment.
   mutating func read(_ selection: TableSelection) throws(Problem) -> KernelReading {
     var last = NetlinkFailure(.interrupted, EINTR)
     for attempt in 0..<Self.attempts {
       if attempt > 0 { usleep(Self.pause) }
-      let before = try generation()
+      var before: UInt32?
       do throws(Problem) {
-        let reading = try readOnce(selection, before)
-        if try generation() == before { return reading }
+        let now = try generation()
+        before = now
+        try awaitCommits(not: now)
+        let reading = try readOnce(selection, now)
+        if try generation() == now { return reading }
       } catch {
         guard case .netlink(let failure) = error, failure.operation == .interrupted else {
-          if try generation() != before { continue }  // half of one table, half of another
+          if let before, try generation() != before { continue }  // half of one table, half of another
           throw error
         }
         last = failure
       }
     }
     throw .netlink(last)
+  }
+
+  /// Waits until no commit of anybody is under way.
+  ///
+  /// The kernel counts a new generation before it shows it, so one that has just begun to be counted may still look like
+  /// the one before. Who begins a batch waits for the commit before him, and one that was made for another generation is
+  /// refused then, without any work. When the generation is the same before and after this, it is shown too.
+  private mutating func awaitCommits(not generation: UInt32) throws(Problem) {
+    var out = ByteWriter()
+    out.write(UInt32(0))
+    out.write(UInt16(truncatingIfNeeded: NFNL_MSG_BATCH_BEGIN))
+    out.write(UInt16(truncatingIfNeeded: NLM_F_REQUEST))
+    out.write(socket.takeSequence(1))
+    out.write(UInt32(0))
+    out.write(UInt8(0))
+    out.write(UInt8(NFNETLINK_V0))
+    out.write(UInt16(NFNL_SUBSYS_NFTABLES).bigEndian)
+    out.put(NFNL_BATCH_GENID, big: generation ^ 0x8000_0000)
+    out.patch(UInt32(out.count), at: 0)
+    do throws(NetlinkFailure) { try socket.send(out.written) } catch { throw .netlink(error) }
+    socket.discardAnswer()
   }
 
   /// The number of changes that nf_tables has seen (`NFT_MSG_GETGEN`).
@@ -167,17 +193,15 @@ struct KernelReader: ~Copyable {
   // MARK: One table
 
   private mutating func read(_ id: TableID, _ head: TableHead, _ chains: [ChainHead]) throws(Problem) -> LiveTable {
-    if head.flags & NFT_TABLE_F_OWNER.rawValue != 0 {
-      throw .foreign(
-        id, nil, rule: nil, what: "belongs to \(TableOwner(port: head.owner ?? 0)), which alone may change it")
-    }
     guard head.flags & NFT_TABLE_F_DORMANT.rawValue == 0 else {
       throw .foreign(id, nil, rule: nil, what: "is dormant: the kernel does not look at its rules")
     }
-    guard Int(head.use) == chains.count else {
+    // The kernel counts what a transaction that is still under way makes and removes, so its number alone proves nothing.
+    if Int(head.use) != chains.count, try holdsObjects(id) {
       throw .foreign(id, nil, rule: nil, what: "holds sets, maps or other objects of nf_tables")
     }
     var live = LiveTable(table: Table(id.name, family: id.family))
+    if head.flags & NFT_TABLE_F_OWNER.rawValue != 0 { live.owner = TableOwner(port: head.owner ?? 0) }
     for chain in chains { try place(chain, in: &live) }
     for chain in chains {
       let (rules, handles) = try rules(of: chain.name, in: id)
@@ -185,6 +209,27 @@ struct KernelReader: ~Copyable {
       live.table.setRules(of: live.table.index(of: chain.name)!, rules)
     }
     return live
+  }
+
+  private mutating func holdsObjects(_ id: TableID) throws(Problem) -> Bool {
+    var found = false
+    let (family, name) = (id.family.rawValue, id.name.rawValue)
+    try ask(NFT_MSG_GETSET, family: family) {
+      $0.put(NFTA_SET_TABLE, text: name)
+    } each: { _ in
+      found = true
+    }
+    try ask(NFT_MSG_GETOBJ, family: family) {
+      $0.put(NFTA_OBJ_TABLE, text: name)
+    } each: { _ in
+      found = true
+    }
+    try ask(NFT_MSG_GETFLOWTABLE, family: family) {
+      $0.put(NFTA_FLOWTABLE_TABLE, text: name)
+    } each: { _ in
+      found = true
+    }
+    return found
   }
 
   /// Puts an empty chain where it belongs.
@@ -265,18 +310,25 @@ struct KernelReader: ~Copyable {
   }
 
   /// What follows `struct nfgenmsg`.
-  private static func fields(of message: NetlinkSocket.Message) throws(Problem) -> AttributeReader {
+  static func fields(of message: NetlinkSocket.Message) throws(Problem) -> AttributeReader {
     guard message.payload.count >= 4 else { throw .unreadable("the kernel's answer is too short") }
     return try reading { () throws(WireError) in
       try AttributeReader(UnsafeRawBufferPointer(rebasing: message.payload[4...]))
     }
   }
 
-  private mutating func ask(
+  mutating func ask(
     _ type: nf_tables_msg_types, flags: Int32 = NLM_F_DUMP, family: UInt8,
     _ attributes: (inout ByteWriter) -> Void = { _ in },
     each: (NetlinkSocket.Message) throws(Problem) -> Void
   ) throws(Problem) {
     try socket.ask(type, flags: flags, family: family, attributes, each: each)
+  }
+
+  mutating func ask(
+    subsystem: Int32, _ type: UInt32, flags: Int32, family: UInt8, _ attributes: (inout ByteWriter) -> Void,
+    each: (NetlinkSocket.Message) throws(Problem) -> Void
+  ) throws(Problem) {
+    try socket.ask(subsystem: subsystem, type, flags: flags, family: family, attributes, each: each)
   }
 }

@@ -15,9 +15,23 @@ public final class NFTablesBackend: Backend {
   /// What was read last, for the handles of its rules.
   private let lastReading = Mutex<KernelReading?>(nil)
   private let isLocked = Mutex(false)
+  private let revisions: KernelRevisions
+  /// Bytes of answers that may wait in a socket; nil for as many as are of use.
+  private let receiveQueue: Int32?
 
   /// - Parameter names: for rules in messages.
-  public init(names: Names = .wellKnown) { self.names = names }
+  public convenience init(names: Names = .wellKnown) { self.init(names: names, hasRevision: nil) }
+
+  /// - Parameters:
+  ///   - hasRevision: what is asked about revisions of extensions; nil asks the kernel.
+  ///   - receiveQueue: how many bytes of answers may wait in a socket.
+  package init(names: Names = .wellKnown, hasRevision: RevisionAnswer?, receiveQueue: Int32? = nil) {
+    self.names = names
+    revisions = KernelRevisions(hasRevision ?? KernelReader.hasRevision)
+    self.receiveQueue = receiveQueue
+  }
+
+  private var compiler: PlanCompiler { PlanCompiler(names: names, revisions: revisions) }
 
   // MARK: Lock
 
@@ -56,8 +70,31 @@ public final class NFTablesBackend: Backend {
 
   // MARK: Reading
 
-  /// Whether this kernel has nf_tables.
-  public var isAvailable: Bool { (try? generation()) != nil }
+  /// Whether this kernel has nf_tables. Who may not ask is told when he tries to use it.
+  public var isAvailable: Bool {
+    do throws(BackendError) {
+      _ = try generation()
+      return true
+    } catch {
+      return error.kind != .unsupported
+    }
+  }
+
+  /// Whether a table of iptables-nft does something to a packet: it has rules, chains of its own, or a policy other than
+  /// ACCEPT. Tables that are there and empty do not count. No rule is read.
+  package func isInUse() throws(BackendError) -> Bool {
+    try withReader { reader throws(KernelReader.Problem) in try reader.isInUse() }
+  }
+
+  /// Whether nf_tables carries this revision of an extension of xtables; nil when the kernel has no such extension.
+  package func hasRevision(_ revision: UInt8, of name: String, isTarget: Bool, _ family: Family) -> Bool? {
+    KernelReader.hasRevision(revision, name, isTarget, family)
+  }
+
+  /// The tables of other programs, which are never touched.
+  public func otherTables() throws(BackendError) -> [OtherTable] {
+    try withReader { reader throws(KernelReader.Problem) in try reader.otherTables() }
+  }
 
   private func generation() throws(BackendError) -> UInt32 {
     try withReader { reader throws(KernelReader.Problem) in try reader.generation() }
@@ -83,7 +120,7 @@ public final class NFTablesBackend: Backend {
   private func withReader<R>(_ body: (inout KernelReader) throws(KernelReader.Problem) -> R) throws(BackendError) -> R {
     do throws(KernelReader.Problem) {
       var reader: KernelReader
-      do throws(NetlinkFailure) { reader = try KernelReader() } catch { throw .netlink(error) }
+      do throws(NetlinkFailure) { reader = try KernelReader(receiveQueue) } catch { throw .netlink(error) }
       return try body(&reader)
     } catch {
       throw BackendError(error)
@@ -95,7 +132,8 @@ public final class NFTablesBackend: Backend {
   /// Rules that nf_tables gives back as others that mean the same are written as those, so that what is read later is what
   /// was planned.
   public func fitted(_ plan: Plan) throws(BackendError) -> Plan {
-    let compiler = PlanCompiler(names: names)
+    if let known = lastReading.withLock({ $0 }) { try checkOwners(plan, known) }
+    let compiler = compiler
     var steps: [Plan.Step] = []
     for step in plan.steps {
       let after = try compiler.normalForm(step)
@@ -112,7 +150,7 @@ public final class NFTablesBackend: Backend {
     let known = lastReading.withLock { $0 }
     do throws(BackendError) {
       try send(plan, try reading(for: plan, of: known?.generation), isTrial: true)
-      try PlanCompiler(names: names).checkDepth(plan)
+      try compiler.checkDepth(plan)
     } catch {
       guard error.kind == .stale else { throw error }
       return "no rehearsal: \(error.message)"
@@ -127,14 +165,59 @@ public final class NFTablesBackend: Backend {
       try send(plan, reading, isTrial: false)
     } catch {
       // An answer that got lost says nothing: what the kernel holds does.
-      guard error.kind == .system, isCarriedOut(plan, since: reading.generation) else { throw error }
+      guard error.kind == .system else { throw error }
+      guard try isCarriedOut(plan, since: reading, after: error) else { throw error }
     }
   }
 
-  private func isCarriedOut(_ plan: Plan, since generation: UInt32) -> Bool {
-    guard let now = try? read(.only(Set(plan.tables))), now.generation != generation else { return false }
-    return plan.steps.allSatisfy { now.tables[$0.id]?.table.sameRules(as: $0.after) == true }
-      && plan.creations.allSatisfy { now.existing.contains($0) }
+  private static let looks = 5
+  private static let lookPause: useconds_t = 20_000
+
+  /// - Throws: ``BackendError`` of kind `unknown` when that cannot be told.
+  private func isCarriedOut(_ plan: Plan, since before: KernelReading, after lost: BackendError) throws(BackendError)
+    -> Bool
+  {
+    var last = lost
+    for look in 0..<Self.looks {
+      if look > 0 { usleep(Self.lookPause) }
+      do throws(BackendError) {
+        let now = try read(.only(Set(plan.tables)))
+        if now.generation == before.generation { return false }
+        if plan.steps.allSatisfy({ now.tables[$0.id]?.table.sameRules(as: $0.after) == true }),
+          plan.creations.allSatisfy({ now.existing.contains($0) })
+        {
+          return true
+        }
+        if plan.creations.allSatisfy({ !now.existing.contains($0) }),
+          plan.steps.allSatisfy({ step in
+            step.before.map { now.tables[step.id]?.table.sameRules(as: $0) == true } ?? true
+          })
+        {
+          return false
+        }
+        last = BackendError(.stale, "another program has changed the same tables since")
+        break
+      } catch {
+        last = error
+      }
+    }
+    throw BackendError(
+      .unknown,
+      """
+      IT IS NOT KNOWN WHETHER THE RULES WERE TAKEN: \(lost.message), and then: \(last.message); nf_tables holds all of the \
+      new rules or none of them
+      """,
+      hint: "see which: firebreak diff; settle it: firebreak recover", code: lost.code)
+  }
+
+  /// - Throws: ``BackendError`` of kind `refused` for a table that another program keeps for itself.
+  private func checkOwners(_ plan: Plan, _ reading: KernelReading) throws(BackendError) {
+    for step in plan.steps {
+      guard let owner = reading.tables[step.id]?.owner else { continue }
+      throw BackendError(
+        .refused, "nf_tables table \(step.id) belongs to \(owner), which alone may change it",
+        hint: "end that program first, or change the rules through it", table: step.id)
+    }
   }
 
   /// What is known of the plan's tables in a generation.
@@ -151,13 +234,14 @@ public final class NFTablesBackend: Backend {
         step.before.map { reading.tables[step.id]?.table.sameRules(as: $0) == true } ?? true
       })
     else { throw BackendError(.stale, "the rules have changed since they were read") }
+    try checkOwners(plan, reading)
     return reading
   }
 
   private func send(_ plan: Plan, _ reading: KernelReading, isTrial: Bool) throws(BackendError) {
-    let compiler = PlanCompiler(names: names)
+    let compiler = compiler
     var socket: NetlinkSocket
-    do throws(NetlinkFailure) { socket = try NetlinkSocket() } catch { throw BackendError(error) }
+    do throws(NetlinkFailure) { socket = try NetlinkSocket(receiveQueue) } catch { throw BackendError(error) }
     var batch = Batch(
       generation: reading.generation, firstSequence: socket.takeSequence(0), capacity: plan.estimatedBytes)
     try compiler.compile(plan, reading, into: &batch)

@@ -5,6 +5,7 @@ internal import RuleStore
 /// Writes a plan as one batch.
 struct PlanCompiler {
   let names: Names
+  let revisions: KernelRevisions
 
   /// - Parameter reading: of the tables that the plan changes; tables that are not in it do not exist.
   /// - Throws: ``BackendError`` of kind `unsupported` for a rule that nf_tables cannot say.
@@ -69,9 +70,14 @@ struct PlanCompiler {
     -> [NFTExpression]
   {
     do throws(NFTRuleCodec.Unsupported) {
-      return try NFTRuleCodec.expressions(for: rule, family: id.family, registry: .standard)
+      return try NFTRuleCodec.expressions(for: rule, family: id.family, registry: .standard) {
+        revisions.revision(of: $0, id.family)
+      }
     } catch {
-      throw unsupported(error.message, index, chain, id)
+      guard let part = error.lacking else { throw unsupported(error.message, index, chain, id) }
+      throw BackendError(
+        .unsupported, revisions.lacking(part, in: id), hint: KernelRevisions.hint, table: id,
+        culprit: culprit(chain, index, id))
     }
   }
 

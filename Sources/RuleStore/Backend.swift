@@ -29,7 +29,7 @@ public protocol Backend: Sendable {
   /// - Parameter stamp: of the snapshot from which the plan was made.
   /// - Throws: ``BackendError``: `stale` when the kernel's rules are no longer those of the snapshot; `refused` when the
   ///   kernel takes something not; in both cases nothing has changed. `putBackFailed` alone means that the kernel holds
-  ///   a mixture.
+  ///   a mixture, `unknown` alone that it holds the old rules or the new ones.
   func apply(_ plan: Plan, expecting stamp: Snapshot.Stamp) throws(BackendError)
 }
 

@@ -74,8 +74,11 @@ public struct RuleStore: Sendable {
       try backend.apply(plan, expecting: before.stamp)
       return true
     } catch {
-      guard error.kind == .stale, canRetry else { throw error }
-      return false
+      guard error.kind == .stale else { throw error }
+      if canRetry { return false }
+      throw BackendError(
+        .stale, "\(error.message); planned anew \(Self.attempts) times, and each time another program was faster",
+        hint: "try again, or see which program changes rules all the time", table: error.table, code: error.code)
     }
   }
 

@@ -18,7 +18,22 @@ public enum NFTRuleCodec {
   public static func expressions(
     for rule: Rule, family: Family, registry: Registry
   ) throws(Unsupported) -> [NFTExpression] {
-    var encoder = NFTRuleEncoder(family: family)
+    try expressions(for: rule, family: family, registry: registry) { $0.revision(for: family) }
+  }
+
+  /// - Parameter revision: the one to write of each extension that stays a structure of xtables.
+  package static func expressions(
+    for rule: Rule, family: Family, registry: Registry, revision: (any Extension) -> UInt8
+  ) throws(Unsupported) -> [NFTExpression] {
+    try withoutActuallyEscaping(revision) { revision throws(Unsupported) in
+      try encoded(rule, family, revision)
+    }
+  }
+
+  private static func encoded(
+    _ rule: Rule, _ family: Family, _ revision: @escaping (any Extension) -> UInt8
+  ) throws(Unsupported) -> [NFTExpression] {
+    var encoder = NFTRuleEncoder(family: family, revision: revision)
     try encoder.append(rule)
     return encoder.expressions
   }
@@ -40,7 +55,16 @@ public enum NFTRuleCodec {
     public let message: String
     public var description: String { message }
 
-    package init(_ message: String) { self.message = message }
+    /// The extension that cannot be said in the revision asked for, where that is why.
+    package let lacking: (any Extension)?
+
+    package init(_ message: String, lacking: (any Extension)? = nil) {
+      self.message = message
+      self.lacking = lacking
+    }
+
+    public static func == (a: Unsupported, b: Unsupported) -> Bool { a.message == b.message }
+    public func hash(into hasher: inout Hasher) { hasher.combine(message) }
   }
 }
 
