@@ -220,7 +220,7 @@ public struct CommitEngine: Sendable {
 
   /// Tables that somebody changed since the commit that is taken back.
   private func driftNotes(_ record: CommitRecord, _ store: RuleStore) throws -> [String] {
-    let live = try store.backend.snapshot(of: .only(Set(record.entries.map(\.id)))).ruleset
+    let live = try store.backend.outline(of: .only(Set(record.entries.map(\.id)))).ruleset
     return record.entries.filter { entry in live[entry.id].map { CommitRecord.digest(of: $0) } != entry.after }
       .map { "table \($0.id) has been changed since that commit; those changes are taken back too" }
   }

@@ -24,7 +24,7 @@ public struct RuleStore: Sendable {
   /// What a commit did.
   public struct Outcome: Sendable {
     public let plan: Plan
-    /// What the kernel held before.
+    /// What the kernel held before; the counters of rules may be those of an earlier time.
     public let before: Snapshot
     /// Why the rehearsal was left out, where it was.
     public let rehearsalNote: String?
@@ -46,7 +46,9 @@ public struct RuleStore: Sendable {
     defer { lock.release() }
     let selection = TableSelection.only(Set(wanted.tables.map(\.id)).union(options.emptying))
     for attempt in 1... {
-      let before = try backend.snapshot(of: selection)
+      // Whether an interrupted commit has lost counters can be told by the present ones only.
+      let needsCounters = !options.interrupted.tables.isEmpty
+      let before = try needsCounters ? backend.snapshot(of: selection) : backend.outline(of: selection)
       let plan = try backend.fitted(
         Plan(
           from: before, to: wanted, emptying: options.emptying, counters: options.counters,
@@ -75,7 +77,7 @@ public struct RuleStore: Sendable {
   /// What ``commit(_:_:beforeWriting:)`` would do; the rehearsal covers all of it.
   public func check(_ wanted: Ruleset, _ options: CommitOptions = CommitOptions()) throws(BackendError) -> Outcome {
     let selection = TableSelection.only(Set(wanted.tables.map(\.id)).union(options.emptying))
-    let before = try backend.snapshot(of: selection)
+    let before = try backend.outline(of: selection)
     let plan = try backend.fitted(
       Plan(from: before, to: wanted, emptying: options.emptying, counters: options.counters))
     let note = options.rehearses && !plan.isEmpty ? try backend.rehearse(plan, .full) : nil

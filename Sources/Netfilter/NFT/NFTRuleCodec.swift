@@ -35,6 +35,16 @@ public enum NFTRuleCodec {
     (UInt32(rule.proto?.value.rawValue ?? 0), rule.proto?.isInverted ?? false)
   }
 
+  /// Whether the bytes of a network's prefix are loaded alone, and compared as they are, instead of the whole address
+  /// under a mask.
+  package static func loadsPrefixAlone(_ length: Int, _ family: Family) -> Bool {
+    length > 0 && length % 8 == 0
+  }
+
+  /// Where addresses stand in the network header.
+  package static func sourceOffset(_ family: Family) -> Int { NFTOffset.source(family) }
+  package static func destinationOffset(_ family: Family) -> Int { NFTOffset.destination(family) }
+
   /// Why nf_tables cannot say a rule.
   public struct Unsupported: Error, Hashable, Sendable, CustomStringConvertible {
     public let message: String

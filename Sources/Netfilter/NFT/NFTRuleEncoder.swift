@@ -79,7 +79,7 @@ extension NFTRuleEncoder {
     guard let network, network.isInverted || network.value != .any(family) else { return }
     let comparison: NFTComparison = network.isInverted ? .notEqual : .equal
     let address = bytes(of: network.value.address.bits)
-    if let length = network.value.prefixLength, length > 0, length % 8 == 0 {
+    if let length = network.value.prefixLength, NFTRuleCodec.loadsPrefixAlone(length, family) {
       load(.network, offset, length / 8)
       compare(comparison, Array(address.prefix(length / 8)))
     } else {
