@@ -176,10 +176,7 @@ struct Batch: ~Copyable {
     let common = common(id.family)
     let prefix = prefix(id, chain.name)
     let reference = UInt32(truncatingIfNeeded: subjects.count)
-    var flags = place.flags
-    // The answer to a table's first and last rule tells the handles of all.
-    if additions[id] == nil { flags |= NLM_F_ECHO }
-    let begin = begin(Self.type(NFT_MSG_NEWRULE), flags: flags, family: id.family.rawValue)
+    let begin = begin(Self.type(NFT_MSG_NEWRULE), flags: place.flags, family: id.family.rawValue)
     out.write(prefix)
     switch place {
     case .start, .end: break
@@ -204,7 +201,8 @@ struct Batch: ~Copyable {
     previousReference = reference
     let message = subjects.count - 1
     let offset = lastStart
-    additions[id, default: Additions(first: message)].note(chain.name, number, message: message, offset: offset)
+    let member = Additions.Member(chain: chain.name, number: number, replaced: place.replaced)
+    additions[id, default: Additions()].note(member, message: message, offset: offset)
   }
 
   /// The attributes with which all rules of a chain begin.
@@ -251,9 +249,9 @@ struct Batch: ~Copyable {
     let flags = UInt16(truncatingIfNeeded: NLM_F_REQUEST | NLM_F_ACK)
     let old = out.written.loadUnaligned(fromByteOffset: lastStart + 6, as: UInt16.self)
     out.patch(old | flags, at: lastStart + 6)
-    for table in additions.values {
-      let old = out.written.loadUnaligned(fromByteOffset: table.lastOffset + 6, as: UInt16.self)
-      out.patch(old | UInt16(truncatingIfNeeded: NLM_F_ECHO), at: table.lastOffset + 6)
+    for offset in additions.values.flatMap(\.offsets) {
+      let old = out.written.loadUnaligned(fromByteOffset: offset + 6, as: UInt16.self)
+      out.patch(old | UInt16(truncatingIfNeeded: NLM_F_ECHO), at: offset + 6)
     }
     let last = firstSequence &+ UInt32(truncatingIfNeeded: subjects.count - 1)
     if !isTrial { frame(NFNL_MSG_BATCH_END) { _ in } }
@@ -269,35 +267,76 @@ extension Batch.Place {
     case .instead: NLM_F_REPLACE
     }
   }
+
+  fileprivate var replaced: UInt64? { if case .instead(let handle) = self { handle } else { nil } }
 }
 
-/// The new rules of a table in a batch, in the order in which the kernel gives them handles.
+/// The new rules of a table in a batch, in the order in which the kernel makes them.
 struct Additions {
-  private(set) var rules: [(chain: ChainName, number: Int)] = []
-  /// Places in the batch of the messages of the first and the last.
-  let first: Int
-  private(set) var last: Int
-  /// Where in the bytes the last one's message begins.
-  fileprivate private(set) var lastOffset = 0
-
-  fileprivate init(first: Int) {
-    self.first = first
-    last = first
+  struct Member {
+    let chain: ChainName
+    let number: Int
+    /// Of the rule that it replaces.
+    let replaced: UInt64?
   }
 
-  fileprivate mutating func note(_ chain: ChainName, _ number: Int, message: Int, offset: Int) {
-    rules.append((chain, number))
-    last = message
-    lastOffset = offset
+  /// A message of the batch whose rule the kernel is to send back.
+  private struct Echo {
+    /// The place of the message, and that of its rule among the members.
+    let message: Int
+    let member: Int
+    /// Where in the bytes the message begins.
+    let offset: Int
   }
 
-  /// The handles of all, when those of the first and the last are as far apart as they are: the kernel counts up.
-  /// - Parameter echoes: handles by the places of their messages.
-  func handles(_ echoes: [Int: UInt64]) -> Range<UInt64>? {
-    guard let start = echoes[first], let end = echoes[last], start < .max / 2,
-      end == start + UInt64(rules.count - 1)
-    else { return nil }
-    return start..<end + 1
+  private(set) var members: [Member] = []
+  /// The first and the last that are added, and that replace another.
+  private var added: (first: Echo, last: Echo)?
+  private var replacing: (first: Echo, last: Echo)?
+
+  fileprivate var offsets: [Int] {
+    [added, replacing].compactMap { $0 }.flatMap { [$0.first.offset, $0.last.offset] }
+  }
+
+  fileprivate mutating func note(_ member: Member, message: Int, offset: Int) {
+    let echo = Echo(message: message, member: members.count, offset: offset)
+    if member.replaced == nil {
+      added = (added?.first ?? echo, echo)
+    } else {
+      replacing = (replacing?.first ?? echo, echo)
+    }
+    members.append(member)
+  }
+
+  /// The handles of all members. The kernel counts up for each rule that it makes; one that replaces another has that one's
+  /// handle in some kernels and a new one in others. What the first and the last have tells which it is.
+  /// - Parameter echoes: handles by the places of messages.
+  /// - Returns: nil where the echoes fit neither.
+  func handles(_ echoes: [Int: UInt64]) -> [UInt64]? {
+    var known: [Int: UInt64] = [:]
+    for echo in [added?.first, added?.last, replacing?.first, replacing?.last].compactMap({ $0 }) {
+      guard let handle = echoes[echo.message], handle > 0, handle < .max / 2 else { return nil }
+      known[echo.member] = handle
+    }
+    for keepsHandles in [true, false] {
+      var next = Self.start(known, members, keepsHandles)
+      var result: [UInt64] = []
+      for member in members {
+        if keepsHandles, let handle = member.replaced {
+          result.append(handle)
+        } else {
+          result.append(next)
+          next += 1
+        }
+      }
+      if known.allSatisfy({ result[$0.key] == $0.value }) { return result }
+    }
+    return nil
+  }
+
+  /// The handle of the first member that has a new one.
+  private static func start(_ known: [Int: UInt64], _ members: [Member], _ keepsHandles: Bool) -> UInt64 {
+    known.filter { !keepsHandles || members[$0.key].replaced == nil }.min { $0.key < $1.key }?.value ?? 0
   }
 }
 
@@ -344,7 +383,7 @@ struct SealedBatch: ~Copyable {
   /// What the kernel said of a batch that it carried out.
   struct Result {
     /// By table, the new rules and their handles; a table is missing where the kernel did not tell.
-    var handles: [TableID: (rules: [(chain: ChainName, number: Int)], handles: Range<UInt64>)] = [:]
+    var handles: [TableID: (members: [Additions.Member], handles: [UInt64])] = [:]
   }
 
   private struct Answers {
@@ -369,7 +408,7 @@ struct SealedBatch: ~Copyable {
     if let first = answers.refusals.min(by: { $0.key < $1.key }) { throw .refused(first.value) }
     var result = Result()
     for (id, table) in additions {
-      if let handles = table.handles(answers.echoes) { result.handles[id] = (table.rules, handles) }
+      if let handles = table.handles(answers.echoes) { result.handles[id] = (table.members, handles) }
     }
     return result
   }

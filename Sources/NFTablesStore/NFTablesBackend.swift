@@ -24,9 +24,16 @@ public final class NFTablesBackend: Backend {
   ///   - names: for rules in messages.
   ///   - directory: where rules that were read or written are kept, so that they need not be read again as long as nothing
   ///     has changed; nil to read them each time. Only ``standardMemory`` is made where it is not there.
-  public init(names: Names = .wellKnown, remembering directory: String? = nil) {
+  public convenience init(names: Names = .wellKnown, remembering directory: String? = nil) {
+    self.init(names: names, remembering: directory, leastRules: RuleMemory.leastRules)
+  }
+
+  /// - Parameter leastRules: rulesets with fewer are not remembered.
+  package init(names: Names = .wellKnown, remembering directory: String?, leastRules: Int) {
     self.names = names
-    memory = directory.map { RuleMemory(path: $0, makesDirectory: $0 == Self.standardMemory) }
+    memory = directory.map {
+      RuleMemory(path: $0, makesDirectory: $0 == Self.standardMemory, leastRules: leastRules)
+    }
   }
 
   // MARK: Lock

@@ -141,7 +141,7 @@ struct PlanCompiler {
         handles[chain.name] = chainEdit(chain, step, live).staying.map { $0.map { old[$0] } }
       }
       if let new = result.handles[step.id] {
-        for (rule, handle) in zip(new.rules, new.handles) { handles[rule.chain]?[rule.number] = handle }
+        for (rule, handle) in zip(new.members, new.handles) { handles[rule.chain]?[rule.number] = handle }
       }
       var after = LiveTable(table: step.after)
       for chain in step.after.chains {

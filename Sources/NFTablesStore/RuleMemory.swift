@@ -14,6 +14,8 @@ struct RuleMemory: Sendable {
   let path: String
   /// Whether the directory is made where it is not there.
   let makesDirectory: Bool
+  /// Rulesets with fewer rules are not kept.
+  let leastRules: Int
 
   /// A generation of nf_tables that is like no other until the machine starts anew.
   struct Moment: Hashable {
@@ -23,7 +25,7 @@ struct RuleMemory: Sendable {
   }
 
   /// Rulesets with fewer rules are read as fast as a file.
-  private static let leastRules = 100
+  static let leastRules = 100
   /// Namespaces share so many files: there may be very many in the course of time, and files take memory.
   private static let files: UInt64 = 4
   private static let magic = Array("firebreak nf_tables 1\n\0\0".utf8)
@@ -155,7 +157,7 @@ struct RuleMemory: Sendable {
       guard let (rules, handles) = earlier?.rules(of: chain, in: table) else { continue }
       chains.append((table, chain, rules, handles))
     }
-    guard chains.reduce(0, { $0 + $1.2.count }) >= Self.leastRules, let head = Self.head(chains, moment),
+    guard chains.reduce(0, { $0 + $1.2.count }) >= leastRules, let head = Self.head(chains, moment),
       makeDirectory(), let directory = Directory(path)
     else { return }
     let unfinished = name(moment) + ".new"
