@@ -11,7 +11,7 @@ package final class CommonRules {
   private let layout: RuleCodec.Layout
   private let addressSize: Int
   private let templates: ExpressionTemplates
-  private var known: [[UInt8]: Part] = [:]
+  private var known: [PartKey: Part] = [:]
 
   /// What a match or a target is in nf_tables.
   private struct Part {
@@ -216,7 +216,7 @@ package final class CommonRules {
     // Behind the ports: option, flags' mask, flags, inversions; or inversions alone.
     let tail = isTCP ? 8..<12 : 8..<9
     guard data.count >= tail.upperBound, data[tail].allSatisfy({ $0 == 0 }) else { return false }
-    let ports = (0..<4).map { data.loadUnaligned(fromByteOffset: 2 * $0, as: UInt16.self) }
+    let ports = data.loadUnaligned(as: SIMD4<UInt16>.self)
     let asksSource = ports[0] != 0 || ports[1] != .max
     let asksDestination = ports[2] != 0 || ports[3] != .max
     guard asksSource || asksDestination, ports[0] <= ports[1], ports[2] <= ports[3] else { return false }
@@ -253,16 +253,23 @@ package final class CommonRules {
 
   // MARK: Other matches and targets
 
-  private enum Role: UInt8 {
+  private enum Role {
     case match
     case target
     case goto
   }
 
+  private struct PartKey: Hashable {
+    let role: Role
+    let bytes: [UInt8]
+
+    func hash(into hasher: inout Hasher) { bytes.withUnsafeBytes { hasher.combine(bytes: $0) } }
+  }
+
   private func part(
     _ bytes: UnsafeRawBufferPointer, _ index: Int, _ rules: RuleList, _ role: Role
   ) -> Part? {
-    let key = [role.rawValue] + Array(bytes)
+    let key = PartKey(role: role, bytes: Array(bytes))
     if let part = known[key] { return part }
     if known.count >= Self.longestMemory { known.removeAll(keepingCapacity: true) }
     let part = Self.read(bytes, rules[index], family, isTarget: role != .match)

@@ -74,7 +74,7 @@ extension NFTRuleEncoder {
     compare(proto.isInverted ? .notEqual : .equal, [proto.value.rawValue])
   }
 
-  /// A prefix of whole bytes is loaded alone, any other network whole and under its mask.
+  /// A prefix of whole bytes, but for 3 bytes of IPv4, is loaded alone, any other network whole and under its mask.
   private mutating func append(_ network: Negatable<AddressMask>?, at offset: Int) {
     guard let network, network.isInverted || network.value != .any(family) else { return }
     let comparison: NFTComparison = network.isInverted ? .notEqual : .equal
