@@ -222,9 +222,10 @@ public final class NFTablesBackend: Backend {
     guard !isTrial, let memory, let namespace = socket.namespaceCookie else { return }
     // The kernel counts its generations up and leaves 0 out.
     let next = reading.generation == .max ? 1 : reading.generation + 1
+    guard (try? generation()) == next else { return }
     let after = compiler.reading(after: plan, reading, result, generation: next)
     memory.keep(
-      Array(after.tables.values),
+      Array(after.tables.values), replacing: Set(plan.tables).union(plan.creations),
       since: memory.recall(RuleMemory.Moment(namespace: namespace, generation: reading.generation)),
       at: RuleMemory.Moment(namespace: namespace, generation: next))
   }

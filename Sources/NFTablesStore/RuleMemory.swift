@@ -144,15 +144,17 @@ struct RuleMemory: Sendable {
 
   // MARK: Keeping
 
-  /// Keeps the rules of tables, and of other tables that `earlier` has.
-  func keep(_ tables: [LiveTable], since earlier: Recalled? = nil, at moment: Moment) {
+  /// Keeps the rules of tables, and of other tables that `earlier` has, but for those that have changed since.
+  func keep(
+    _ tables: [LiveTable], replacing changed: Set<TableID> = [], since earlier: Recalled? = nil, at moment: Moment
+  ) {
     var chains: [(TableID, ChainName, RuleList, [UInt64])] = []
     for live in tables {
       for chain in live.table.chains {
         chains.append((live.table.id, chain.name, chain.rules, live.handles[chain.name] ?? []))
       }
     }
-    let own = Set(tables.map(\.table.id))
+    let own = changed.union(tables.map(\.table.id))
     for (table, chain) in earlier?.chains ?? [] where !own.contains(table) {
       guard let (rules, handles) = earlier?.rules(of: chain, in: table) else { continue }
       chains.append((table, chain, rules, handles))
