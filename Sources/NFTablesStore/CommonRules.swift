@@ -202,7 +202,9 @@ package final class CommonRules {
 
   /// Whether a match is `tcp` or else `udp`, in the first revision; nil for any other.
   private static func isTransport(_ match: UnsafeRawBufferPointer) -> Bool? {
-    guard match[RuleCodec.extensionHeaderSize - 1] == 0, match[4] == UInt8(ascii: "p"), match[5] == 0 else { return nil }
+    guard match[RuleCodec.extensionHeaderSize - 1] == 0, match[4] == UInt8(ascii: "p"), match[5] == 0 else {
+      return nil
+    }
     switch (match[2], match[3]) {
     case (UInt8(ascii: "t"), UInt8(ascii: "c")): return true
     case (UInt8(ascii: "u"), UInt8(ascii: "d")): return false

@@ -28,7 +28,9 @@ struct CounterUpdate {
       let chain = newPlace.map { after.chains[$0] }
       let moved =
         chain.map { compiler.chainEdit($0, step, live).moved(old, new) } ?? old.indices.map { ($0, nil) }
-      guard !moved.isEmpty, let counters = try counters(of: moved.map(\.old), old.count, name, &reader) else { continue }
+      guard !moved.isEmpty, let counters = try counters(of: moved.map(\.old), old.count, name, &reader) else {
+        continue
+      }
       var (counted, carried) = (old, new)
       for ((index, target), value) in zip(moved, counters) {
         counted.setCounters(value, of: index)

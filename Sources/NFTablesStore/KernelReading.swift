@@ -286,7 +286,9 @@ struct KernelReader: ~Copyable {
 
   /// nil where it is none of xtables.
   private static func rule(_ fields: inout AttributeReader, _ family: Family) throws(Problem) -> Rule? {
-    for known in [NFTA_RULE_TABLE, NFTA_RULE_CHAIN, NFTA_RULE_POSITION, NFTA_RULE_HANDLE, NFTA_RULE_PAD] { _ = fields.take(known) }
+    for known in [NFTA_RULE_TABLE, NFTA_RULE_CHAIN, NFTA_RULE_POSITION, NFTA_RULE_HANDLE, NFTA_RULE_PAD] {
+      _ = fields.take(known)
+    }
     let note = fields.take(NFTA_RULE_USERDATA).map { comment(in: $0) }
     guard let elements = fields.take(NFTA_RULE_EXPRESSIONS), (try? fields.finish()) != nil else { return nil }
     var expressions: [NFTExpression] = []

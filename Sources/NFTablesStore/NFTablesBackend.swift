@@ -112,7 +112,8 @@ public final class NFTablesBackend: Backend {
   /// Keeps what had to be read.
   private func remember(_ reading: KernelReading, in memory: RuleMemory, at moment: RuleMemory.Moment) {
     let tables = Array(reading.tables.values)
-    guard tables.contains(where: { !$0.uncounted.isSuperset(of: $0.table.chains.filter { !$0.rules.isEmpty }.map(\.name)) })
+    guard
+      tables.contains(where: { !$0.uncounted.isSuperset(of: $0.table.chains.filter { !$0.rules.isEmpty }.map(\.name)) })
     else { return }
     memory.keep(tables, since: memory.recall(moment), at: moment)
   }
@@ -147,7 +148,9 @@ public final class NFTablesBackend: Backend {
   /// The step with the counters that rules have now that go, or come back in another place.
   private func counted(_ step: Plan.Step) throws(BackendError) -> Plan.Step {
     let last = lastReading.withLock { $0?.tables[step.id] }
-    guard let before = step.before, let last, !last.uncounted.isEmpty, last.table.sameRules(as: before) else { return step }
+    guard let before = step.before, let last, !last.uncounted.isEmpty, last.table.sameRules(as: before) else {
+      return step
+    }
     return try withReader { reader throws(KernelReader.Problem) in
       var count = CounterUpdate(step, last, PlanCompiler(names: names, canFollow: reader.canFollow))
       try count.read(through: &reader)

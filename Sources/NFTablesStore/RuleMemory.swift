@@ -100,7 +100,8 @@ struct RuleMemory: Sendable {
     /// - Parameter limit: how many rules there can be.
     func rules(of chain: ChainName, in table: TableID, atMost limit: Int = .max) -> (RuleList, [UInt64])? {
       guard let part = parts[Key(table: table, chain: chain)], part.count <= limit,
-        let handles = read(part.offset, part.count, of: UInt64.self), let bytes = read(part.offset + part.count * 8, part.size),
+        let handles = read(part.offset, part.count, of: UInt64.self),
+        let bytes = read(part.offset + part.count * 8, part.size),
         handles.withUnsafeBytes({ FileSum.of($0) }) == part.handleSum,
         bytes.withUnsafeBytes({ FileSum.of($0) }) == part.sum,
         let rules = try? RuleList(decoding: bytes, family: table.family), rules.count == handles.count
@@ -222,11 +223,18 @@ struct RuleMemory: Sendable {
     return true
   }
 
-  /// What has to be the same for a file to be believed: the machine's start, the namespace, the generation, and the
-  /// program, since another one may write rules in other forms.
+  /// What has to be the same for a file to be believed: the machine's start, the namespace, the generation, the program,
+  /// since another one may write rules in other forms, and nf_tables itself, which begins to count anew when its module is
+  /// loaded again. nil where one of them cannot be told.
   private static func key(of moment: Moment) -> [UInt8]? {
     var program = stat()
-    guard !startOfMachine.isEmpty, stat("/proc/self/exe", &program) == 0 else { return nil }
+    var modules = stat()
+    guard !startOfMachine.isEmpty, stat("/proc/self/exe", &program) == 0, stat("/sys/module", &modules) == 0 else {
+      return nil
+    }
+    // A module has a directory of its own each time, and what is built in none, or the same always.
+    var module = stat()
+    let number = stat("/sys/module/nf_tables", &module) == 0 ? UInt64(module.st_ino) : 0
     var out = ByteWriter()
     out.write(moment.namespace)
     out.write(UInt64(moment.generation))
@@ -235,6 +243,7 @@ struct RuleMemory: Sendable {
     out.write(Int64(program.st_size))
     out.write(Int64(program.st_mtim.tv_sec))
     out.write(Int64(program.st_mtim.tv_nsec))
+    out.write(number)
     out.write(startOfMachine)
     out.align(8)
     return out.bytes
@@ -279,7 +288,8 @@ struct RuleMemory: Sendable {
 /// A checksum that notices damage, 32 bytes at a time. It is no defence against intent.
 enum FileSum {
   static func of(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
-    var lanes = SIMD4<UInt64>(0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344, 0xa409_3822_299f_31d0, 0x082e_fa98_ec4e_6c89)
+    var lanes = SIMD4<UInt64>(
+      0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344, 0xa409_3822_299f_31d0, 0x082e_fa98_ec4e_6c89)
     let factor = SIMD4<UInt64>(repeating: 0x9e37_79b9_7f4a_7c15)
     var offset = 0
     while offset + 32 <= bytes.count {

@@ -36,7 +36,8 @@ struct RuleMemoryTests {
     var backend: NFTablesBackend { NFTablesBackend(remembering: space.directory, leastRules: 0) }
 
     func files() throws -> [String] {
-      try space.require(["sh", "-c", "ls -d \(space.directory)/nf_tables-*"]).stdout.split(separator: "\n").map(String.init)
+      try space.require(["sh", "-c", "ls -d \(space.directory)/nf_tables-*"]).stdout.split(separator: "\n").map(
+        String.init)
     }
 
     func commit(_ text: String) throws {
