@@ -58,6 +58,11 @@ struct KernelReader: ~Copyable {
 
   init() throws(NetlinkFailure) { socket = try NetlinkSocket() }
 
+  init(through socket: consuming NetlinkSocket) { self.socket = socket }
+
+  /// Closes the socket. When rules have just been taken out, that waits until no packet can be at them any more.
+  consuming func close() {}
+
   /// Reads tables as they were at one moment.
   /// - Parameter memory: gives the rules of chains that need not be read; their counters are then those of another time.
   mutating func read(_ selection: TableSelection, _ memory: RuleMemory? = nil) throws(Problem) -> KernelReading {

@@ -222,15 +222,17 @@ public final class NFTablesBackend: Backend {
     } catch {
       throw BackendError(error, plan, compiler)
     }
-    guard !isTrial, let memory, let namespace = socket.namespaceCookie else { return }
+    guard !isTrial, let memory else { return }
+    var reader = KernelReader(through: socket)
     // The kernel counts its generations up and leaves 0 out.
     let next = reading.generation == .max ? 1 : reading.generation + 1
-    guard (try? generation()) == next else { return }
-    let after = compiler.reading(after: plan, reading, result, generation: next)
-    memory.keep(
-      Array(after.tables.values), replacing: Set(plan.tables).union(plan.creations),
-      since: memory.recall(RuleMemory.Moment(namespace: namespace, generation: reading.generation)),
-      at: RuleMemory.Moment(namespace: namespace, generation: next))
+    if let old = reader.place(reading.generation), let new = reader.place(next), (try? reader.generation()) == next {
+      let after = compiler.reading(after: plan, reading, result, generation: next)
+      memory.keep(
+        Array(after.tables.values), replacing: Set(plan.tables).union(plan.creations), since: memory.recall(old),
+        at: new)
+    }
+    reader.close()  // after the file has been written, for it waits
   }
 }
 
