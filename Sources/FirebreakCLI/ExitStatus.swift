@@ -56,6 +56,8 @@ struct CommandFailure: Error {
       case .missing, .pruned: self.init(.noInput, "\(error)", hint: "`firebreak log` lists them")
       case .damaged: self.init(.badInput, "\(error)")
       }
+    case let error as RulesetImage.Damaged: self.init(.badInput, "\(error); nothing was changed")
+    case let error as OutputFile.Unwritable: self.init(.failed, "\(error)")
     case let error as InputFile.Unreadable: self.init(.noInput, "\(error)")
     case let error as NetworkNamespace.Unavailable: self.init(error.code == EPERM ? .notRoot : .noInput, "\(error)")
     case let error as StateDirectory.Unsafe:

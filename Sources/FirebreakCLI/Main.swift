@@ -50,6 +50,7 @@ struct FirebreakCommand: ParsableCommand {
         firebreak diff rules.v4                  does the kernel hold what the file says?
         firebreak rollback                       take the last apply back
         firebreak owners                         which rules are Docker's, fail2ban's, …
+        firebreak snapshot nft.image             keep everything that nf_tables holds; restore puts it back
         firebreak simulate rules.v4 --chain INPUT --src 192.0.2.1 --dst 192.0.2.2 --proto icmp
 
       MATCHES AND TARGETS
@@ -75,9 +76,23 @@ struct FirebreakCommand: ParsableCommand {
       """,
     version: "firebreak \(firebreakVersion)",
     subcommands: [
-      Apply.self, Check.self, Completion.self, CompleteWords.self, Confirm.self, Diff.self, GuardCommand.self,
+      Apply.self,
+      Check.self,
+      Completion.self,
+      CompleteWords.self,
+      Confirm.self,
+      Diff.self,
+      GuardCommand.self,
       List.self,
-      Log.self, Owners.self, Recover.self, Rollback.self, Save.self, Show.self, Simulate.self,
+      Log.self,
+      Owners.self,
+      Recover.self,
+      Restore.self,
+      Rollback.self,
+      Save.self,
+      Show.self,
+      Simulate.self,
+      SnapshotCommand.self,
     ])
 
   /// The names of the commands that the help shows.

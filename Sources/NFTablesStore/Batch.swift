@@ -13,6 +13,7 @@ struct Batch: ~Copyable {
     case deletion(TableID, ChainName)
     /// By its place in the plan's table.
     case rule(TableID, ChainName, Int)
+    case part(ImagePart)
   }
 
   private var out: ByteWriter
@@ -241,6 +242,16 @@ struct Batch: ~Copyable {
     }
   }
 
+  // MARK: Anything else
+
+  /// A message about something of an image, with what `body` writes.
+  mutating func add(
+    _ type: nf_tables_msg_types, flags: Int32, _ family: NFTFamily, _ part: ImagePart,
+    _ body: (inout ByteWriter) -> Void
+  ) {
+    message(Self.type(type), flags: flags, family: family.rawValue, .part(part), body)
+  }
+
   // MARK: Ending
 
   /// - Parameter isTrial: leave out the end, without which the kernel tries everything and keeps nothing.
@@ -324,6 +335,7 @@ struct SealedBatch: ~Copyable {
   }
 
   /// Sends it; the kernel has then carried it out, or throws.
+  @discardableResult
   func send(through socket: borrowing NetlinkSocket) throws(Problem) -> Result {
     var answers = Answers()
     do throws(NetlinkFailure) {
