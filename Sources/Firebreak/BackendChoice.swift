@@ -8,21 +8,22 @@ public enum BackendChoice: String, CaseIterable, Sendable {
   case nft
 
   /// The backend of this choice for the calling thread's network namespace.
+  /// - Parameter directory: see ``NFTablesBackend/init(names:remembering:)``.
   /// - Throws: ``BackendError`` when `auto` cannot see what is in use.
-  public func backend(names: Names) throws(BackendError) -> any Backend {
-    if let named = named(names: names) { return named }
+  public func backend(names: Names, remembering directory: String? = nil) throws(BackendError) -> any Backend {
+    if let named = named(names: names, remembering: directory) { return named }
     let legacy = XTablesBackend(names: names)
     if try legacy.isInUse() { return legacy }
-    let nft = NFTablesBackend(names: names)
+    let nft = NFTablesBackend(names: names, remembering: directory)
     return nft.isAvailable ? nft : legacy
   }
 
   /// nil for `auto`.
-  package func named(names: Names) -> (any Backend)? {
+  package func named(names: Names, remembering directory: String? = nil) -> (any Backend)? {
     switch self {
     case .auto: nil
     case .legacy: XTablesBackend(names: names)
-    case .nft: NFTablesBackend(names: names)
+    case .nft: NFTablesBackend(names: names, remembering: directory)
     }
   }
 }

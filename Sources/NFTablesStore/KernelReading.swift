@@ -15,6 +15,11 @@ struct KernelReading {
   mutating func list(_ ids: [TableID]) { existing = ids }
   mutating func add(_ table: LiveTable) { tables[table.table.id] = table }
 
+  /// Puts in what is now known of a table that was read.
+  mutating func update(_ table: LiveTable) {
+    if tables[table.table.id]?.table.sameRules(as: table.table) == true { tables[table.table.id] = table }
+  }
+
   /// Takes over what an earlier reading of the same generation knew.
   mutating func merge(_ earlier: KernelReading) {
     guard earlier.generation == generation else { return }
@@ -31,6 +36,11 @@ struct LiveTable {
   var madeChains: Set<ChainName> = []
   /// The netlink port of the program that alone may change the table, where there is one.
   var owner: TableOwner?
+  /// Chains whose rules are remembered, not read: their counters are those of an earlier time.
+  var uncounted: Set<ChainName> = []
+
+  /// Whether the handle of every rule is known.
+  var isWhole: Bool { table.chains.allSatisfy { (handles[$0.name] ?? []).count == $0.rules.count } }
 }
 
 /// Reads nf_tables through one socket.
@@ -50,8 +60,14 @@ struct KernelReader: ~Copyable {
 
   init(_ receiveQueue: Int32? = nil) throws(NetlinkFailure) { socket = try NetlinkSocket(receiveQueue) }
 
+  init(through socket: consuming NetlinkSocket) { self.socket = socket }
+
+  /// Closes the socket. When rules have just been taken out, that waits until no packet can be at them any more.
+  consuming func close() {}
+
   /// Reads tables as they were at one moment.
-  mutating func read(_ selection: TableSelection) throws(Problem) -> KernelReading {
+  /// - Parameter memory: gives the rules of chains that need not be read; their counters are then those of another time.
+  mutating func read(_ selection: TableSelection, _ memory: RuleMemory? = nil) throws(Problem) -> KernelReading {
     var last = NetlinkFailure(.interrupted, EINTR)
     for attempt in 0..<Self.attempts {
       if attempt > 0 { usleep(Self.pause) }
@@ -60,7 +76,7 @@ struct KernelReader: ~Copyable {
         let now = try generation()
         before = now
         try awaitCommits(not: now)
-        let reading = try readOnce(selection, now)
+        let reading = try readOnce(selection, now, memory?.recall(place(now)))
         if try generation() == now { return reading }
       } catch {
         guard case .netlink(let failure) = error, failure.operation == .interrupted else {
@@ -105,7 +121,17 @@ struct KernelReader: ~Copyable {
     return found
   }
 
-  private mutating func readOnce(_ selection: TableSelection, _ generation: UInt32) throws(Problem) -> KernelReading {
+  /// The generation of this network namespace, told apart from all others; nil where the kernel cannot.
+  func place(_ generation: UInt32) -> RuleMemory.Moment? {
+    socket.namespaceCookie.map { RuleMemory.Moment(namespace: $0, generation: generation) }
+  }
+
+  /// Whether the kernel is one that finds a rule of the same batch.
+  var canFollow: Bool { socket.namespaceCookie != nil }
+
+  private mutating func readOnce(
+    _ selection: TableSelection, _ generation: UInt32, _ recalled: RuleMemory.Recalled?
+  ) throws(Problem) -> KernelReading {
     var reading = KernelReading(generation: generation)
     var existing: [TableID] = []
     for family in Family.allCases {
@@ -115,7 +141,7 @@ struct KernelReader: ~Copyable {
       let wanted = ids.filter { selection.contains($0) }
       guard !wanted.isEmpty else { continue }
       let chains = try self.chains(family)
-      for id in wanted { reading.add(try read(id, found[id.name]!, chains[id.name] ?? [])) }
+      for id in wanted { reading.add(try read(id, found[id.name]!, chains[id.name] ?? [], recalled)) }
     }
     reading.list(existing)
     return reading
@@ -133,6 +159,8 @@ struct KernelReader: ~Copyable {
     let name: ChainName
     let base: Base?
     let flags: UInt32
+    /// Its rules, and those that lead to it.
+    let use: UInt32
 
     struct Base {
       let hook: UInt32
@@ -185,14 +213,17 @@ struct KernelReader: ~Copyable {
       result[ours, default: []].append(
         ChainHead(
           name: ChainName(unchecked: String(cString: name)), base: base,
-          flags: nftnl_chain_get_u32(chain, UInt16(NFTNL_CHAIN_FLAGS.rawValue))))
+          flags: nftnl_chain_get_u32(chain, UInt16(NFTNL_CHAIN_FLAGS.rawValue)),
+          use: nftnl_chain_get_u32(chain, UInt16(NFTNL_CHAIN_USE.rawValue))))
     }
     return result
   }
 
   // MARK: One table
 
-  private mutating func read(_ id: TableID, _ head: TableHead, _ chains: [ChainHead]) throws(Problem) -> LiveTable {
+  private mutating func read(
+    _ id: TableID, _ head: TableHead, _ chains: [ChainHead], _ recalled: RuleMemory.Recalled?
+  ) throws(Problem) -> LiveTable {
     guard head.flags & NFT_TABLE_F_DORMANT.rawValue == 0 else {
       throw .foreign(id, nil, rule: nil, what: "is dormant: the kernel does not look at its rules")
     }
@@ -204,7 +235,9 @@ struct KernelReader: ~Copyable {
     if head.flags & NFT_TABLE_F_OWNER.rawValue != 0 { live.owner = TableOwner(port: head.owner ?? 0) }
     for chain in chains { try place(chain, in: &live) }
     for chain in chains {
-      let (rules, handles) = try rules(of: chain.name, in: id)
+      let known = recalled?.rules(of: chain.name, in: id, atMost: Int(chain.use))
+      if known != nil { live.uncounted.insert(chain.name) }
+      let (rules, handles) = if let known { known } else { try rules(of: chain.name, in: id) }
       live.handles[chain.name] = handles
       live.table.setRules(of: live.table.index(of: chain.name)!, rules)
     }
@@ -275,9 +308,38 @@ struct KernelReader: ~Copyable {
     return (list, handles)
   }
 
+  /// The counters of some rules of a chain as they are now; nil where one is no longer there.
+  mutating func counters(of handles: [UInt64], in chain: ChainName, of id: TableID) throws(Problem) -> [Counters]? {
+    var found: [Counters] = []
+    for handle in handles {
+      do throws(Problem) {
+        try ask(NFT_MSG_GETRULE, flags: 0, family: id.family.rawValue) { out in
+          out.put(NFTA_RULE_TABLE, text: id.name.rawValue)
+          out.put(NFTA_RULE_CHAIN, text: chain.text)
+          out.put(NFTA_RULE_HANDLE, big: handle)
+        } each: { message throws(Problem) in
+          var fields = try Self.fields(of: message)
+          if let rule = try Self.rule(&fields, id.family) { found.append(rule.counters) }
+        }
+      } catch {
+        if case .netlink(let failure) = error, failure.operation == .answer, failure.code == ENOENT { return nil }
+        throw error
+      }
+    }
+    return found.count == handles.count ? found : nil
+  }
+
+  /// The counters of all rules of a chain as they are now.
+  mutating func counters(of chain: ChainName, in id: TableID) throws(Problem) -> (handles: [UInt64], [Counters]) {
+    let (rules, handles) = try rules(of: chain, in: id)
+    return (handles, rules.indices.map { rules.counters(of: $0) })
+  }
+
   /// nil where it is none of xtables.
   private static func rule(_ fields: inout AttributeReader, _ family: Family) throws(Problem) -> Rule? {
-    for known in [NFTA_RULE_TABLE, NFTA_RULE_CHAIN, NFTA_RULE_POSITION, NFTA_RULE_PAD] { _ = fields.take(known) }
+    for known in [NFTA_RULE_TABLE, NFTA_RULE_CHAIN, NFTA_RULE_POSITION, NFTA_RULE_HANDLE, NFTA_RULE_PAD] {
+      _ = fields.take(known)
+    }
     let note = fields.take(NFTA_RULE_USERDATA).map { comment(in: $0) }
     guard let elements = fields.take(NFTA_RULE_EXPRESSIONS), (try? fields.finish()) != nil else { return nil }
     var expressions: [NFTExpression] = []

@@ -18,17 +18,33 @@ public final class NFTablesBackend: Backend {
   private let revisions: KernelRevisions
   /// Bytes of answers that may wait in a socket; nil for as many as are of use.
   private let receiveQueue: Int32?
+  private let memory: RuleMemory?
 
-  /// - Parameter names: for rules in messages.
-  public convenience init(names: Names = .wellKnown) { self.init(names: names, hasRevision: nil) }
+  /// Where the command keeps what it remembers, unless it keeps its state elsewhere.
+  public static let standardMemory = "/run/firebreak"
 
   /// - Parameters:
+  ///   - names: for rules in messages.
+  ///   - directory: where rules that were read or written are kept, so that they need not be read again as long as nothing
+  ///     has changed; nil to read them each time. Only ``standardMemory`` is made where it is not there.
+  public convenience init(names: Names = .wellKnown, remembering directory: String? = nil) {
+    self.init(names: names, remembering: directory, leastRules: RuleMemory.leastRules)
+  }
+
+  /// - Parameters:
+  ///   - leastRules: rulesets with fewer are not remembered.
   ///   - hasRevision: what is asked about revisions of extensions; nil asks the kernel.
   ///   - receiveQueue: how many bytes of answers may wait in a socket.
-  package init(names: Names = .wellKnown, hasRevision: RevisionAnswer?, receiveQueue: Int32? = nil) {
+  package init(
+    names: Names = .wellKnown, remembering directory: String? = nil, leastRules: Int = RuleMemory.leastRules,
+    hasRevision: RevisionAnswer? = nil, receiveQueue: Int32? = nil
+  ) {
     self.names = names
-    revisions = KernelRevisions(hasRevision ?? KernelReader.hasRevision)
     self.receiveQueue = receiveQueue
+    revisions = KernelRevisions(hasRevision ?? KernelReader.hasRevision)
+    memory = directory.map {
+      RuleMemory(path: $0, makesDirectory: $0 == Self.standardMemory, leastRules: leastRules)
+    }
   }
 
   private var compiler: PlanCompiler { PlanCompiler(names: names, revisions: revisions) }
@@ -101,20 +117,41 @@ public final class NFTablesBackend: Backend {
   }
 
   public func snapshot(of selection: TableSelection) throws(BackendError) -> Snapshot {
-    let reading = try read(selection)
+    snapshot(try read(selection), selection)
+  }
+
+  /// Rules that are remembered are not read.
+  public func outline(of selection: TableSelection) throws(BackendError) -> Snapshot {
+    snapshot(try read(selection, memory), selection)
+  }
+
+  private func snapshot(_ reading: KernelReading, _ selection: TableSelection) -> Snapshot {
     let tables = reading.existing.filter { selection.contains($0) }.compactMap { reading.tables[$0]?.table }
     return Snapshot(
       ruleset: Ruleset(tables), existing: reading.existing, stamp: Snapshot.Stamp(UInt64(reading.generation)))
   }
 
-  private func read(_ selection: TableSelection) throws(BackendError) -> KernelReading {
-    let fresh = try withReader { reader throws(KernelReader.Problem) in try reader.read(selection) }
+  private func read(_ selection: TableSelection, _ known: RuleMemory? = nil) throws(BackendError) -> KernelReading {
+    let (fresh, moment) = try withReader { reader throws(KernelReader.Problem) in
+      let reading = try reader.read(selection, known)
+      return (reading, reader.place(reading.generation))
+    }
+    if let memory, let moment { remember(fresh, in: memory, at: moment) }
     return lastReading.withLock { last in
       var merged = fresh
       if let last { merged.merge(last) }
       last = merged
       return merged
     }
+  }
+
+  /// Keeps what had to be read.
+  private func remember(_ reading: KernelReading, in memory: RuleMemory, at moment: RuleMemory.Moment) {
+    let tables = Array(reading.tables.values)
+    guard
+      tables.contains(where: { !$0.uncounted.isSuperset(of: $0.table.chains.filter { !$0.rules.isEmpty }.map(\.name)) })
+    else { return }
+    memory.keep(tables, since: memory.recall(moment), at: moment)
   }
 
   private func withReader<R>(_ body: (inout KernelReader) throws(KernelReader.Problem) -> R) throws(BackendError) -> R {
@@ -130,7 +167,7 @@ public final class NFTablesBackend: Backend {
   // MARK: Writing
 
   /// Rules that nf_tables gives back as others that mean the same are written as those, so that what is read later is what
-  /// was planned.
+  /// was planned. Rules that do not stay are given their present counters, where those were not read.
   public func fitted(_ plan: Plan) throws(BackendError) -> Plan {
     if let known = lastReading.withLock({ $0 }) { try checkOwners(plan, known) }
     let compiler = compiler
@@ -138,9 +175,27 @@ public final class NFTablesBackend: Backend {
     for step in plan.steps {
       let after = try compiler.normalForm(step)
       if let before = step.before, !step.restoresCounters, before.sameRules(as: after) { continue }
-      steps.append(Plan.Step(id: step.id, before: step.before, after: after, restoresCounters: step.restoresCounters))
+      steps.append(
+        try counted(
+          Plan.Step(id: step.id, before: step.before, after: after, restoresCounters: step.restoresCounters)))
     }
     return Plan(steps: steps, creations: plan.creations)
+  }
+
+  /// The step with the counters that rules have now that go, or come back in another place.
+  private func counted(_ step: Plan.Step) throws(BackendError) -> Plan.Step {
+    let last = lastReading.withLock { $0?.tables[step.id] }
+    guard let before = step.before, let last, !last.uncounted.isEmpty, last.table.sameRules(as: before) else {
+      return step
+    }
+    return try withReader { reader throws(KernelReader.Problem) in
+      var compiler = compiler
+      compiler.canFollow = reader.canFollow
+      var count = CounterUpdate(step, last, compiler)
+      try count.read(through: &reader)
+      lastReading.withLock { $0?.update(count.live) }
+      return count.step
+    }
   }
 
   /// The kernel takes a batch whole or not at all, so that nothing needs a rehearsal; the full one gives it the batch
@@ -239,18 +294,32 @@ public final class NFTablesBackend: Backend {
   }
 
   private func send(_ plan: Plan, _ reading: KernelReading, isTrial: Bool) throws(BackendError) {
-    let compiler = compiler
+    var compiler = compiler
     var socket: NetlinkSocket
     do throws(NetlinkFailure) { socket = try NetlinkSocket(receiveQueue) } catch { throw BackendError(error) }
+    compiler.canFollow = socket.namespaceCookie != nil
     var batch = Batch(
-      generation: reading.generation, firstSequence: socket.takeSequence(0), capacity: plan.estimatedBytes)
+      generation: reading.generation, firstSequence: socket.takeSequence(0), capacity: plan.estimatedBytes,
+      revisions: revisions)
     try compiler.compile(plan, reading, into: &batch)
     let sealed = batch.seal(isTrial: isTrial)
+    let result: SealedBatch.Result
     do throws(SealedBatch.Problem) {
-      try sealed.send(through: socket)
+      result = try sealed.send(through: socket)
     } catch {
       throw BackendError(error, plan, compiler)
     }
+    guard !isTrial, let memory else { return }
+    var reader = KernelReader(through: socket)
+    // The kernel counts its generations up and leaves 0 out.
+    let next = reading.generation == .max ? 1 : reading.generation + 1
+    if let old = reader.place(reading.generation), let new = reader.place(next), (try? reader.generation()) == next {
+      let after = compiler.reading(after: plan, reading, result, generation: next)
+      memory.keep(
+        Array(after.tables.values), replacing: Set(plan.tables).union(plan.creations), since: memory.recall(old),
+        at: new)
+    }
+    reader.close()  // after the file has been written, for it waits
   }
 }
 

@@ -76,6 +76,19 @@ struct NetlinkSocket: ~Copyable {
     }
   }
 
+  /// `SO_NETNS_COOKIE` (asm-generic/socket.h, Linux 5.14).
+  private static let namespaceCookieOption: Int32 = 71
+
+  /// A number that no other network namespace has had since the machine started; nil where the kernel gives none.
+  var namespaceCookie: UInt64? {
+    var cookie: UInt64 = 0
+    var size = socklen_t(MemoryLayout<UInt64>.size)
+    guard getsockopt(mnl_socket_get_fd(raw), SOL_SOCKET, Self.namespaceCookieOption, &cookie, &size) == 0,
+      size == MemoryLayout<UInt64>.size, cookie != 0
+    else { return nil }
+    return cookie
+  }
+
   /// So many sequence numbers in a row that no other message has, from the returned one on.
   mutating func takeSequence(_ count: Int) -> UInt32 {
     defer { sequence &+= UInt32(truncatingIfNeeded: count) }

@@ -15,6 +15,10 @@ public protocol Backend: Sendable {
   /// - Parameter selection: the tables to read; the others are only listed as existing or not.
   func snapshot(of selection: TableSelection) throws(BackendError) -> Snapshot
 
+  /// The same for planning: the counters of rules may be those of an earlier time. A backend that remembers rules need not
+  /// read them again then; before a plan is carried out, ``fitted(_:)`` puts in the present counters of those that go.
+  func outline(of selection: TableSelection) throws(BackendError) -> Snapshot
+
   /// The same plan in the forms that this kernel takes. Asked before anything is tried or written down.
   /// - Throws: ``BackendError`` of kind `unsupported`, naming the rule, when the kernel has an extension only in a revision
   ///   that cannot say what the rule says.
@@ -34,6 +38,8 @@ public protocol Backend: Sendable {
 }
 
 extension Backend {
+  public func outline(of selection: TableSelection) throws(BackendError) -> Snapshot { try snapshot(of: selection) }
+
   public func fitted(_ plan: Plan) throws(BackendError) -> Plan { plan }
 }
 

@@ -80,12 +80,12 @@ extension NFTRuleEncoder {
     compare(proto.isInverted ? .notEqual : .equal, [proto.value.rawValue])
   }
 
-  /// A prefix of whole bytes is loaded alone, any other network whole and under its mask.
+  /// A prefix of whole bytes, but for 3 bytes of IPv4, is loaded alone, any other network whole and under its mask.
   private mutating func append(_ network: Negatable<AddressMask>?, at offset: Int) {
     guard let network, network.isInverted || network.value != .any(family) else { return }
     let comparison: NFTComparison = network.isInverted ? .notEqual : .equal
     let address = bytes(of: network.value.address.bits)
-    if let length = network.value.prefixLength, length > 0, length % 8 == 0 {
+    if let length = network.value.prefixLength, NFTRuleCodec.loadsPrefixAlone(length, family) {
       load(.network, offset, length / 8)
       compare(comparison, Array(address.prefix(length / 8)))
     } else {
