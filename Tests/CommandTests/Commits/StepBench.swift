@@ -92,9 +92,12 @@ final class StepBench: Sendable {
       try demand(["apply", "--confirm", "1s", "--no-wait"] + newFiles, "template")
       try endGuard("template")
       usleep(1_100_000)
-    case .recoverInterrupted: try interrupt(["apply"], backend == "nft" ? "mkdir" : "setsockopt", backend == "nft" ? 2 : 10)
+    case .recoverInterrupted:
+      try interrupt(["apply"], backend == "nft" ? "mkdir" : "setsockopt", backend == "nft" ? 2 : 10)
     case .recoverGuarded, .guardOrphan:
-      try interrupt(["apply", "--confirm", "60s", "--no-wait"], backend == "nft" ? "pwrite64" : "setsockopt", backend == "nft" ? 1 : 10)
+      try interrupt(
+        ["apply", "--confirm", "60s", "--no-wait"], backend == "nft" ? "pwrite64" : "setsockopt",
+        backend == "nft" ? 1 : 10)
     }
     try save("template")
   }
@@ -121,8 +124,9 @@ final class StepBench: Sendable {
           "\($0)-\(backend)-save -c > \(path("half")).\($0)\n"
         }.joined() + "wait $tracer\n")
     if step.count > 1 { try endGuard("template") }
-    try shell("test -e \(path("half"))/commit.pending\nrm -rf \(path("template"))\nmv \(path("half")) \(path("template"))\n"
-      + load(["iptables", "ip6tables"].map { path("half") + ".\($0)" }))
+    try shell(
+      "test -e \(path("half"))/commit.pending\nrm -rf \(path("template"))\nmv \(path("half")) \(path("template"))\n"
+        + load(["iptables", "ip6tables"].map { path("half") + ".\($0)" }))
   }
 
   /// Kills the guard of a state directory, if there is one.
