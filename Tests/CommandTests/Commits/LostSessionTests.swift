@@ -20,22 +20,21 @@ struct LostSessionTests {
     #expect(try server.session("true").status == 0)
     let file = try server.space.file("closed.v4", Self.closed)
     let apply = Self.firebreak(server, "apply -q --confirm 3s --allow-lockout \(file)", backend)
-    let results = try concurrently([
-      { [try server.session(apply).status] },
-      {
-        for _ in 0..<200 {
-          if try Self.isClosed(server, backend) { break }
-          usleep(20_000)
-        }
-        #expect(try Self.isClosed(server, backend))
-        let refused = try server.session("true").status
-        for _ in 0..<40 {
-          if try !Self.isClosed(server, backend) { break }
-          usleep(250_000)
-        }
-        return [refused, try server.session("true").status]
-      },
-    ])
+    let session: @Sendable () throws -> [Int32] = { [try server.session(apply).status] }
+    let others: @Sendable () throws -> [Int32] = {
+      for _ in 0..<200 {
+        if try Self.isClosed(server, backend) { break }
+        usleep(20_000)
+      }
+      #expect(try Self.isClosed(server, backend))
+      let refused = try server.session("true").status
+      for _ in 0..<40 {
+        if try !Self.isClosed(server, backend) { break }
+        usleep(250_000)
+      }
+      return [refused, try server.session("true").status]
+    }
+    let results = try concurrently([session, others])
     #expect(results[1] == [255, 0], "nobody gets in before the deadline, and after it somebody does")
     #expect(results[0] != [0], "it was not confirmed")
     #expect(try !Self.isClosed(server, backend))

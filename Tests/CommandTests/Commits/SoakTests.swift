@@ -99,8 +99,8 @@ struct SoakTests {
       if Int.random(in: 0..<4, using: &random) == 0 {
         words = ["timeout", "--foreground", "-s", "KILL", "0.\(Int.random(in: 100...350, using: &random))"] + words
       }
-      let result = try space.run(words, timeout: SoakTests.bound)
-      guard [0, 1, 75, 81, 137].contains(result.status) else { throw ProcessFailure("\(words): \(result)") }
+      let result = try space.run(words, timeout: SoakTests.bound)  // 124: timeout(1) was just too late
+      guard [0, 1, 75, 81, 124, 137].contains(result.status) else { throw ProcessFailure("\(words): \(result)") }
       if result.status == 1, !["nothing", "no commit", "no generation"].contains(where: { result.stderr.contains($0) })
       {
         throw ProcessFailure("\(words): \(result)")
@@ -171,7 +171,8 @@ struct SoakTests {
       }.joined(separator: "\n"))
     #expect(kept == Array(1...kept.count))
     #expect(audited.sorted() == kept)
-    let differs = try stage.space.run(stage.words(["diff", "\(kept.count)", "kernel"]))
+    let differs = try stage.space.run(
+      stage.words(["diff", "\(kept.count)", "kernel"]).filter { $0 != "-w" && $0 != "5" })
     #expect(differs.status == 0, "generation \(kept.count) is not what the kernel holds: \(differs)")
     return kept.count
   }
