@@ -91,6 +91,49 @@ struct ConfirmTests {
     #expect(try stage.firebreak("confirm").status == 1)
   }
 
+  /// A way to somewhere else would end where the commit that waits would take its guard along.
+  @Test func rollbackToAGenerationWaitsForTheWord() throws {
+    let stage = try Stage("legacy")
+    #expect(try stage.firebreak("apply", "--confirm", "60s", "--no-wait", stage.file).status == 0)
+    let result = try stage.firebreak("rollback", "0")
+    #expect(result.status == 75 && result.stderr.contains("waits to be confirmed"), "\(result)")
+    #expect(try !stage.isBefore)
+    #expect(try stage.firebreak("rollback").status == 0)
+    #expect(try stage.isBefore)
+  }
+
+  /// Somebody changes rules between plan and transaction: the guard of the first attempt leaves the second one alone.
+  @Test(.requires(.tool("strace"), .tool("nft"))) func plannedAgainItHasOneGuard() throws {
+    let stage = try Stage("nft")
+    let result = try stage.space.run([
+      "sh", "-c",
+      "(sleep 1; nft add table ip other) & strace -qq -o /dev/null -e inject=rename:delay_enter=2000000:when=2 "
+        + "\(Built.firebreak) apply -q --backend nft --state-dir \(stage.space.stateDirectory) --confirm 60s --no-wait \(stage.file)",
+    ])
+    #expect(result.status == 0, "\(result)")
+    #expect(try stage.space.require(["nft", "list", "tables"]).stdout.contains("table ip other"))
+    usleep(1_500_000)
+    #expect(try !stage.isBefore)
+    #expect(try stage.firebreak("confirm").status == 0)
+    #expect(try !stage.isBefore)
+    #expect(try stage.firebreak("log").stdout.split(separator: "\n").count == 2)
+  }
+
+  /// A transaction is whole, also where somebody has changed one of its tables before the next command sees it.
+  @Test(.requires(.tool("strace"))) func aTransactionIsNotTornByOthers() throws {
+    let stage = try Stage("nft")
+    let state = ["--backend", "nft", "--state-dir", stage.space.stateDirectory]
+    let killed = try stage.space.run(
+      ["strace", "-qq", "-o", "/dev/null", "-e", "inject=mkdir:signal=SIGKILL:when=2", Built.firebreak, "apply", "-q"]
+        + state + [stage.file])
+    #expect(killed.status == 128 + SIGKILL, "\(killed)")
+    try stage.space.require(["iptables-nft", "-A", "INPUT", "-s", "192.0.2.9", "-j", "DROP"])
+    let there = try Stage.rules(stage.space, "nft")
+    #expect(try stage.firebreak("recover").status == 0)
+    #expect(try Stage.rules(stage.space, "nft") == there)
+    #expect(try stage.firebreak("log").stdout.split(separator: "\n").count == 2)
+  }
+
   /// The time is up before the confirmation comes, and the guard is gone: whoever comes next does its work.
   @Test(arguments: [["confirm"], ["recover"], ["apply"], ["rollback"]])
   func withoutAGuardTheNextCommandDoesIt(_ next: [String]) throws {
