@@ -186,11 +186,10 @@ public struct CommitEngine: Sendable {
     let recovered = try finishInterrupted(request.options)
     if let journal = try journal() {
       guard number == nil else { throw try waiting(journal) }
+      let base = try history.numbers().last ?? 0
       let plan = try takeBackAtOnce(journal, request.options)
-      audit.note(.takenBack, number: try history.numbers().last.map { $0 + 1 } ?? 1, reason: "rollback was asked for")
-      return Report(
-        plan: plan, notes: [], recovered: recovered, base: try history.numbers().last ?? 0, generation: nil, awaits: nil
-      )
+      audit.note(.takenBack, number: base + 1, reason: "rollback was asked for")
+      return Report(plan: plan, notes: [], recovered: recovered, base: base, generation: nil, awaits: nil)
     }
     guard let present = try history.newestHere() else { throw Failure.nothingToRollBack }
     if let backend, backend != present.backend { throw Failure.otherBackend(present.backend) }

@@ -3,15 +3,15 @@ import KernelTestSupport
 import Testing
 
 /// Every step of a commit's life over five tables and two families, killed at each of its system calls, and with each of
-/// its calls on files refused. FIREBREAK_FAULT_STEPS=all tries all of them; otherwise a sample, for a few seconds each.
+/// its calls on files refused. FIREBREAK_FAULT_STEPS=all tries all of them; otherwise a sample, for about a second each.
 @Suite(
   .requires(
     .legacyTables, .nfTables, .tool("strace"), .tool("nft"), .tool("pgrep"), .tool("iptables-legacy-save"),
-    .tool("iptables-nft-save")), .serialized)
+    .tool("iptables-nft-save")))
 struct StepTests {
   private static let isComplete = getenv("FIREBREAK_FAULT_STEPS").map { String(cString: $0) } == "all"
   private static let workers = isComplete ? 6 : 3
-  private static let sampleTime = Duration.seconds(3)
+  private static let sampleTime = Duration.seconds(1)
   private static let interval = 7
   /// A prime number.
   private static let leap = 7919
@@ -65,8 +65,12 @@ struct StepTests {
     "openat", "write", "pwrite64", "rename", "fsync", "unlink", "mkdir", "flock", "read", "fstat", "newfstatat",
   ]
 
-  @Test(arguments: steps, ["ENOSPC", "EIO", "EINTR", "ENOMEM"])
-  func filesAreRefused(_ step: (Step, String), _ error: String) throws {
-    _ = try Self.tryAll(step.0, step.1, error) { try $0.points("error=\(error)", touching: Self.calls) }
+  @Test(arguments: steps) func filesAreRefused(_ step: Step, _ backend: String) throws {
+    _ = try Self.tryAll(step, backend, "a call on its files is refused") { bench in
+      let points = try bench.points("", touching: Self.calls)
+      return ["ENOSPC", "EIO", "EINTR", "ENOMEM"].flatMap { error in
+        points.map { FaultPoint(call: $0.call, number: $0.number, fault: "error=\(error)") }
+      }
+    }
   }
 }
