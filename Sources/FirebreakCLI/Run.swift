@@ -128,11 +128,12 @@ struct Run: ParsableCommand {
     confirmation.apply(to: &request)
     guard let choice = BackendChoice(rawValue: backend) else { return }
     let engine = try site.engine(RuleStore(try choice.backend(names: .system)))
-    tell(changes.sets, console)
     guard !check else {
       // The copy has taken these rules already, and new sets are not there to try them with.
       request.options.rehearses = changes.sets.created.isEmpty
-      return CommitReport(try engine.check(request), status: "planned", showsDifference: diff).render(console)
+      let report = try engine.check(request)
+      tell(changes.sets, console)
+      return CommitReport(report, status: "planned", showsDifference: diff).render(console)
     }
     try changes.sets.perform()
     let report: CommitEngine.Report
@@ -143,6 +144,7 @@ struct Run: ParsableCommand {
       changes.sets.undo()
       throw error
     }
+    tell(changes.sets, console)
     let shown = CommitReport(report, status: "committed", showsDifference: diff)
     do { try shown.finish(engine, waits: !confirmation.noWait, console) } catch {
       changes.sets.undo()

@@ -28,7 +28,10 @@ public struct ScriptFault: Hashable, Sendable {
 
   /// What bash reads before a script: it writes down each command that fails, with its place, and leaves everything as it
   /// would have been.
-  static let bash = """
+  /// - Parameter isInherited: within functions too; not for a script that sets such a trap itself.
+  static func bash(isInherited: Bool) -> String { bash + (isInherited ? "set -E\n" : "") }
+
+  private static let bash = """
     if [ -n "${FIREBREAK_BASH_ENV+set}" ]; then
       BASH_ENV=$FIREBREAK_BASH_ENV
       unset FIREBREAK_BASH_ENV
@@ -36,7 +39,7 @@ public struct ScriptFault: Hashable, Sendable {
     else
       unset BASH_ENV
     fi
-    trap 'printf "line\\t%s\\t%s:%s\\t%q\\t\\n" "$?" "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND" 2>/dev/null \
+    trap 'printf "line\\t%s\\t%s:%s\\t%s\\t\\n" "$?" "${BASH_SOURCE[0]-}" "$LINENO" "${BASH_COMMAND//[[:cntrl:]]/ }" 2>/dev/null \
     >>\(StagingFolder.faults)' ERR
 
     """

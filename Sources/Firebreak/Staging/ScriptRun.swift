@@ -59,7 +59,7 @@ public struct ScriptRun {
     let (script, files) = try visiting(
       "the script cannot have a view of files of its own (mount namespaces)", fb_in_fresh_mount_namespace
     ) {
-      let (files, programs) = try Files.make(kernel)
+      let (files, programs) = try Files.make(kernel, isTrapping: words.contains { Self.setsTrap($0) })
       let script = try ScriptProcess(
         words, environment: Self.environment(programs), quiet: outputGoesToErrors, mask: mask)
       return (script, files)
@@ -69,6 +69,20 @@ public struct ScriptRun {
     script.giveTerminalBack()
     files.handBack()
     return Outcome(ending: ending, faults: files.faults, time: ContinuousClock.now - begin)
+  }
+
+  private static let longestScript = 1 << 20
+
+  /// Whether a word is a file that speaks of bash's trap for errors.
+  private static func setsTrap(_ word: [CChar]) -> Bool {
+    let file = open(word, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard file >= 0 else { return false }
+    defer { close(file) }
+    var info = stat()
+    guard fstat(file, &info) == 0, info.st_mode & S_IFMT == S_IFREG, info.st_size <= longestScript,
+      let text = StagingFolder.read(file)
+    else { return false }
+    return text.split { !$0.isLetter && $0 != "_" }.contains("ERR")
   }
 
   /// This process's, and what makes bash tell of failures.
@@ -99,7 +113,7 @@ public struct ScriptRun {
 
     /// Fills the folder in the calling thread's view of files, and covers the programs.
     /// - Returns: also a folder to add to PATH.
-    static func make(_ kernel: StagedKernel) throws -> (Files, programs: String?) {
+    static func make(_ kernel: StagedKernel, isTrapping: Bool) throws -> (Files, programs: String?) {
       let code = fb_mount_memory(StagingFolder.path)
       guard code == 0 else { throw StagingFailure("nothing can be mounted at \(StagingFolder.path)", code: code) }
       for (source, target) in [
@@ -110,7 +124,7 @@ public struct ScriptRun {
         let code = fb_bind(source, target)
         if code != 0 { throw StagingFailure("the network namespace \(source) cannot be mounted", code: code) }
       }
-      close(try StagingFolder.create(StagingFolder.bash, ScriptFault.bash))
+      close(try StagingFolder.create(StagingFolder.bash, ScriptFault.bash(isInherited: !isTrapping)))
       close(try StagingFolder.create(StagingFolder.lock))
       let files = Files(
         gate: try StagingFolder.create(StagingFolder.gate, "S"), owner: try StagingFolder.create(StagingFolder.owner),

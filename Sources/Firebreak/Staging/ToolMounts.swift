@@ -96,8 +96,10 @@ struct ToolMounts {
       lines += "\(tool.path)\t\(number)\t\(tool.kind.rawValue)\t\(refusal(of: tool.kind))\n"
     }
     close(try StagingFolder.create(StagingFolder.tools, lines))
-    for tool in tools { try Self.bind("/proc/self/exe", tool.path) }
-    guard !Self.hasIPTables, let own = StagingFolder.program else { return nil }
+    // By its path: the file that /proc/self/exe leads to lies in the view of files outside.
+    guard let own = StagingFolder.program else { throw StagingFailure("this program's own file cannot be found") }
+    for tool in tools { try Self.bind(own, tool.path) }
+    guard !Self.hasIPTables else { return nil }
     mkdir(StagingFolder.programs, 0o755)
     for family in ["iptables", "ip6tables"] {
       for ending in ["", "-save", "-restore"] {

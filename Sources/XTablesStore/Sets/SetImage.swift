@@ -65,9 +65,9 @@ package struct SetImage: Hashable, Sendable {
         if let payload = first(type) { kind += SetSocket.attribute(Array(bytes[payload]), type) }
       }
       let parts = SetSocket.attributes(bytes, data).filter { !isReport($0.type & SetSocket.Attribute.kindMask) }
-      let header = parts.flatMap { SetSocket.attribute(Array(bytes[$0.payload]), $0.type) }
+      let header = parts.flatMap { SetSocket.attribute(bytes, $0) }
       let shape = parts.filter { !isSize($0.type & SetSocket.Attribute.kindMask) }
-        .flatMap { SetSocket.attribute(Array(bytes[$0.payload]), $0.type) }
+        .flatMap { SetSocket.attribute(bytes, $0) }
       sets.append(
         SetImage(
           name: text(SetSocket.Attribute.name), type: text(SetSocket.Attribute.type), kind: kind, header: header,
@@ -126,7 +126,7 @@ extension SetImage.Entry {
     var parts: (identity: [UInt8], remarks: [UInt8], counters: [UInt8]) = ([], [], [])
     var timeout: UInt32?
     for attribute in SetSocket.attributes(bytes, range) {
-      let whole = SetSocket.attribute(Array(bytes[attribute.payload]), attribute.type)
+      let whole = SetSocket.attribute(bytes, attribute)
       switch attribute.type & SetSocket.Attribute.kindMask {
       case 6: timeout = bytes[attribute.payload].reduce(0) { $0 << 8 | UInt32($1) }
       case 24, 25: parts.counters += whole

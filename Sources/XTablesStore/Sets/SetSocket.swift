@@ -23,6 +23,7 @@ struct SetSocket: ~Copyable {
     static let entries: UInt16 = 8  // IPSET_ATTR_ADT
     static let line: UInt16 = 9  // IPSET_ATTR_LINENO
     static let nested: UInt16 = 0x8000  // NLA_F_NESTED
+    static let networkOrder: UInt16 = 0x4000  // NLA_F_NET_BYTEORDER
     static let kindMask: UInt16 = 0x3fff  // NLA_TYPE_MASK
   }
 
@@ -64,6 +65,16 @@ struct SetSocket: ~Copyable {
     let padding = [UInt8](repeating: 0, count: (4 - payload.count % 4) % 4)
     return [UInt8(truncatingIfNeeded: length), UInt8(length >> 8), UInt8(truncatingIfNeeded: type), UInt8(type >> 8)]
       + payload + padding
+  }
+
+  /// An attribute as it was read, in the form in which the kernel takes it: addresses, which stand in an attribute of their own,
+  /// have to say that they are in network order.
+  static func attribute(_ bytes: [UInt8], _ read: (type: UInt16, payload: Range<Int>)) -> [UInt8] {
+    guard read.type & Attribute.nested != 0 else { return attribute(Array(bytes[read.payload]), read.type) }
+    let inner = attributes(bytes, read.payload).flatMap {
+      attribute(Array(bytes[$0.payload]), $0.type | Attribute.networkOrder)
+    }
+    return attribute(inner, read.type)
   }
 
   static func text(_ text: String, _ type: UInt16) -> [UInt8] { attribute(Array(text.utf8) + [0], type) }
