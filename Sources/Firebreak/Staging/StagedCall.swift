@@ -185,7 +185,7 @@ public enum StagedCall {
 }
 
 /// What a call of systemctl(1) would do to packet filters.
-enum ServiceCall {
+package enum ServiceCall {
   private static let verbs: Set<String> = [
     "start", "stop", "restart", "reload", "try-restart", "reload-or-restart", "force-reload", "condrestart", "kill",
   ]
@@ -195,7 +195,7 @@ enum ServiceCall {
   ]
 
   /// The unit of a packet filter that the call starts or stops; nil where it does nothing of the kind. `enable --now` starts.
-  static func reload(_ words: ArraySlice<String>) -> String? {
+  package static func reload(_ words: ArraySlice<String>) -> String? {
     guard let verb = words.first(where: { !$0.hasPrefix("-") }) else { return nil }
     guard verbs.contains(verb) || (words.contains("--now") && ["enable", "disable"].contains(verb)) else { return nil }
     return words.first { word in units.contains(word.hasSuffix(".service") ? String(word.dropLast(8)) : word) }
