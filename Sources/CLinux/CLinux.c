@@ -2,15 +2,23 @@
 #include "CLinux.h"
 
 #include <errno.h>
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -161,4 +169,49 @@ int fb_start_keeper(const char *program, char *const arguments[], int *pipe_end,
   *pipe_end = ends[1];
   *process = child;
   return 0;
+}
+
+static int read_connections(int fd, void (*body)(void *, const struct fb_connection *), void *context) {
+  static const int most_messages = 1 << 20; /* each holds many connections */
+  char buffer[32768] __attribute__((aligned(8)));
+  for (int round = 0; round < most_messages; round++) {
+    ssize_t count = recv(fd, buffer, sizeof buffer, 0);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return count < 0 ? errno : EPIPE;
+    int rest = (int)count;
+    for (struct nlmsghdr *head = (struct nlmsghdr *)buffer; NLMSG_OK(head, rest); head = NLMSG_NEXT(head, rest)) {
+      if (head->nlmsg_type == NLMSG_DONE) return 0;
+      if (head->nlmsg_type == NLMSG_ERROR) return -((struct nlmsgerr *)NLMSG_DATA(head))->error;
+      if (head->nlmsg_len < NLMSG_LENGTH(sizeof(struct inet_diag_msg))) continue;
+      const struct inet_diag_msg *found = NLMSG_DATA(head);
+      struct fb_connection connection = {.family = found->idiag_family,
+                                         .local_port = ntohs(found->id.idiag_sport),
+                                         .peer_port = ntohs(found->id.idiag_dport),
+                                         .inode = found->idiag_inode};
+      memcpy(connection.local, found->id.idiag_src, 16);
+      memcpy(connection.peer, found->id.idiag_dst, 16);
+      body(context, &connection);
+    }
+  }
+  return EMSGSIZE;
+}
+
+int fb_established_connections(void (*body)(void *, const struct fb_connection *), void *context) {
+  int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+  if (fd < 0) return errno;
+  struct timeval limit = {.tv_sec = 5};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  static const unsigned char families[] = {AF_INET, AF_INET6};
+  int error = 0;
+  for (size_t i = 0; i < sizeof families && error == 0; i++) {
+    struct {
+      struct nlmsghdr head;
+      struct inet_diag_req_v2 body;
+    } request = {.head = {.nlmsg_len = sizeof request, .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+                 .body = {.sdiag_family = families[i], .sdiag_protocol = IPPROTO_TCP, .idiag_states = 1 << TCP_ESTABLISHED}};
+    if (send(fd, &request, sizeof request, 0) < 0) error = errno;
+    else error = read_connections(fd, body, context);
+  }
+  close(fd);
+  return error;
 }

@@ -51,8 +51,8 @@ public struct CommitEngine: Sendable {
     public var verification: (@Sendable () throws -> String?)?
     /// How long the verification may take.
     public var verificationLimit: Duration = .seconds(120)
-    /// Called with the plan before anything is written; what it throws ends the commit.
-    public var inspection: (@Sendable (Plan) throws -> Void)?
+    /// Called with the plan and where it is to be carried out before anything is written; what it throws ends the commit.
+    public var inspection: (@Sendable (Plan, RuleStore) throws -> Void)?
     /// The generation whose rules these are.
     var restores: Int?
 
@@ -145,7 +145,7 @@ public struct CommitEngine: Sendable {
     let outcome = try store.check(
       Set(request.wanted.tables.map(\.id)), request.options,
       wanting: { try foreign.merge(request.wanted, into: $0, fit: store.backend.fitted) })
-    if !outcome.plan.steps.isEmpty { try request.inspection?(outcome.plan) }
+    if !outcome.plan.steps.isEmpty { try request.inspection?(outcome.plan, store) }
     return Report(
       plan: outcome.plan, notes: foreign.notes + [outcome.rehearsalNote].compactMap { $0 }, recovered: nil,
       base: foreign.own.number, generation: nil, awaits: nil)
@@ -209,7 +209,7 @@ public struct CommitEngine: Sendable {
         wanting: { try foreign.merge(request.wanted, into: $0, fit: store.backend.fitted) }
       ) { before, plan in
         guard !plan.steps.isEmpty else { return }
-        try request.inspection?(plan)
+        try request.inspection?(plan, store)
         let staged = try stage(request, number, plan, before, foreign)
         generation = staged
         try journal(request, plan, staged)
@@ -322,11 +322,19 @@ public struct CommitEngine: Sendable {
     try history.publish(generation.number)
     // From here on it is the newest generation, whatever becomes of the rest.
     try? OwnRules(generation, boot: BootID.current).save(state)
+    try? state.overwrite(
+      Journal.encoded(.init(phase: .finished, deadline: .never, nonce: generation.summary.nonce)),
+      atStartOf: Self.pending)
     try? state.rename(Self.pending, to: Self.last)
     try? history.prune(retention, now: Int64(time(nil)))
   }
 
+  /// Puts the journal of a commit away that is none any more. Who still has the file open sees that it is over.
   func dropPending() throws {
+    if let bytes = try state.read(Self.pending, limit: Journal.headSize), var head = try? Journal.head(of: bytes) {
+      head.phase = .finished
+      try state.overwrite(Journal.encoded(head), atStartOf: Self.pending)
+    }
     try state.remove(Self.pending)
     try history.dropStaged()
   }

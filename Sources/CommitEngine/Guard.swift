@@ -89,54 +89,43 @@ extension CommitEngine {
       Glibc.signal(signal, SIG_IGN)
     }
     guard let journal = try journal(), journal.head.nonce == nonce else { return .finished }
+    let file = try WatchedJournal(state, journal.head)
     let maker = fb_open_process(parent)
-    let lock = try GuardSeat(state, nonce)
-    defer { withExtendedLifetime(lock) {} }
-    var head = journal.head
+    let seat = try GuardSeat(state, nonce)
+    defer { withExtendedLifetime(seat) {} }
     while true {
       let isParentGone = wait(maker)
-      if let now = presentHead() {
-        guard now.nonce == nonce else { return .finished }
-        head = now
-      } else if state.isReachable {
-        return .finished  // the journal is put away when a commit is declared good or taken back
+      let head = file.head
+      guard head.phase != .finished else { return .finished }
+      if head.deadline <= .now || (isParentGone && head.phase == .writing) {
+        if let done = try takeBackAtLast(journal.record, file) { return done }
       }
-      if head.deadline <= .now || (isParentGone && head.phase == .writing) { break }
     }
-    return try takeBackAtLast(journal.record)
   }
 
   /// Waits a moment, or until the process ends.
   private func wait(_ process: Int32) -> Bool {
-    guard process >= 0 else {
-      usleep(UInt32(Self.tick) * 1_000)
-      return true
+    var isGone = process < 0
+    if !isGone {
+      var poll = pollfd(fd: process, events: Int16(POLLIN), revents: 0)
+      isGone = Glibc.poll(&poll, 1, Self.tick) > 0
     }
-    var poll = pollfd(fd: process, events: Int16(POLLIN), revents: 0)
-    let isGone = Glibc.poll(&poll, 1, Self.tick) > 0
     if isGone { usleep(UInt32(Self.tick) * 1_000) }
     return isGone
   }
 
-  private func presentHead() -> Journal.Head? {
-    guard let bytes = try? state.read(Self.pending, limit: Journal.headSize) else { return nil }
-    return try? Journal.head(of: bytes)
-  }
-
   /// Whatever stands in the way: another program that holds a lock, a directory that is gone.
-  private func takeBackAtLast(_ record: CommitRecord) throws -> Watched {
+  /// - Returns: nil when the commit turned out to have time left.
+  private func takeBackAtLast(_ record: CommitRecord, _ file: WatchedJournal) throws -> Watched? {
     var options = RuleStore.CommitOptions()
     options.lockWait = .seconds(10)
     for attempt in 1... {
       do {
         let lock = try? lockState(options)
         defer { withExtendedLifetime(lock) {} }
-        if let head = presentHead() {
-          guard head.nonce == record.nonce else { return .finished }
-          if head.phase == .awaiting, head.deadline > .now { return try standGuard(nonce: record.nonce, parent: -1) }
-        } else if state.isReachable {
-          return .finished
-        }
+        let head = file.head
+        guard head.phase != .finished, (try? isPublished(record.nonce)) != true else { return .finished }
+        if head.phase == .awaiting, head.deadline > .now { return nil }
         let plan = try takeBack(record, options)
         audit.note(.notConfirmed(plan.tables))
         return .takenBack(plan.tables)
@@ -146,6 +135,31 @@ extension CommitEngine {
       }
     }
     preconditionFailure("the last attempt returns or throws")
+  }
+}
+
+/// The journal that a guard watches: the file itself, whatever becomes of its name.
+private final class WatchedJournal {
+  private let descriptor: Int32
+  private var last: Journal.Head
+
+  init(_ state: StateDirectory, _ head: Journal.Head) throws(SystemError) {
+    last = head
+    let path = state.file(CommitEngine.pending)
+    descriptor = try SystemError.check("open", path) { open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) }
+  }
+
+  deinit { close(descriptor) }
+
+  /// As it is now; as it was last where it cannot be read.
+  var head: Journal.Head {
+    var bytes = [UInt8](repeating: 0, count: Journal.headSize)
+    if bytes.withUnsafeMutableBytes({ pread(descriptor, $0.baseAddress, $0.count, 0) }) == bytes.count,
+      let head = try? Journal.head(of: bytes)
+    {
+      last = head
+    }
+    return last
   }
 }
 

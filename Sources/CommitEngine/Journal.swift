@@ -14,6 +14,8 @@ package struct Journal: Sendable {
     case awaiting = 2
     /// Nobody has to watch it: it is over when the commit returns, and one that was carried out whole is good.
     case unguarded = 3
+    /// The commit was declared good, or is taken back: the file is about to go.
+    case finished = 4
   }
 
   package struct Head: Equatable, Sendable {

@@ -82,6 +82,9 @@ extension CommitEngine {
     }
     let recovery: Recovery
     switch journal.head.phase {
+    case .finished:
+      try dropPending()
+      return nil
     case .unguarded: recovery = try finishUnguarded(journal, options)
     case .writing: recovery = .notConfirmed(try takeBack(journal.record, options).tables)
     case .awaiting:
@@ -98,7 +101,7 @@ extension CommitEngine {
   }
 
   /// Whether a commit is among the newest generations.
-  private func isPublished(_ nonce: UInt64) throws -> Bool {
+  func isPublished(_ nonce: UInt64) throws -> Bool {
     try history.numbers().suffix(8).contains { (try? history.summary($0))?.nonce == nonce }
   }
 

@@ -169,7 +169,4 @@ public struct StateDirectory: Hashable, Sendable {
     }
     return names
   }
-
-  /// Whether the directory itself can still be looked into.
-  var isReachable: Bool { access(path, R_OK | X_OK) == 0 }
 }

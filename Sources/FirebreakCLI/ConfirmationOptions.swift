@@ -45,6 +45,9 @@ struct ConfirmationOptions: ParsableArguments {
       valueName: "probe"))
   var probe: [ProbeArgument] = []
 
+  @Flag(help: "Commit even where the rules would stop a new connection from who is logged in by ssh now.")
+  var allowLockout = false
+
   /// How long verification may take.
   static let verificationLimit = Duration.seconds(120)
 
@@ -53,6 +56,7 @@ struct ConfirmationOptions: ParsableArguments {
   }
 
   func apply(to request: inout CommitEngine.Request) {
+    if !allowLockout { request.inspection = { try LockoutGuard().inspect($0, $1, names: .system) } }
     request.confirmation = confirm?.duration
     guard !verify.isEmpty || !probe.isEmpty else { return }
     request.verificationLimit = Self.verificationLimit

@@ -45,11 +45,19 @@ struct CommandFailure: Error {
     case let error as BackendError: self.init(error)
     case let error as CommitEngine.Failure:
       self.init(error)
+    case let error as LockoutGuard.Lockout:
+      self.init(
+        .failed, "\(error); nothing was changed",
+        hint:
+          "let it in with a rule before that one, or commit with --allow-lockout; --confirm takes it back if you are cut off"
+      )
     case let error as History.Failure:
       switch error {
       case .missing, .pruned: self.init(.noInput, "\(error)", hint: "`firebreak log` lists them")
       case .damaged: self.init(.badInput, "\(error)")
       }
+    case let error as RulesetImage.Damaged: self.init(.badInput, "\(error); nothing was changed")
+    case let error as OutputFile.Unwritable: self.init(.failed, "\(error)")
     case let error as InputFile.Unreadable: self.init(.noInput, "\(error)")
     case let error as NetworkNamespace.Unavailable: self.init(error.code == EPERM ? .notRoot : .noInput, "\(error)")
     case let error as StateDirectory.Unsafe:

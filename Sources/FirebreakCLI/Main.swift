@@ -74,7 +74,9 @@ struct FirebreakCommand: ParsableCommand {
         firebreak apply -m 'open port 80' rules.v4 rules.v6
         firebreak diff rules.v4                  does the kernel hold what the file says?
         firebreak rollback                       take the last apply back
+        firebreak owners                         which rules are Docker's, fail2ban's, …
         firebreak run -- ./firewall.sh           run a script of iptables commands as one commit
+        firebreak snapshot nft.image             keep everything that nf_tables holds; restore puts it back
         firebreak simulate rules.v4 --chain INPUT --src 192.0.2.1 --dst 192.0.2.2 --proto icmp
 
       MATCHES AND TARGETS
@@ -100,9 +102,24 @@ struct FirebreakCommand: ParsableCommand {
       """,
     version: "firebreak \(firebreakVersion)",
     subcommands: [
-      Apply.self, Check.self, Completion.self, CompleteWords.self, Confirm.self, Diff.self, GuardCommand.self,
+      Apply.self,
+      Check.self,
+      Completion.self,
+      CompleteWords.self,
+      Confirm.self,
+      Diff.self,
+      GuardCommand.self,
       List.self,
-      Log.self, Owners.self, Recover.self, Rollback.self, Run.self, Save.self, Show.self, Simulate.self,
+      Log.self,
+      Owners.self,
+      Recover.self,
+      Restore.self,
+      Rollback.self,
+      Run.self,
+      Save.self,
+      Show.self,
+      Simulate.self,
+      SnapshotCommand.self,
     ])
 
   /// The names of the commands that the help shows.

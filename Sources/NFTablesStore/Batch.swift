@@ -13,6 +13,7 @@ struct Batch: ~Copyable {
     case deletion(TableID, ChainName)
     /// By its place in the plan's table.
     case rule(TableID, ChainName, Int)
+    case part(ImagePart)
   }
 
   private var out: ByteWriter
@@ -171,6 +172,16 @@ struct Batch: ~Copyable {
       out.put(NFTA_RULE_CHAIN, text: chain.text)
       if let handle { out.put(NFTA_RULE_HANDLE, big: handle) }
     }
+  }
+
+  // MARK: Anything else
+
+  /// A message about something of an image, with what `body` writes.
+  mutating func add(
+    _ type: nf_tables_msg_types, flags: Int32, _ family: NFTFamily, _ part: ImagePart,
+    _ body: (inout ByteWriter) -> Void
+  ) {
+    message(Self.type(type), flags: flags, family: family.rawValue, .part(part), body)
   }
 
   // MARK: Ending

@@ -63,6 +63,7 @@ extension BackendError {
       self.init(
         .refused, "nf_tables table \(id): the kernel refused to take out chain \(chain) or its rules: \(said)",
         table: id)
+    case .part(let part): self.init(.refused, "the kernel refused \(part): \(said)")
     case .rule(let id, let chain, let number):
       self.init(
         .refused,
@@ -77,7 +78,7 @@ extension BackendError {
     if code == EPERM || code == EACCES { kind = .notPermitted }
   }
 
-  private init(frame code: Int32, _ said: String) {
+  init(frame code: Int32, _ said: String) {
     switch code {
     case NetlinkSocket.restartNeeded:
       self.init(.stale, "the rules have changed since they were read", code: code)

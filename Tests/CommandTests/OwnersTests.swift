@@ -39,7 +39,9 @@ import Testing
     #expect(
       json.stdout.hasPrefix(
         #"[{"family":4,"table":"filter","shares":[{"chain":"INPUT","owner":"fail2ban","name":"fail2ban","rules":1,"#))
-    #expect(json.stdout.contains(#""chain":"f2b-sshd","owner":"fail2ban","name":"fail2ban","rules":1,"packets":0,"whole_chain":true"#))
+    #expect(
+      json.stdout.contains(
+        #""chain":"f2b-sshd","owner":"fail2ban","name":"fail2ban","rules":1,"packets":0,"whole_chain":true"#))
     #expect(try space.firebreak(["owners", "-t", "nat", "--backend", backend]).stdout == "no rules\n")
   }
 
@@ -65,8 +67,9 @@ import Testing
       let live = try backend.snapshot(of: .all).ruleset
       for table in reading.ruleset.tables {
         let merge = TableMerge(base: table, live: live[table.name, table.family], wanted: table)
-        #expect(merge.kept == [], "\(table.name): \(merge.kept)")
-        #expect(merge.notes == [])
+        let kept = merge.kept.filter { $0.rules > 0 }  // an empty chain of Docker's is Docker's
+        #expect(kept == [], "\(table.name): \(kept)")
+        #expect(merge.notes == [], "\(merge.notes)")
         #expect(merge.result.ruleCount == table.ruleCount)
       }
       let drift = Drift(base: reading.ruleset, live: live)

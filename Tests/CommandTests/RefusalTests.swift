@@ -205,7 +205,8 @@ struct RefusalTests {
     try runProcess(["install", "-m", "755", Built.firebreak, program])
     defer { unlink(program) }
     for arguments in [
-      ["apply", "/nonexistent"], ["save"], ["list"], ["rollback"], ["recover"], ["diff"], ["confirm"], ["log"], ["show"],
+      ["apply", "/nonexistent"], ["save"], ["list"], ["rollback"], ["recover"], ["diff"], ["confirm"], ["log"],
+      ["show"],
       ["apply", "--check", "/nonexistent"],
     ] {
       let result = try site.space.run(["setpriv", "--reuid", "65534", "--clear-groups", program] + arguments)

@@ -47,4 +47,19 @@ int fb_open_process(int process);
 /* The calling thread's number, as /proc/PID/task has it. */
 int fb_thread_number(void);
 
+/* One end-to-end TCP connection of this machine: addresses in network order, 4 or 16 bytes as family (AF_INET, AF_INET6)
+ * says; ports in host order; the number that /proc/PID/fd shows for the socket. */
+struct fb_connection {
+  unsigned char family;
+  unsigned char local[16];
+  unsigned char peer[16];
+  unsigned short local_port;
+  unsigned short peer_port;
+  unsigned int inode;
+};
+
+/* Calls body(context, connection) for every established TCP connection in the calling thread's network namespace
+ * (sock_diag(7)). Returns 0 or an errno value. */
+int fb_established_connections(void (*body)(void *, const struct fb_connection *), void *context);
+
 #endif

@@ -19,6 +19,21 @@ struct ChainMerge {
     let match = RuleMatching(RuleKinds(base: base, live: live, wanted: wanted))
     let slots = match.slots(isLast: { live[$0].isBareReturn })
     foreign = slots.map(\.live)
+    let counted = wanted.counted(by: live, match.counted)
+    let isAsHeld = match.liveOf.indices.allSatisfy { place in
+      match.liveOf[place].map { live.sameRule($0, wanted, place) } ?? true
+    }
+    result =
+      slots.isEmpty && isAsHeld ? counted : Self.woven(counted, match.liveOf, with: slots, of: live)
+    own = counted.dropping { place in
+      match.liveOf[place].map { match.isClaimed($0) && isRecognised(live[$0]) } ?? false
+    }
+  }
+
+  /// The wanted rules, as the kernel holds them where they read the same, and between them the foreign ones.
+  private static func woven(
+    _ wanted: RuleList, _ liveOf: [Int?], with slots: [(live: Int, place: Int)], of live: RuleList
+  ) -> RuleList {
     var result = RuleList(family: wanted.family)
     result.reserve(rules: wanted.count + slots.count, bytes: wanted.bytes.count + live.bytes.count)
     var next = 0
@@ -28,34 +43,37 @@ struct ChainMerge {
         next += 1
       }
       guard place < wanted.count else { break }
-      result.append(place, of: wanted, as: match.liveOf[place], countedBy: match.counted[place], of: live)
+      if let source = liveOf[place], live.sameText(source, wanted, place) {
+        result.copy(source, from: live, at: wanted.position(of: place))
+      } else {
+        result.copy(place, from: wanted)
+      }
     }
-    self.result = result
-    var own = RuleList(family: wanted.family)
-    own.reserve(rules: wanted.count, bytes: wanted.bytes.count)
-    for (place, counted) in match.counted.enumerated() {
-      if let source = match.liveOf[place], match.isClaimed(source), isRecognised(live[source]) { continue }
-      own.copy(place, from: wanted)
-      if let counted { own.setCounters(live.counters(of: counted), of: own.count - 1) }
-    }
-    self.own = own
+    return result
   }
 }
 
 extension RuleList {
-  /// Adds a wanted rule: as the kernel holds it, where it reads the same, and with the kernel's counters.
-  fileprivate mutating func append(
-    _ index: Int, of wanted: RuleList, as source: Int?, countedBy counted: Int?, of live: RuleList
-  ) {
-    if let source, live.sameText(source, wanted, index) {
-      copy(source, from: live, at: wanted.position(of: index))
-    } else {
-      copy(index, from: wanted)
-      if let counted { setCounters(live.counters(of: counted), of: count - 1) }
+  /// The same rules with the counters of others, where there are such.
+  fileprivate func counted(by live: RuleList, _ sources: [Int?]) -> RuleList {
+    var result = self
+    for (place, source) in sources.enumerated() {
+      if let source { result.setCounters(live.counters(of: source), of: place) }
     }
+    return result
   }
 
-  private func sameText(_ index: Int, _ other: RuleList, _ otherIndex: Int) -> Bool {
+  /// Without some rules.
+  fileprivate func dropping(_ isDropped: (Int) -> Bool) -> RuleList {
+    let dropped = Set(indices.filter(isDropped))
+    guard !dropped.isEmpty else { return self }
+    var result = RuleList(family: family)
+    result.reserve(rules: count, bytes: bytes.count)
+    for place in indices where !dropped.contains(place) { result.copy(place, from: self) }
+    return result
+  }
+
+  fileprivate func sameText(_ index: Int, _ other: RuleList, _ otherIndex: Int) -> Bool {
     if sameRule(index, other, otherIndex) { return true }
     let (mine, theirs) = (self[index], other[otherIndex])
     return mine.residue == theirs.residue
@@ -65,7 +83,7 @@ extension RuleList {
 
 extension Rule {
   /// `-j RETURN` for every packet: it closes a chain, and what comes behind it is never reached.
-  fileprivate var isBareReturn: Bool {
+  var isBareReturn: Bool {
     target == .return && matches.allSatisfy { $0 is Comment } && source == nil && destination == nil
       && inInterface == nil && outInterface == nil && proto == nil && fragment == nil
   }
@@ -84,6 +102,8 @@ private struct RuleMatching {
   private(set) var counted: [Int?]
   /// For each live rule that others wrote and that is wanted now: where.
   private var claimed: [Int: Int] = [:]
+  /// Those of them that stand in order with what stays.
+  private var anchors: [Int: Int] = [:]
   /// Live rules that are ours although they are paired with none.
   private var moved: Set<Int> = []
 
@@ -100,7 +120,8 @@ private struct RuleMatching {
     }
     self.baseOf = baseOf
     counted = liveOf
-    claim(of: kinds.live.indices.filter { baseOf[$0] == nil }) { matching, wanted, live in
+    claimInPlace()
+    claim(of: kinds.live.indices.filter { baseOf[$0] == nil && claimed[$0] == nil }) { matching, wanted, live in
       matching.liveOf[wanted] = live
       matching.claimed[live] = wanted
     }
@@ -109,6 +130,31 @@ private struct RuleMatching {
       moved.contains(live) || baseOf[live].map { wantedOf[$0] == nil } ?? false
     }
     claim(of: dropped) { _, _, _ in }
+  }
+
+  /// Between two rules that stay, what others added and we want now is paired in order: it holds its place, and with it
+  /// that of the others around it.
+  private mutating func claimInPlace() {
+    var (firstWanted, firstLive) = (0, 0)
+    for end in kinds.wanted.indices where liveOf[end] != nil {
+      claimInPlace(firstWanted..<end, firstLive..<liveOf[end]!)
+      (firstWanted, firstLive) = (end + 1, liveOf[end]! + 1)
+    }
+    claimInPlace(firstWanted..<kinds.wanted.count, firstLive..<kinds.live.count)
+  }
+
+  private mutating func claimInPlace(_ wantedPart: Range<Int>, _ livePart: Range<Int>) {
+    let others = livePart.filter { baseOf[$0] == nil }
+    guard !wantedPart.isEmpty, !others.isEmpty else { return }
+    let pairs = OrderedPairing(wantedPart.map { kinds.wanted[$0] }, others.map { kinds.live[$0] }).places
+    for (index, place) in pairs.enumerated() {
+      guard let place else { continue }
+      let (wanted, live) = (wantedPart.lowerBound + index, others[place])
+      liveOf[wanted] = live
+      counted[wanted] = live
+      claimed[live] = wanted
+      anchors[live] = wanted
+    }
   }
 
   /// The live rules that are ours and stand where we did not put them, as far as none is wanted.
@@ -146,7 +192,6 @@ private struct RuleMatching {
   /// The foreign rules in their order, each with the number of wanted rules that stand before it.
   /// - Parameter isLast: whether a live rule closes the chain.
   func slots(isLast: (Int) -> Bool) -> [(live: Int, place: Int)] {
-    let anchors = anchors()
     let behind = survivors()
     let lastOwn = baseOf.lastIndex { $0 != nil }.map { max($0, anchors.keys.max() ?? $0) }
     var result: [(live: Int, place: Int)] = []
@@ -172,21 +217,5 @@ private struct RuleMatching {
       if let wanted { place = wanted + 1 }
       return place
     }
-  }
-
-  /// The claimed rules that hold the others' places too: those that stay in order among what was ours already.
-  private func anchors() -> [Int: Int] {
-    guard !claimed.isEmpty else { return [:] }
-    var upper = [Int](repeating: kinds.wanted.count, count: kinds.live.count + 1)
-    for live in kinds.live.indices.reversed() {
-      upper[live] = baseOf[live].flatMap { wantedOf[$0] } ?? upper[live + 1]
-    }
-    var lower = -1
-    var fitting: [(Int, Int)] = []
-    for live in kinds.live.indices {
-      if let wanted = baseOf[live].flatMap({ wantedOf[$0] }) { lower = wanted }
-      if let wanted = claimed[live], wanted > lower, wanted < upper[live] { fitting.append((live, wanted)) }
-    }
-    return Dictionary(uniqueKeysWithValues: Increasing.longest(fitting))
   }
 }

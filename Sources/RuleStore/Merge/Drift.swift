@@ -69,7 +69,7 @@ public struct Drift: Sendable {
   private static func kinds(from base: RuleList, to chain: Chain, _ directory: OwnerDirectory, _ names: Names)
     -> [Kind]
   {
-    let kinds = RuleKinds(base: base, live: chain.rules, wanted: RuleList(family: chain.family))
+    let kinds = RuleKinds(base: base, live: chain.rules, wanted: base)
     let places = OrderedPairing(kinds.base, kinds.live).places
     let stayed = Set(places.compactMap { $0 })
     var others: [Int: [Int]] = [:]

@@ -23,7 +23,8 @@ struct MergeBase {
       }
       var rules = RuleList(family: live.family)
       for place in chain.rules.indices {
-        let owner = directory.owner(of: chain.rules[place], in: chain.name)
+        let owner =
+          directory.mayKnow(place, of: chain.rules) ? directory.owner(of: chain.rules[place], in: chain.name) : nil
         if owner?.isRecognisedWhole != true { rules.copy(place, from: chain.rules) }
       }
       if rules.count < chain.rules.count { guess.setRules(of: index, rules) }
@@ -45,7 +46,10 @@ struct MergeBase {
       !RuleOwner.sharedChains.contains(live.name.text)
     else { return nil }
     let ours = rules(of: live.name)
-    guard !ours.isEmpty else { return owner }
-    return owner.isStatic || RuleKinds.areAlike(live.rules, ours) ? nil : owner
+    let isOurs =
+      owner.isStatic
+      ? contains(live.name) && (!ours.isEmpty || live.rules.isEmpty)
+      : !ours.isEmpty && RuleKinds.areAlike(live.rules, ours)
+    return isOurs ? nil : owner
   }
 }

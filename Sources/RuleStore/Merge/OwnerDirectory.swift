@@ -62,12 +62,20 @@ struct OwnerDirectory {
 
   // MARK: Rules
 
+  /// Whether ``owner(of:in:)`` can know the rule: a look at its bytes, which saves decoding most rules of a large chain.
+  func mayKnow(_ index: Int, of rules: RuleList) -> Bool {
+    table == .nat || rules.namesInterface(at: index) || rules.jumpsOrHolds(at: index) { $0 == Self.commentKey }
+  }
+
+  private static let commentKey = RuleList.nameKey("comment")
+
   /// Whose a rule is that stands in a built-in chain or in one that is nobody's.
   func owner(of rule: Rule, in chain: ChainName) -> RuleOwner? {
     if let target = rule.target.chain, let owner = owner(of: target) { return owner }
     for case let comment as Comment in rule.matches {
       if let owner = RuleOwner(comment: comment.text) { return owner }
     }
+    if RuleOwner.sharedChains.contains(chain.text), rule.isBareReturn { return owner(of: chain) }
     if isDocker(rule, in: chain) { return .docker }
     return isLibvirt(rule, in: chain) ? .libvirt : nil
   }

@@ -29,7 +29,7 @@ public struct Ownership: Sendable {
     let maker: RuleOwner? = chain.hook != nil ? nil : directory.owner(of: chain.name)
     var owners = [RuleOwner?](repeating: maker, count: chain.rules.count)
     if !ours.isEmpty {
-      let kinds = RuleKinds(base: ours, live: chain.rules, wanted: RuleList(family: chain.family))
+      let kinds = RuleKinds(base: ours, live: chain.rules, wanted: ours)
       for live in OrderedPairing(kinds.base, kinds.live).places { if let live { owners[live] = .firebreak } }
     }
     var found: [RuleOwner: (rules: Int, packets: UInt64)] = [:]

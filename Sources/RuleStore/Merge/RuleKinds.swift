@@ -11,13 +11,19 @@ struct RuleKinds {
   let wanted: [Int]
 
   init(base: RuleList, live: RuleList, wanted: RuleList) {
+    // What all three have alike at their ends is not looked into.
+    let (now, next) = (EqualEnds(base, live), EqualEnds(base, wanted))
+    let front = min(now.prefix, next.prefix)
+    let ends = front + min(now.suffix, next.suffix)
     var numbers: [Int: [Known]] = [:]
     var kinds: [Known] = []
     func number(_ list: RuleList) -> [Int] {
       list.indices.map { index in
+        if index < front { return index }
+        if index >= list.count - (ends - front) { return ends - (list.count - index) }
         let print = list.fingerprint(of: index)
         if let same = numbers[print]?.first(where: { $0.list.sameRule($0.index, list, index) }) { return same.number }
-        let known = Known(list: list, index: index, number: kinds.count)
+        let known = Known(list: list, index: index, number: ends + kinds.count)
         kinds.append(known)
         numbers[print, default: []].append(known)
         return known.number

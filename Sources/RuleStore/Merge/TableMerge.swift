@@ -57,6 +57,25 @@ extension TableMerge.Kept: CustomStringConvertible {
   }
 }
 
+extension TableMerge {
+  /// What stays, a sentence for each owner: `Docker: 12 rules stay, in 5 chains of its own and beside ours in FORWARD`.
+  public static func sentences(for kept: [Kept]) -> [String] {
+    RuleOwner.allCases.compactMap { owner in
+      let its = kept.filter { $0.owner == owner }
+      guard !its.isEmpty else { return nil }
+      let rules = its.reduce(0) { $0 + $1.rules }
+      let chains = its.count { $0.isWholeChain }
+      var shared: [String] = []
+      for part in its where !part.isWholeChain && !shared.contains(part.chain.text) { shared.append(part.chain.text) }
+      var places: [String] = []
+      if chains > 0 { places.append(chains == 1 ? "in a chain of its own" : "in \(chains) chains of its own") }
+      if !shared.isEmpty { places.append("beside ours in \(shared.joined(separator: ", "))") }
+      let name = owner == .unknown ? "somebody else" : owner.name
+      return "\(name): \(countOfRules(rules)) \(rules == 1 ? "stays" : "stay"), \(places.joined(separator: " and "))"
+    }
+  }
+}
+
 /// `1 rule`, `2 rules`
 func countOfRules(_ count: Int) -> String { count == 1 ? "1 rule" : "\(count) rules" }
 
@@ -155,6 +174,7 @@ private struct Work {
       for place in foreign { rules.copy(place, from: chain.rules) }
       add(chain.name, rules)
       keep(foreign, of: chain)
+      guard !RuleOwner.sharedChains.contains(chain.name.text) else { continue }
       let reason = foreign.isEmpty ? "rules of others lead to it" : "it holds \(countOfRules(foreign.count)) of others"
       notes.append("chain \(chain.name) of \(place) is not wanted any more and stays, without our rules: \(reason)")
     }
@@ -222,7 +242,7 @@ extension RuleKinds {
   static func areAlike(_ live: RuleList, _ other: RuleList) -> Bool {
     if live.sameRules(as: other) { return true }
     guard live.count == other.count else { return false }
-    let kinds = RuleKinds(base: other, live: live, wanted: RuleList(family: live.family))
+    let kinds = RuleKinds(base: other, live: live, wanted: other)
     return kinds.base == kinds.live
   }
 }

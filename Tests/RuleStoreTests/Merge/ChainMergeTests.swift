@@ -62,7 +62,8 @@ import Testing
   @Test func countersGoOnWhereTheKernelHasThem() {
     let live = RuleList(
       zip("FabX", [1, 2, 3, 4] as [UInt64]).map { Letters.rule($0, counted: $1) }, family: .ipv4)
-    let merged = ChainMerge(base: Letters.list("ab", counted: 50), live: live, wanted: Letters.list("bXaz", counted: 60))
+    let merged = ChainMerge(
+      base: Letters.list("ab", counted: 50), live: live, wanted: Letters.list("bXaz", counted: 60))
     #expect(merged.result.letters == "FbXaz")
     #expect(merged.result.map(\.counters.packets) == [1, 3, 4, 2, 60])
     #expect(merged.own.map(\.counters.packets) == [3, 4, 2, 60])
@@ -93,7 +94,8 @@ import Testing
   }
 
   @Test func linesStay() {
-    let wanted = rules("*filter\n-A INPUT -s 192.0.2.1 -j DROP\n\n-A INPUT -j ACCEPT\nCOMMIT\n").tables[0][.input]!.rules
+    let wanted = rules("*filter\n-A INPUT -s 192.0.2.1 -j DROP\n\n-A INPUT -j ACCEPT\nCOMMIT\n").tables[0][.input]!
+      .rules
     let live = rules("*filter\n-A INPUT -j LOG\n-A INPUT -s 192.0.2.1 -j DROP\nCOMMIT\n").tables[0][.input]!.rules
     let merged = ChainMerge(base: RuleList(family: .ipv4), live: live, wanted: wanted)
     #expect(merged.result.indices.map { merged.result.position(of: $0)?.line } == [nil, 2, 4])
@@ -145,4 +147,27 @@ extension Rule {
 extension RuleList {
   /// The letters of ``Letters``.
   var letters: String { String(map(\.letter)) }
+}
+
+/// Large chains: the merge looks only at where they differ.
+@Suite struct LargeMergeTests {
+  private func table(_ count: Int, with extra: String = "") -> Table {
+    let lines = (0..<count).map { "-A INPUT -s 10.\($0 >> 16).\($0 >> 8 & 255).\($0 & 255)/32 -j DROP\n" }
+    return rules("*filter\n" + lines.joined() + extra + "COMMIT\n").tables[0]
+  }
+
+  /// One rule of somebody's, one new of ours, in ten thousand.
+  @Test func oneOfMany() {
+    let base = table(10_000)
+    let live = table(10_000, with: "-A INPUT -s 192.0.2.1/32 -j LOG\n")
+    let wanted = table(10_000, with: "-A INPUT -s 192.0.2.2/32 -j ACCEPT\n")
+    for base in [base, nil] {
+      let merge = TableMerge(base: base, live: live, wanted: wanted)
+      #expect(merge.result.ruleCount == (base == nil ? 10_001 : 10_002))
+      #expect(merge.own.sameRules(as: wanted))
+    }
+    let same = TableMerge(base: base, live: base, wanted: base)
+    #expect(same.result == base)
+    #expect(same.kept == [])
+  }
 }

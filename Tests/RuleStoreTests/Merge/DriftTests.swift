@@ -53,7 +53,8 @@ import Testing
   }
 
   @Test func whatOthersAddIsNotOurs() {
-    let live = base.replacing("COMMIT", with: (1...5).map { "-A INPUT -s 192.0.2.\($0)/32 -j DROP\n" }.joined() + "COMMIT")
+    let live = base.replacing(
+      "COMMIT", with: (1...5).map { "-A INPUT -s 192.0.2.\($0)/32 -j DROP\n" }.joined() + "COMMIT")
     let drift = Drift(base: rules(base), live: rules(live))
     #expect(!drift.isEmpty)
     #expect(!drift.touchesOwn)

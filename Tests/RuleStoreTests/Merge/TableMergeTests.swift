@@ -58,6 +58,16 @@ import Testing
       ])
   }
 
+  @Test func whatStaysIsSaid() {
+    let live = table(docker + "\n-A INPUT -j LOG\n:mine - [0:0]")
+    let merge = TableMerge(base: table(""), live: live, wanted: table("-A INPUT -i lo -j ACCEPT"))
+    #expect(
+      TableMerge.sentences(for: merge.kept) == [
+        "Docker: 12 rules stay, in 4 chains of its own and beside ours in FORWARD",
+        "somebody else: 1 rule stays, in a chain of its own and beside ours in INPUT",
+      ])
+  }
+
   /// A dump of a machine with Docker, applied when Docker has gone on.
   @Test func aStaleDumpDoesNotBringDockersOldRulesBack() {
     let stale = docker.replacing("172.17.0.2/32", with: "172.17.0.9/32")
@@ -211,7 +221,8 @@ import Testing
 
   /// Programs that load a ruleset once: theirs on a first commit, ours when we loaded it.
   @Test func ufwIsOursWhenWeLoadedIt() {
-    let ufw = ":ufw-user-input - [0:0]\n-A INPUT -j ufw-user-input\n-A ufw-user-input -p tcp -m tcp --dport 22 -j ACCEPT"
+    let ufw =
+      ":ufw-user-input - [0:0]\n-A INPUT -j ufw-user-input\n-A ufw-user-input -p tcp -m tcp --dport 22 -j ACCEPT"
     let changed = ufw.replacing("--dport 22", with: "--dport 2222")
     let theirs = TableMerge(base: nil, live: table(ufw), wanted: table(changed))
     #expect(theirs.result.sameRules(as: table(ufw)))
@@ -222,7 +233,8 @@ import Testing
     let merged = TableMerge(base: table(ufw), live: table(more), wanted: table(changed))
     #expect(
       lines(merged.result).suffix(2) == [
-        "-A ufw-user-input -p tcp -m tcp --dport 2222 -j ACCEPT", "-A ufw-user-input -p tcp -m tcp --dport 80 -j ACCEPT",
+        "-A ufw-user-input -p tcp -m tcp --dport 2222 -j ACCEPT",
+        "-A ufw-user-input -p tcp -m tcp --dport 80 -j ACCEPT",
       ])
   }
 
