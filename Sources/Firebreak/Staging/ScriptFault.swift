@@ -39,8 +39,8 @@ public struct ScriptFault: Hashable, Sendable {
     else
       unset BASH_ENV
     fi
-    trap 'printf "line\\t%s\\t%s:%s\\t%s\\t\\n" "$?" "${BASH_SOURCE[0]-}" "$LINENO" "${BASH_COMMAND//[[:cntrl:]]/ }" 2>/dev/null \
-    >>\(StagingFolder.faults)' ERR
+    trap '{ printf "line\\t%s\\t%s:%s\\t%s\\t\\n" "$?" "${BASH_SOURCE[0]-}" "$LINENO" \
+    "${BASH_COMMAND//[[:cntrl:]]/ }" >>\(StagingFolder.faults); } 2>/dev/null' ERR
 
     """
 }

@@ -23,7 +23,9 @@ public enum StagedCall {
     else { return .none }
     for line in tools.split(separator: "\n") {
       let fields = line.split(separator: "\t", maxSplits: 3, omittingEmptySubsequences: false)
-      guard fields.count == 4, fields[0] == own, let kind = ToolMounts.Kind(rawValue: String(fields[2])) else { continue }
+      guard fields.count == 4, fields[0] == own, let kind = ToolMounts.Kind(rawValue: String(fields[2])) else {
+        continue
+      }
       return .done(run(StagingFolder.real + "/\(fields[1])", kind, refusal: String(fields[3])))
     }
     switch enter() {
@@ -47,6 +49,7 @@ public enum StagedCall {
 
   /// Moves this process into the copy, unless the script that it was made for has ended.
   private static func enter() -> Place {
+    HostWords.resolveArguments()
     guard geteuid() == 0 else { return .live }  // who may not change anything is told so by the program itself
     let gate = open(StagingFolder.gate, O_RDONLY | O_CLOEXEC)
     var state: UInt8 = 0
@@ -64,7 +67,9 @@ public enum StagedCall {
     let space = open(StagingFolder.copy, O_RDONLY | O_CLOEXEC)
     defer { close(space) }
     let code = fb_enter_network_namespace(space)
-    guard code == 0 else { return .refused("the copy of the rules cannot be entered: \(String(cString: strerror(code)))") }
+    guard code == 0 else {
+      return .refused("the copy of the rules cannot be entered: \(String(cString: strerror(code)))")
+    }
     setenv("XTABLES_LOCKFILE", StagingFolder.lock, 1)
     return .copy(gate)
   }
@@ -97,7 +102,8 @@ public enum StagedCall {
       guard let unit = ServiceCall.reload(words.dropFirst()) else { return become(real) }
       return refuse(
         name, words,
-        "\(unit) would change the live rules at once; leave it to `firebreak run`, which commits when the script is done")
+        "\(unit) would change the live rules at once; leave it to `firebreak run`, which commits when the script is done"
+      )
     }
     if words.dropFirst().allSatisfy({ $0 == "--version" || $0 == "-V" || $0 == "-v" }), words.count > 1 {
       return become(real)

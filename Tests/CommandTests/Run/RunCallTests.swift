@@ -1,10 +1,13 @@
+import Firebreak
+import Glibc
 import KernelTestSupport
 import Testing
 
 /// Calls reach the copy however they are spelled, and nothing else does.
 @Suite(
   .requires(
-    .legacyTables, .nfTables, .tool("iptables-legacy"), .tool("iptables-nft"), .tool("ip6tables-legacy"), .tool("ipset"),
+    .legacyTables, .nfTables, .tool("iptables-legacy"), .tool("iptables-nft"), .tool("ip6tables-legacy"),
+    .tool("ipset"),
     .tool("unshare"), .tool("bash")))
 struct RunCallTests {
   /// Each adds a rule for 192.0.2.77.
@@ -40,7 +43,8 @@ struct RunCallTests {
     let environment = ["HERE": site.space.directory, "FIREBREAK": Built.firebreak]
     let before = try site.live()
     // A script that fails shows that nothing went past the copy.
-    let failed = try site.run(["bash", "-c", call.hasPrefix("exec") ? "(\(call)); exit 7" : "\(call); wait; exit 7"], environment: environment)
+    let failed = try site.run(
+      ["bash", "-c", call.hasPrefix("exec") ? "(\(call)); exit 7" : "\(call)\nwait; exit 7"], environment: environment)
     #expect(failed.status == 1 && failed.stderr.contains("ended with status 7; the rules are as before"), "\(failed)")
     #expect(try site.live() == before)
     try runProcess(["rm", "-f", site.space.directory + "/iptables", site.space.directory + "/t"])
@@ -90,10 +94,32 @@ struct RunCallTests {
       grep -c /run/firebreak/staging /proc/self/mountinfo
       nsenter -t "$OUTSIDE" -m grep -c /run/firebreak/staging /proc/self/mountinfo
       true
-      """, environment: ["OUTSIDE": "1"])
+      """, environment: ["OUTSIDE": "\(getpid())"])
     #expect(result.status == 0, "\(result)")
     let counts = result.stdout.split(separator: "\n").prefix(2).compactMap { Int($0) }
     #expect(counts.count == 2 && counts[0] > 5 && counts[1] == 0, "\(result)")
+  }
+
+  /// Rows: the words of a command, and what is handed on where names resolve as on the machine and the copy has no resolver.
+  @Test(arguments: [
+    ("iptables -A INPUT -s two.example -j ACCEPT", "iptables -A INPUT -s 192.0.2.1,192.0.2.2 -j ACCEPT"),
+    ("/sbin/ip6tables -A INPUT --dst=two.example/64", "/sbin/ip6tables -A INPUT --dst=2001:db8::1/64"),
+    (
+      "xtables-legacy-multi ip6tables -A INPUT ! -d two.example",
+      "xtables-legacy-multi ip6tables -A INPUT ! -d 2001:db8::1"
+    ),
+    ("iptables -A INPUT -d 10.0.0.1,two.example,nowhere", "iptables -A INPUT -d 10.0.0.1,192.0.2.1,192.0.2.2,nowhere"),
+    ("iptables -A INPUT -s 10/8 -i two.example --dport www", "iptables -A INPUT -s 10/8 -i two.example --dport www"),
+    ("ip6tables -A INPUT -s fe80::1", "ip6tables -A INPUT -s fe80::1"),
+  ]) func namesOfHostsAreLookedUpOutsideTheCopy(_ given: String, _ expected: String) throws {
+    var names = Names.wellKnown
+    names.host = { name, family in
+      guard name == "two.example" else { return [] }
+      return (family == .ipv4 ? ["192.0.2.1", "192.0.2.2"] : ["2001:db8::1"]).compactMap { IPAddress($0) }
+    }
+    let words = given.split(separator: " ").map(String.init)
+    let handed = zip(words, HostWords.replacements(words, names)).map { $1 ?? $0 }
+    #expect(handed.joined(separator: " ") == expected)
   }
 
   /// Where the machine has no iptables at all.
@@ -129,8 +155,10 @@ struct RunCallTests {
   @Test(arguments: [
     ("nft add table ip x", "nft: nft could change what `firebreak run` does not copy"),
     ("ebtables-nft -A INPUT -j DROP", "has no copy of ebtables-nft's tables"),
-    ("ip netns add $SPACE; ip netns exec $SPACE iptables-legacy -A INPUT; s=$?; ip netns del $SPACE; (exit $s)",
-      "this is another network namespace"),
+    (
+      "ip netns add $SPACE; ip netns exec $SPACE iptables-legacy -A INPUT; s=$?; ip netns del $SPACE; (exit $s)",
+      "this is another network namespace"
+    ),
     ("\"$FIREBREAK\" apply --state-dir \"$HERE/other\" /dev/null", "'apply' cannot be used in a script"),
   ]) func whatIsNotCopiedIsRefused(_ call: String, _ reason: String) throws {
     let site = try RunSite()

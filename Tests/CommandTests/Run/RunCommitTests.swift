@@ -55,7 +55,7 @@ struct RunCommitTests {
     #expect(result.stdout.contains("planned: IPv4 filter"))
     #expect(try site.live() == before)
     #expect(try site.sets().isEmpty)
-    #expect(try site.space.firebreak(["log"]).stdout.isEmpty)
+    #expect(try site.space.firebreak(["log"]).stdout == "no commits yet\n")
   }
 
   @Test func jsonIsAloneOnStandardOutput() throws {
@@ -107,7 +107,8 @@ struct RunCommitTests {
   /// A reader that looks all the time sees the table as it was or as it will be.
   @Test func aReaderSeesBeforeAndAfterOnly() throws {
     let site = try RunSite()
-    let script = "WAIT\niptables-legacy -F\niptables-legacy -X\n"
+    let script =
+      "WAIT\niptables-legacy -F\niptables-legacy -X\n"
       + (1...60).map { "iptables-legacy -A INPUT -s 192.0.2.\($0) -j ACCEPT" }.joined(separator: "\n")
     let result = try run(
       site, script,
@@ -171,16 +172,33 @@ struct RunCommitTests {
   private func normal(_ lines: [String]) -> [String] {
     lines.map { line in
       var words = line.split(separator: " ").map(String.init)
-      if let place = words.firstIndex(of: "timeout"), words[0] == "add", words[place + 1] != "0" { words[place + 1] = "N" }
+      if let place = words.firstIndex(of: "timeout"), words[0] == "add", words[place + 1] != "0" {
+        words[place + 1] = "N"
+      }
       return words.joined(separator: " ")
     }.sorted()
   }
 
+  /// Kernels need not have every type of set.
+  private static let supported: [String] = {
+    guard let probe = try? TestNamespace() else { return [] }
+    var known: Set<Substring> = []
+    return sets.filter { line in
+      let words = line.split(separator: " ")
+      if words[0] == "create", (try? probe.require(["ipset"] + words.map(String.init))) != nil {
+        known.insert(words[1])
+      }
+      return known.contains(words[1])
+    }
+  }()
+
   @Test func setsOfEveryKindAreCopied() throws {
     let site = try RunSite()
-    try site.space.require(["ipset", "restore"], input: Self.sets.joined(separator: "\n") + "\n")
+    let sets = Self.supported
+    #expect(sets.count { $0.hasPrefix("create") } >= 4)
+    try site.space.require(["ipset", "restore"], input: sets.joined(separator: "\n") + "\n")
     let live = try site.sets()
-    #expect(live.count == Self.sets.count)
+    #expect(live.count == sets.count)
     let seen = try site.run("ipset save; ipset add six 2001:db8:2::/48; exit 3")
     let copied = seen.stdout.split(separator: "\n").map { line in
       line.split(separator: " ").prefix { $0 != "hashsize" && $0 != "bucketsize" && $0 != "initval" }
@@ -190,7 +208,7 @@ struct RunCommitTests {
     #expect(try normal(site.sets()) == normal(live))
     // All of them made by a script, too.
     let other = try RunSite()
-    let file = try other.space.file("sets", Self.sets.joined(separator: "\n") + "\n")
+    let file = try other.space.file("sets", sets.joined(separator: "\n") + "\n")
     let made = try other.run("ipset restore -f \(file)")
     #expect(made.status == 0, "\(made)")
     #expect(try normal(other.sets()) == normal(live))
@@ -198,7 +216,9 @@ struct RunCommitTests {
 
   @Test func setsAreMadeBeforeTheRulesAndDestroyedBehindThem() throws {
     let site = try RunSite(loading: "")
-    try site.space.require(["ipset", "restore"], input: "create pad hash:ip\ncreate old hash:ip\ncreate stays hash:ip\nadd stays 192.0.2.1\nadd stays 192.0.2.2\n")
+    try site.space.require(
+      ["ipset", "restore"],
+      input: "create pad hash:ip\ncreate old hash:ip\ncreate stays hash:ip\nadd stays 192.0.2.1\nadd stays 192.0.2.2\n")
     try site.space.require(["iptables-legacy", "-A", "INPUT", "-m", "set", "--match-set", "old", "src", "-j", "DROP"])
     let result = try run(
       site,

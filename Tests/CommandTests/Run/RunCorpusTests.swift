@@ -73,7 +73,9 @@ private struct Stage {
         "XTABLES_LOCKFILE": site.lockPath, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
       ], timeout: 150)
     guard result.status == 0 else { throw ProcessFailure("the stage failed: \(result)") }
-    func text(_ name: String) throws -> String { String(decoding: try readFile(site.directory + "/" + name), as: UTF8.self) }
+    func text(_ name: String) throws -> String {
+      String(decoding: try readFile(site.directory + "/" + name), as: UTF8.self)
+    }
     status = Int32(try text("status").split(separator: "\n").first ?? "") ?? -1
     output = String(try text("output").suffix(4000))
     saved = ["v4": try text("v4"), "v6": try text("v6")]
