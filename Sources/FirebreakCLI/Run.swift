@@ -16,7 +16,8 @@ struct Run: ParsableCommand {
       Rules that others add while it runs stay. Sets that it made are made before the rules that look into them, and \
       sets that it destroyed go when the commit is kept.
 
-      Calls of nft and ebtables fail. So do systemctl's for services that load rules; what such a service has saved \
+      nft works on the copy too, but only what it does to the tables of iptables can be committed: a script that changes \
+      others of nf_tables changes nothing. Calls of ebtables and arptables fail. So do systemctl's for services that load rules; what such a service has saved \
       within the script, iptables-save > FILE, is what the script made. What changes rules in other ways, a program that \
       speaks netlink or a copy of iptables outside PATH and the system's folders, changes the live ones.
 
@@ -61,8 +62,7 @@ struct Run: ParsableCommand {
       let outcome = try runScript(kernel, console)
       guard outcome.ending.isGood else { throw failure(outcome) }
       warn(of: outcome, console)
-      let changes = try kernel.changes()
-      try commit(changes, options, console)
+      try commit(kernel.changes(), options, failedCalls: outcome.failedCalls, console)
     }
   }
 
@@ -111,14 +111,16 @@ struct Run: ParsableCommand {
 
   /// A script goes on after a command that failed, unless it says otherwise; its author may not know that one did.
   private func warn(of outcome: ScriptRun.Outcome, _ console: Console) {
-    let calls = outcome.faults.filter { $0.place == nil && !$0.isQuestion }
+    let calls = outcome.failedCalls
     for fault in calls.prefix(3) { console.note("a call failed and the script went on: \(fault)") }
     if calls.count > 3 { console.note("\(calls.count - 3) more calls failed") }
   }
 
   // MARK: The commit
 
-  private func commit(_ changes: StagedKernel.Changes, _ options: RuleStore.CommitOptions, _ console: Console) throws {
+  private func commit(
+    _ changes: StagedKernel.Changes, _ options: RuleStore.CommitOptions, failedCalls: [ScriptFault], _ console: Console
+  ) throws {
     let backend = try backendName(changes)
     var request = CommitEngine.Request(changes.rules[backend] ?? Ruleset())
     request.options = options
@@ -128,12 +130,15 @@ struct Run: ParsableCommand {
     confirmation.apply(to: &request)
     guard let choice = BackendChoice(rawValue: backend) else { return }
     let engine = try site.engine(RuleStore(try choice.backend(names: .system)))
+    let extra: [(String, JSON)] = [
+      ("sets", JSON(changes.sets)), ("failed_calls", .array(failedCalls.map { .string("\($0)") })),
+    ]
     guard !check else {
       // The copy has taken these rules already, and new sets are not there to try them with.
       request.options.rehearses = changes.sets.created.isEmpty
       let report = try engine.check(request)
       tell(changes.sets, console)
-      return CommitReport(report, status: "planned", showsDifference: diff).render(console)
+      return CommitReport(report, status: "planned", showsDifference: diff, extra: extra).render(console)
     }
     try changes.sets.perform()
     let report: CommitEngine.Report
@@ -145,7 +150,7 @@ struct Run: ParsableCommand {
       throw error
     }
     tell(changes.sets, console)
-    let shown = CommitReport(report, status: "committed", showsDifference: diff)
+    let shown = CommitReport(report, status: "committed", showsDifference: diff, extra: extra)
     do { try shown.finish(engine, waits: !confirmation.noWait, console) } catch {
       changes.sets.undo()
       throw error
@@ -185,6 +190,20 @@ struct Run: ParsableCommand {
       if !names.isEmpty { console.say("sets \(what): \(names.joined(separator: ", "))") }
     }
   }
+}
+
+extension JSON {
+  fileprivate init(_ sets: StagedSets) {
+    self = .object(
+      [("made", sets.created), ("changed", sets.changed), ("destroyed", sets.destroyed)].map { what, names in
+        (what, .array(names.map { .string($0) }))
+      })
+  }
+}
+
+extension ScriptRun.Outcome {
+  /// Those after which the script went on, and that asked for something to be done.
+  fileprivate var failedCalls: [ScriptFault] { faults.filter { $0.place == nil && !$0.isQuestion } }
 }
 
 extension ScriptFault {

@@ -130,7 +130,7 @@ public struct ScriptRun {
         gate: try StagingFolder.create(StagingFolder.gate, "S"), owner: try StagingFolder.create(StagingFolder.owner),
         faultFile: try StagingFolder.create(StagingFolder.faults))
       try staged("cannot lock a file of its own") { flock(files.owner, LOCK_EX | LOCK_NB) }
-      return (files, try ToolMounts(missingNFTables: kernel.missingNFTables).cover())
+      return (files, try ToolMounts(kernel).cover())
     }
 
     private init(gate: Int32, owner: Int32, faultFile: Int32) {

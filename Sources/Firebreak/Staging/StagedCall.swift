@@ -50,7 +50,7 @@ public enum StagedCall {
   /// Moves this process into the copy, unless the script that it was made for has ended.
   private static func enter() -> Place {
     HostWords.resolveArguments()
-    guard geteuid() == 0 else { return .live }  // who may not change anything is told so by the program itself
+    guard geteuid() == 0 else { return .refused("Permission denied (you must be root)") }
     let gate = open(StagingFolder.gate, O_RDONLY | O_CLOEXEC)
     var state: UInt8 = 0
     guard gate >= 0, lock(gate), pread(gate, &state, 1, 0) == 1 else {

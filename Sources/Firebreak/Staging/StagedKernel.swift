@@ -12,13 +12,17 @@ public final class StagedKernel {
   private let live: Reading
   private let start: Reading
   private let began = ContinuousClock.now
-  /// Why tables of nf_tables are not among the copied; nil when they are.
-  public let missingNFTables: String?
+  /// Why the tables of iptables-nft are not among the copied; nil when they are.
+  let missingNFTables: String?
+  /// Why other tables of nf_tables are not; nil when they are.
+  let missingNatives: String?
 
   /// Rules by backend name, in the numbers that the live sets have, and sets.
   private struct Reading {
     var rules: [String: Ruleset] = [:]
     var sets: [SetImage] = []
+    /// Tables of nf_tables that are none of iptables.
+    var natives: [RulesetImage.Table] = []
   }
 
   private static let backends = ["legacy", "nft"]
@@ -30,11 +34,19 @@ public final class StagedKernel {
     let sets = live.sets
     let numbers = try Self.numbers(of: live.rules.values.reduce(into: Set<UInt16>()) { $0.formUnion($1.setIndices) })
     let rules = live.rules
-    missing = try space.enter {
+    var natives: String?
+    do throws(BackendError) { live.natives = try Self.natives() } catch { natives = error.message }
+    let image = RulesetImage(generation: 0, tables: live.natives)
+    (missing, natives) = try space.enter {
       try Self.make(sets)
-      return try Self.load(rules, numbers) ?? missing
+      var natives = natives
+      if !image.tables.isEmpty {
+        do throws(BackendError) { try image.restore() } catch { natives = error.message }
+      }
+      return (try Self.load(rules, numbers) ?? missing, natives)
     }
     if missing != nil { live.rules["nft"] = nil }
+    missingNatives = missing ?? natives
     self.live = live
     self.space = space
     missingNFTables = missing
@@ -60,6 +72,15 @@ public final class StagedKernel {
     } catch {
       return (reading, error.message)
     }
+  }
+
+  private static func natives() throws(BackendError) -> [RulesetImage.Table] {
+    guard NFTablesBackend().isAvailable else { return [] }
+    let reading = try RulesetImage.read()
+    if let owned = reading.owned.first {
+      throw BackendError(.refused, "table \(owned.id) belongs to a process of its own")
+    }
+    return reading.image.tables.filter { !$0.id.isOfIPTables }
   }
 
   private static func make(_ sets: [SetImage]) throws {
@@ -119,6 +140,7 @@ public final class StagedKernel {
       if hasNFTables {
         reading.rules["nft"] = try NFTablesBackend(names: .system).snapshot(of: .all).inOrderOfMaking
       }
+      reading.natives = try natives()
       return (
         reading, try numbers(of: reading.rules.values.reduce(into: Set<UInt16>()) { $0.formUnion($1.setIndices) })
       )
@@ -156,6 +178,7 @@ public final class StagedKernel {
         "set '\(error.name)' was made anew with another type or other options, which cannot be done in one act",
         hint: "give the new set another name, or make it before: ipset create …")
     }
+    try checkNatives(end)
     var rules: [String: Ruleset] = [:]
     for (backend, ruleset) in end.rules {
       let before = start.rules[backend] ?? Ruleset()
@@ -169,6 +192,19 @@ public final class StagedKernel {
       if !touched.isEmpty { rules[backend] = touched }
     }
     return Changes(rules: rules, copied: live.rules, sets: StagedSets(changes: sets))
+  }
+
+  /// A generation holds the tables of iptables, and nothing can take back what others were.
+  private func checkNatives(_ end: Reading) throws(StagingFailure) {
+    let before = start.natives
+    let changed =
+      end.natives.filter { table in before.first { $0.id == table.id }.map { !$0.isSame(as: table) } ?? true }.map(\.id)
+      + before.map(\.id).filter { id in !end.natives.contains { $0.id == id } }
+    guard let first = changed.first else { return }
+    throw StagingFailure(
+      "the script changed the nf_tables table \(first), and `firebreak run` commits tables of iptables only; "
+        + "nothing was changed",
+      hint: "keep such tables in a file of their own and load it with nft -f")
   }
 }
 

@@ -10,16 +10,20 @@ struct ToolMounts {
     case copied
     /// Works on the copy of nf_tables' tables that iptables knows.
     case nft
-    /// nft(8), which could change tables that are not copied.
+    /// nft(8): works on the copy of all tables of nf_tables.
     case native
     /// systemctl(1), which must not load rules behind our back.
     case services
   }
 
   private let missingNFTables: String?
+  private let missingNatives: String?
   private static let folders = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
 
-  init(missingNFTables: String?) { self.missingNFTables = missingNFTables }
+  init(_ kernel: StagedKernel) {
+    missingNFTables = kernel.missingNFTables
+    missingNatives = kernel.missingNatives
+  }
 
   // MARK: Finding them
 
@@ -117,9 +121,8 @@ struct ToolMounts {
 
   private func refusal(of kind: Kind) -> String {
     switch kind {
-    case .nft: missingNFTables.map { "the rules of nf_tables are not in the copy: \($0)" } ?? ""
-    case .native:
-      "nft could change what `firebreak run` does not copy; keep such tables in a file of their own, loaded by nft"
+    case .nft: missingNFTables.map { "the rules of nf_tables are not in the copy of `firebreak run`: \($0)" } ?? ""
+    case .native: missingNatives.map { "nf_tables is not in the copy of `firebreak run`: \($0)" } ?? ""
     case .copied, .services: ""
     }
   }
