@@ -18,13 +18,40 @@ public struct StagedMerge: Sendable {
   ///   - live: the table now; nil when there is none.
   ///   - wanted: the copy, with what was done to it.
   public init(base: Table?, start: Table?, live: Table?, wanted: Table) {
+    var wanted = wanted
     if let live, start.map({ !$0.sameRules(as: live) }) ?? !live.isPristine {
       let start = start ?? Table(wanted.name, family: wanted.family)
+      wanted = Self.withoutGone(start: start, live: live, wanted: wanted)
       result = TableMerge(base: start, live: live, wanted: wanted).result
     } else {
       result = wanted
     }
     own = start.map { Self.own(base: base ?? $0.withoutKnownOwners, start: $0, wanted: wanted) } ?? wanted
+  }
+
+  /// The copy without the rules that nobody touched there and that somebody took out of the original meanwhile.
+  private static func withoutGone(start: Table, live: Table, wanted: Table) -> Table {
+    var result = wanted
+    let nothing = RuleList(family: wanted.family)
+    for (index, chain) in wanted.chains.enumerated() {
+      guard let before = start[chain.name]?.rules else { continue }
+      let now = live[chain.name]?.rules ?? nothing
+      guard !before.sameRules(as: now) else { continue }
+      let stayed = RuleKinds(base: before, live: now, wanted: nothing)
+      let copied = RuleKinds(base: before, live: chain.rules, wanted: nothing)
+      let inLive = OrderedPairing(stayed.base, stayed.live).places
+      let inCopy = OrderedPairing(copied.base, copied.live).places
+      let gone = Set(
+        before.indices.compactMap { old in
+          inLive[old] == nil
+            ? inCopy[old].flatMap { before.counters(of: old) == chain.rules.counters(of: $0) ? $0 : nil } : nil
+        })
+      guard !gone.isEmpty else { continue }
+      var kept = nothing
+      for place in chain.rules.indices where !gone.contains(place) { kept.copy(place, from: chain.rules) }
+      result.setRules(of: index, kept)
+    }
+    return result
   }
 
   private static func own(base: Table, start: Table, wanted: Table) -> Table {

@@ -189,6 +189,22 @@ struct RunScriptTests {
     #expect(try site.live() == before)
   }
 
+  /// Programs are stood in for in every folder of PATH; scripts there are left alone.
+  @Test func systemctlIsStoppedWhereItWouldLoadRules() throws {
+    let site = try RunSite()
+    let here = site.space.directory
+    try runProcess(["cp", "/bin/true", here + "/systemctl"])
+    try runProcess(["cp", "/bin/false", here + "/iptables"])
+    let environment = ["PATH": here + ":/usr/sbin:/usr/bin:/sbin:/bin"]
+    let good = try site.run(
+      "systemctl restart sshd && systemctl enable iptables && \(Self.add)", environment: environment)
+    #expect(good.status == 0, "\(good)")
+    let bad = try site.run("set -e\nsystemctl restart iptables.service", environment: environment)
+    #expect(bad.status == 1 && bad.stderr.contains("iptables.service would change the live rules at once"), "\(bad)")
+    let failed = try site.run("set -e\niptables -A INPUT", environment: environment)
+    #expect(failed.status == 1 && failed.stderr.contains("last failed call: iptables -A INPUT (status 1)"), "\(failed)")
+  }
+
   /// Rows: words of systemctl, and the unit that would load rules at once.
   @Test(arguments: [
     ("restart iptables", "iptables"), ("-q start netfilter-persistent.service", "netfilter-persistent.service"),
