@@ -36,8 +36,11 @@ struct CommitReport {
 
   private func renderNotes(_ console: Console) {
     report.recovered.map { console.note($0.sentence) }
-    for note in report.notes { console.note(note) }
+    for note in report.notes + (console.isQuiet ? [] : Self.warningOfBoth()) { console.note(note) }
   }
+
+  /// The commit is done by now: not being able to look is no failure of it.
+  private static func warningOfBoth() -> [String] { (try? KernelUse.warning()).flatMap { $0 }.map { [$0] } ?? [] }
 
   func render(_ console: Console, status: String? = nil, hasNotes: Bool = true, wasTakenBack: Bool = false) {
     let status = status ?? self.status
@@ -71,7 +74,7 @@ struct CommitReport {
     }
     if let difference { members.append(("diff", JSON(difference))) }
     members += extra
-    members.append(("notes", .array(report.notes.map { .string($0) })))
+    members.append(("notes", .array((report.notes + Self.warningOfBoth()).map { .string($0) })))
     return members
   }
 }
