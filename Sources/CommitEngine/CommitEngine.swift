@@ -292,7 +292,8 @@ public struct CommitEngine: Sendable {
     let head = Journal.Head(
       phase: request.needsGuard ? .writing : .unguarded, deadline: request.needsGuard ? .now + limit : .never,
       nonce: summary.nonce)
-    try Journal(head: head, record: record).withEncoded { try state.write($0, to: Self.pending) }
+    let journal = Journal(head: head, record: record)
+    try state.write(to: Self.pending) { journal.write(to: &$0) }
   }
 
   /// Starts the process that finishes this commit if this one cannot.
