@@ -8,12 +8,14 @@ public enum BackendChoice: String, CaseIterable, Sendable {
   case nft
 
   /// The backend of this choice for the calling thread's network namespace.
+  /// - Parameter form: in which form nf_tables gets rules; the compiled one exists there alone, and `auto` takes it then.
   /// - Throws: ``BackendError`` when `auto` cannot see what is in use.
-  public func backend(names: Names) throws(BackendError) -> any Backend {
+  public func backend(names: Names, form: NFTablesBackend.Form = .asItIs) throws(BackendError) -> any Backend {
+    if self == .nft || self == .auto && form == .compiled { return NFTablesBackend(names: names, form: form) }
     if let named = named(names: names) { return named }
     let legacy = XTablesBackend(names: names)
     if try legacy.holdsRules() { return legacy }
-    let nft = NFTablesBackend(names: names)
+    let nft = NFTablesBackend(names: names, form: form)
     guard nft.isAvailable else { return legacy }
     let isNFTInUse = try !nft.snapshot(of: .only([])).existing.isEmpty
     return isNFTInUse || !legacy.isAvailable ? nft : legacy

@@ -37,6 +37,20 @@ struct Apply: ParsableCommand {
   @Flag(help: "Do not try the commit in a network namespace first.")
   var noRehearsal = false
 
+  @Flag(
+    inversion: .prefixedNo,
+    help: """
+      Let nf_tables look rules up in maps where that means the same, instead of asking one after the other; \
+      --no-compile takes that back. Without either, tables keep the form that they have.
+      """)
+  var compile: Bool?
+
+  func validate() throws {
+    if compile == true, site.backend == .legacy {
+      throw ValidationError("--compile needs nf_tables: leave --backend legacy out, or write --backend nft")
+    }
+  }
+
   func run() throws {
     try site.run { console in
       try site.enter()
@@ -45,7 +59,7 @@ struct Apply: ParsableCommand {
       lock.apply(to: &options)
       options.rehearses = !noRehearsal
       options.counters = counters ? .wanted : .zero
-      let store = try site.store()
+      let store = try site.store(form: compile.map { $0 ? .compiled : .linear } ?? .asItIs)
       if check {
         let outcome = try reading.locating { try store.check(reading.ruleset, options) }
         render(outcome.plan, [outcome.rehearsalNote].compactMap { $0 }, status: "planned", console)
@@ -58,6 +72,7 @@ struct Apply: ParsableCommand {
   }
 
   private func render(_ plan: Plan, _ notes: [String], status: String, _ console: Console) {
+    let notes = notes + plan.notes
     for note in notes { console.note(note) }
     let status = plan.isEmpty ? "unchanged" : status
     let needsDifference = diff

@@ -89,7 +89,10 @@ struct SiteOptions: ParsableArguments {
     if let netns { try NetworkNamespace(netns).enter() }
   }
 
-  func store() throws -> RuleStore { RuleStore(try backend.choice.backend(names: .system)) }
+  /// - Parameter form: in which form nf_tables gets rules.
+  func store(form: NFTablesBackend.Form = .asItIs) throws -> RuleStore {
+    RuleStore(try backend.choice.backend(names: .system, form: form))
+  }
 
   /// - Parameter store: where to commit.
   func engine(_ store: RuleStore) throws -> CommitEngine {

@@ -10,9 +10,19 @@ struct KernelReading {
   private(set) var existing: [TableID] = []
   private(set) var tables: [TableID: LiveTable] = [:]
 
+  /// Those that stand in compiled form, read or not.
+  private(set) var compiled: Set<TableID> = []
+  /// Those that stand in a table of their own, read or not: beside a compiled one it is empty.
+  private(set) var linear: Set<TableID> = []
+
   init(generation: UInt32) { self.generation = generation }
 
-  mutating func list(_ ids: [TableID]) { existing = ids }
+  mutating func list(_ ids: [TableID], compiled: Set<TableID>, linear: Set<TableID>) {
+    existing = ids
+    self.compiled = compiled
+    self.linear = linear
+  }
+
   mutating func add(_ table: LiveTable) { tables[table.table.id] = table }
 
   /// Takes over what an earlier reading of the same generation knew.
@@ -29,6 +39,8 @@ struct LiveTable {
   var handles: [ChainName: [UInt64]] = [:]
   /// The built-in chains that have been made; one that has not holds no rules and accepts.
   var madeChains: Set<ChainName> = []
+  /// Where everything stands in the compiled form; nil in the linear one.
+  var compiled: CompiledTable?
 }
 
 /// Reads nf_tables through one socket.
@@ -43,6 +55,10 @@ struct KernelReader: ~Copyable {
     case netlink(NetlinkFailure)
     /// A table holds what iptables has no words for: all of the table, one chain, or one rule of a chain.
     case foreign(TableID, ChainName?, rule: UInt64?, what: String)
+    /// The compiled form of a table is not as it is written.
+    case damaged(TableID, what: String)
+    /// A table stands there in both forms.
+    case twice(TableID)
     case unreadable(String)
   }
 
@@ -82,31 +98,61 @@ struct KernelReader: ~Copyable {
   private mutating func readOnce(_ selection: TableSelection, _ generation: UInt32) throws(Problem) -> KernelReading {
     var reading = KernelReading(generation: generation)
     var existing: [TableID] = []
+    var linear: Set<TableID> = []
+    var allCompiled: Set<TableID> = []
     for family in Family.allCases {
       let found = try tables(family)
-      let ids = TableName.printOrder.map { TableID($0, family) }.filter { found[$0.name] != nil }
+      var chains: [String: [ChainHead]]?
+      var compiled: Set<TableName> = []
+      if found[TableForm.compiledTable] != nil {
+        chains = try self.chains(family)
+        for chain in chains?[TableForm.compiledTable] ?? [] { chain.compiledTable.map { _ = compiled.insert($0) } }
+      }
+      let ids = TableName.printOrder.map { TableID($0, family) }
+        .filter { found[$0.name.rawValue] != nil || compiled.contains($0.name) }
       existing += ids
+      for id in ids {
+        if compiled.contains(id.name) { allCompiled.insert(id) }
+        if found[id.name.rawValue] != nil { linear.insert(id) }
+      }
       let wanted = ids.filter { selection.contains($0) }
       guard !wanted.isEmpty else { continue }
-      let chains = try self.chains(family)
-      for id in wanted { reading.add(try read(id, found[id.name]!, chains[id.name] ?? [])) }
+      let heads: [String: [ChainHead]]
+      if let chains { heads = chains } else { heads = try self.chains(family) }
+      for id in wanted {
+        guard compiled.contains(id.name) else {
+          reading.add(try read(id, found[id.name.rawValue]!, heads[id.name.rawValue] ?? []))
+          continue
+        }
+        if let head = found[id.name.rawValue] {
+          let linear = try read(id, head, heads[id.name.rawValue] ?? [])
+          guard linear.table.isPristine else { throw .twice(id) }
+        }
+        let head = found[TableForm.compiledTable]!
+        reading.add(try readCompiled(id, head, heads[TableForm.compiledTable] ?? []))
+      }
     }
-    reading.list(existing)
+    reading.list(existing, compiled: allCompiled, linear: linear)
     return reading
   }
 
   // MARK: Tables and chains
 
-  private struct TableHead {
+  struct TableHead {
     let flags: UInt32
     let use: UInt32
     let owner: UInt32?
   }
 
-  private struct ChainHead {
+  struct ChainHead {
     let name: ChainName
     let base: Base?
     let flags: UInt32
+
+    /// The table of iptables that a chain of the compiled table belongs to.
+    var compiledTable: TableName? {
+      TableName(rawValue: String(name.text.prefix { $0 != "." && $0 != "/" }))
+    }
 
     struct Base {
       let hook: UInt32
@@ -116,15 +162,15 @@ struct KernelReader: ~Copyable {
     }
   }
 
-  private mutating func tables(_ family: Family) throws(Problem) -> [TableName: TableHead] {
-    var result: [TableName: TableHead] = [:]
+  private mutating func tables(_ family: Family) throws(Problem) -> [String: TableHead] {
+    var result: [String: TableHead] = [:]
     try ask(NFT_MSG_GETTABLE, family: family.rawValue) { message throws(Problem) in
       let table = nftnl_table_alloc()!
       defer { nftnl_table_free(table) }
       guard nftnl_table_nlmsg_parse(message.start, table) == 0,
         let name = nftnl_table_get_str(table, UInt16(NFTNL_TABLE_NAME.rawValue))
       else { throw Problem.unreadable("a table of the kernel cannot be read") }
-      guard let ours = TableName(rawValue: String(cString: name)) else { return }
+      let ours = String(cString: name)
       let hasOwner = nftnl_table_is_set(table, UInt16(NFTNL_TABLE_OWNER.rawValue))
       result[ours] = TableHead(
         flags: nftnl_table_get_u32(table, UInt16(NFTNL_TABLE_FLAGS.rawValue)),
@@ -134,8 +180,8 @@ struct KernelReader: ~Copyable {
     return result
   }
 
-  private mutating func chains(_ family: Family) throws(Problem) -> [TableName: [ChainHead]] {
-    var result: [TableName: [ChainHead]] = [:]
+  private mutating func chains(_ family: Family) throws(Problem) -> [String: [ChainHead]] {
+    var result: [String: [ChainHead]] = [:]
     try ask(NFT_MSG_GETCHAIN, family: family.rawValue) { message throws(Problem) in
       let chain = nftnl_chain_alloc()!
       defer { nftnl_chain_free(chain) }
@@ -143,7 +189,7 @@ struct KernelReader: ~Copyable {
         let table = nftnl_chain_get_str(chain, UInt16(NFTNL_CHAIN_TABLE.rawValue)),
         let name = nftnl_chain_get_str(chain, UInt16(NFTNL_CHAIN_NAME.rawValue))
       else { throw Problem.unreadable("a chain of the kernel cannot be read") }
-      guard let ours = TableName(rawValue: String(cString: table)) else { return }
+      let ours = String(cString: table)
       var base: ChainHead.Base?
       if nftnl_chain_is_set(chain, UInt16(NFTNL_CHAIN_HOOKNUM.rawValue)) {
         let type = nftnl_chain_get_str(chain, UInt16(NFTNL_CHAIN_TYPE.rawValue)).map { String(cString: $0) }
@@ -167,12 +213,7 @@ struct KernelReader: ~Copyable {
   // MARK: One table
 
   private mutating func read(_ id: TableID, _ head: TableHead, _ chains: [ChainHead]) throws(Problem) -> LiveTable {
-    if head.flags & NFT_TABLE_F_OWNER.rawValue != 0 {
-      throw .foreign(id, nil, rule: nil, what: "belongs to process \(head.owner ?? 0), which alone may change it")
-    }
-    guard head.flags & NFT_TABLE_F_DORMANT.rawValue == 0 else {
-      throw .foreign(id, nil, rule: nil, what: "is dormant: the kernel does not look at its rules")
-    }
+    try check(head, id)
     guard Int(head.use) == chains.count else {
       throw .foreign(id, nil, rule: nil, what: "holds sets, maps or other objects of nf_tables")
     }
@@ -186,8 +227,17 @@ struct KernelReader: ~Copyable {
     return live
   }
 
+  func check(_ head: TableHead, _ id: TableID) throws(Problem) {
+    if head.flags & NFT_TABLE_F_OWNER.rawValue != 0 {
+      throw .foreign(id, nil, rule: nil, what: "belongs to process \(head.owner ?? 0), which alone may change it")
+    }
+    guard head.flags & NFT_TABLE_F_DORMANT.rawValue == 0 else {
+      throw .foreign(id, nil, rule: nil, what: "is dormant: the kernel does not look at its rules")
+    }
+  }
+
   /// Puts an empty chain where it belongs.
-  private func place(_ chain: ChainHead, in live: inout LiveTable) throws(Problem) {
+  func place(_ chain: ChainHead, in live: inout LiveTable) throws(Problem) {
     let id = live.table.id
     let foreign = { (what: String) in Problem.foreign(id, chain.name, rule: nil, what: what) }
     guard chain.flags & ~NFT_CHAIN_BASE.rawValue == 0 else { throw foreign("is of a kind that iptables has not") }
@@ -257,21 +307,21 @@ struct KernelReader: ~Copyable {
 
   // MARK: Messages
 
-  private static func reading<R>(_ body: () throws(WireError) -> R) throws(Problem) -> R {
+  static func reading<R>(_ body: () throws(WireError) -> R) throws(Problem) -> R {
     do throws(WireError) { return try body() } catch {
       throw .unreadable("the kernel's answer cannot be read: \(error)")
     }
   }
 
   /// What follows `struct nfgenmsg`.
-  private static func fields(of message: NetlinkSocket.Message) throws(Problem) -> AttributeReader {
+  static func fields(of message: NetlinkSocket.Message) throws(Problem) -> AttributeReader {
     guard message.payload.count >= 4 else { throw .unreadable("the kernel's answer is too short") }
     return try reading { () throws(WireError) in
       try AttributeReader(UnsafeRawBufferPointer(rebasing: message.payload[4...]))
     }
   }
 
-  private mutating func ask(
+  mutating func ask(
     _ type: nf_tables_msg_types, flags: Int32 = NLM_F_DUMP, family: UInt8,
     _ attributes: (inout ByteWriter) -> Void = { _ in },
     each: (NetlinkSocket.Message) throws(Problem) -> Void

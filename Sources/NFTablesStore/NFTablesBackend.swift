@@ -12,12 +12,30 @@ public final class NFTablesBackend: Backend {
   public let capabilities = Capabilities(name: "nft", families: [.ipv4, .ipv6], isOneTransaction: true)
 
   private let names: Names
+  private let form: Form
+  /// How tables are to be compiled of which a plan was made last.
+  private let prepared = Mutex<[TableID: CompiledPlan]>([:])
   /// What was read last, for the handles of its rules.
   private let lastReading = Mutex<KernelReading?>(nil)
   private let isLocked = Mutex(false)
 
-  /// - Parameter names: for rules in messages.
-  public init(names: Names = .wellKnown) { self.names = names }
+  /// In which form tables are written.
+  public enum Form: Hashable, Sendable {
+    /// The one that each has.
+    case asItIs
+    /// Looked up in maps, where that gains anything and every rule can be given back as it was written.
+    case compiled
+    /// One rule each, as iptables-nft has them.
+    case linear
+  }
+
+  /// - Parameters:
+  ///   - names: for rules in messages.
+  ///   - form: in which form tables are written.
+  public init(names: Names = .wellKnown, form: Form = .asItIs) {
+    self.names = names
+    self.form = form
+  }
 
   // MARK: Lock
 
@@ -96,13 +114,37 @@ public final class NFTablesBackend: Backend {
   /// was planned.
   public func fitted(_ plan: Plan) throws(BackendError) -> Plan {
     let compiler = PlanCompiler(names: names)
+    let known = lastReading.withLock { $0 }
     var steps: [Plan.Step] = []
-    for step in plan.steps {
-      let after = try compiler.normalForm(step)
-      if let before = step.before, !step.restoresCounters, before.sameRules(as: after) { continue }
+    var layouts: [TableID: CompiledPlan] = [:]
+    var notes: [String] = []
+    for step in plan.steps + reshaped(plan, known) {
+      let live = step.before == nil ? nil : known?.tables[step.id]
+      let isCompiled = live?.compiled != nil
+      var after = step.after
+      if form == .compiled || form == .asItIs && isCompiled {
+        let (table, layout, note) = try compiler.prepare(step, live)
+        after = table
+        layouts[step.id] = layout
+        if let note, form == .compiled || layout == nil { notes.append(note) }
+      } else {
+        after = try compiler.normalForm(step)
+      }
+      let keepsForm = isCompiled == (layouts[step.id] != nil)
+      if let before = step.before, keepsForm, !step.restoresCounters, before.sameRules(as: after) { continue }
       steps.append(Plan.Step(id: step.id, before: step.before, after: after, restoresCounters: step.restoresCounters))
     }
-    return Plan(steps: steps, creations: plan.creations)
+    prepared.withLock { $0 = layouts }
+    return Plan(steps: steps, creations: plan.creations, unchanged: plan.unchanged, notes: notes)
+  }
+
+  /// Steps for tables that stay as they are in the other form.
+  private func reshaped(_ plan: Plan, _ known: KernelReading?) -> [Plan.Step] {
+    guard form != .asItIs else { return [] }
+    return plan.unchanged.compactMap { id in
+      guard let live = known?.tables[id], (live.compiled != nil) != (form == .compiled) else { return nil }
+      return Plan.Step(id: id, before: live.table, after: live.table)
+    }
   }
 
   /// The kernel takes a batch whole or not at all, so that nothing needs a rehearsal; the full one gives it the batch
@@ -154,8 +196,24 @@ public final class NFTablesBackend: Backend {
     return reading
   }
 
+  /// With the forms that the tables are to have, decided when the plan was fitted, or now.
+  private func compiler(for plan: Plan, _ reading: KernelReading) throws(BackendError) -> PlanCompiler {
+    var compiler = PlanCompiler(names: names)
+    let prepared = prepared.withLock { $0 }
+    for step in plan.steps {
+      let live = reading.tables[step.id]
+      guard form == .compiled || form == .asItIs && live?.compiled != nil else { continue }
+      if let known = prepared[step.id], known.table.sameRules(as: step.after) {
+        compiler.layouts[step.id] = known
+      } else {
+        compiler.layouts[step.id] = try compiler.prepare(step, live).plan
+      }
+    }
+    return compiler
+  }
+
   private func send(_ plan: Plan, _ reading: KernelReading, isTrial: Bool) throws(BackendError) {
-    let compiler = PlanCompiler(names: names)
+    let compiler = try compiler(for: plan, reading)
     var socket: NetlinkSocket
     do throws(NetlinkFailure) { socket = try NetlinkSocket() } catch { throw BackendError(error) }
     var batch = Batch(
