@@ -15,9 +15,13 @@ struct KernelReading {
   /// Those that stand in a table of their own, read or not: beside a compiled one it is empty.
   private(set) var linear: Set<TableID> = []
 
+  /// Families where another program has a table of the name that the compiled form needs.
+  private(set) var taken: Set<Family> = []
+
   init(generation: UInt32) { self.generation = generation }
 
-  mutating func list(_ ids: [TableID], compiled: Set<TableID>, linear: Set<TableID>) {
+  mutating func list(_ ids: [TableID], compiled: Set<TableID>, linear: Set<TableID>, taken: Set<Family>) {
+    self.taken = taken
     existing = ids
     self.compiled = compiled
     self.linear = linear
@@ -100,6 +104,7 @@ struct KernelReader: ~Copyable {
     var existing: [TableID] = []
     var linear: Set<TableID> = []
     var allCompiled: Set<TableID> = []
+    var taken: Set<Family> = []
     for family in Family.allCases {
       let found = try tables(family)
       var chains: [String: [ChainHead]]?
@@ -107,6 +112,7 @@ struct KernelReader: ~Copyable {
       if found[TableForm.compiledTable] != nil {
         chains = try self.chains(family)
         for chain in chains?[TableForm.compiledTable] ?? [] { chain.compiledTable.map { _ = compiled.insert($0) } }
+        if compiled.isEmpty, found[TableForm.compiledTable]!.use > 0 { taken.insert(family) }
       }
       let ids = TableName.printOrder.map { TableID($0, family) }
         .filter { found[$0.name.rawValue] != nil || compiled.contains($0.name) }
@@ -132,7 +138,7 @@ struct KernelReader: ~Copyable {
         reading.add(try readCompiled(id, head, heads[TableForm.compiledTable] ?? []))
       }
     }
-    reading.list(existing, compiled: allCompiled, linear: linear)
+    reading.list(existing, compiled: allCompiled, linear: linear, taken: taken)
     return reading
   }
 
@@ -151,7 +157,8 @@ struct KernelReader: ~Copyable {
 
     /// The table of iptables that a chain of the compiled table belongs to.
     var compiledTable: TableName? {
-      TableName(rawValue: String(name.text.prefix { $0 != "." && $0 != "/" }))
+      guard let end = name.text.firstIndex(where: { $0 == "." || $0 == "/" }) else { return nil }
+      return TableName(rawValue: String(name.text[..<end]))
     }
 
     struct Base {

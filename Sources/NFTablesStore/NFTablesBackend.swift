@@ -13,6 +13,7 @@ public final class NFTablesBackend: Backend {
 
   private let names: Names
   private let form: Form
+  private let smallestMap: Int
   /// How tables are to be compiled of which a plan was made last.
   private let prepared = Mutex<[TableID: CompiledPlan]>([:])
   /// What was read last, for the handles of its rules.
@@ -32,9 +33,15 @@ public final class NFTablesBackend: Backend {
   /// - Parameters:
   ///   - names: for rules in messages.
   ///   - form: in which form tables are written.
-  public init(names: Names = .wellKnown, form: Form = .asItIs) {
+  public convenience init(names: Names = .wellKnown, form: Form = .asItIs) {
+    self.init(names: names, form: form, smallestMap: ChainLayout.smallestMap)
+  }
+
+  /// - Parameter smallestMap: fewer rules than so many stay linear.
+  package init(names: Names = .wellKnown, form: Form, smallestMap: Int) {
     self.names = names
     self.form = form
+    self.smallestMap = smallestMap
   }
 
   // MARK: Lock
@@ -108,12 +115,22 @@ public final class NFTablesBackend: Backend {
     }
   }
 
+  /// How many rules of a table that was read last stand in maps, and how many do not.
+  package func lookups(of id: TableID) -> (lookedUp: Int, linear: Int) {
+    guard let live = try? read(.only([id])).tables[id] else { return (0, 0) }
+    guard let compiled = live.compiled else { return (0, live.table.ruleCount) }
+    let lookedUp = compiled.chains.values.reduce(0) { sum, chain in
+      sum + chain.entries.count { chain.items[$0.item].map != nil }
+    }
+    return (lookedUp, live.table.ruleCount - lookedUp)
+  }
+
   // MARK: Writing
 
   /// Rules that nf_tables gives back as others that mean the same are written as those, so that what is read later is what
   /// was planned.
   public func fitted(_ plan: Plan) throws(BackendError) -> Plan {
-    let compiler = PlanCompiler(names: names)
+    let compiler = PlanCompiler(names: names, smallestMap: smallestMap)
     let known = lastReading.withLock { $0 }
     var steps: [Plan.Step] = []
     var layouts: [TableID: CompiledPlan] = [:]
@@ -198,7 +215,7 @@ public final class NFTablesBackend: Backend {
 
   /// With the forms that the tables are to have, decided when the plan was fitted, or now.
   private func compiler(for plan: Plan, _ reading: KernelReading) throws(BackendError) -> PlanCompiler {
-    var compiler = PlanCompiler(names: names)
+    var compiler = PlanCompiler(names: names, smallestMap: smallestMap)
     let prepared = prepared.withLock { $0 }
     for step in plan.steps {
       let live = reading.tables[step.id]

@@ -5,6 +5,8 @@ internal import RuleStore
 /// Writes a plan as one batch.
 struct PlanCompiler {
   let names: Names
+  /// Fewer rules than so many are not looked up in a map of their own.
+  var smallestMap = ChainLayout.smallestMap
 
   /// In which form each table is to stand afterwards; linear where nothing is said.
   var layouts: [TableID: CompiledPlan] = [:]
@@ -31,6 +33,12 @@ struct PlanCompiler {
       for chain in step.after.chains { try edit(chain, step, live, &batch) }
       removeChains(step, live, &batch)
     }
+    for id in layouts.keys where reading.taken.contains(id.family) {
+      throw BackendError(
+        .refused,
+        "nf_tables holds a table \(TableForm.compiledTable) of another program, where compiled rules would stand",
+        hint: "give that table another name, or leave --compile out", table: id)
+    }
     batch.form = .compiled
     for step in plan.steps {
       guard let layout = layouts[step.id] else { continue }
@@ -53,7 +61,7 @@ struct PlanCompiler {
         continue
       }
       guard let live = reading.tables[step.id], let state = live.compiled,
-        var writer = try? CompiledWriter(live.table, state)
+        var writer = try? CompiledWriter(live.table, state, smallestMap)
       else { throw BackendError(.stale, "the rules have changed since they were read", table: step.id) }
       writer.removeAll(&batch)
       for chain in live.table.chains where chain.hook == nil || live.madeChains.contains(chain.name) {
@@ -70,7 +78,7 @@ struct PlanCompiler {
     let before = state == nil ? nil : live
     var writer: CompiledWriter
     do throws(CompiledWriter.Obstacle) {
-      writer = try CompiledWriter(step.after, state ?? CompiledTable())
+      writer = try CompiledWriter(step.after, state ?? CompiledTable(), smallestMap)
     } catch {
       throw BackendError(.unsupported, "table \(step.id) cannot be compiled: \(error.reason)", table: step.id)
     }
@@ -78,7 +86,11 @@ struct PlanCompiler {
       try expressions(of: rule, index, chain, id)
     }
     batch.create(step.id)
-    makeChains(step, before, &batch)
+    if before == nil {
+      for chain in step.after.chains { batch.create(chain, in: step.id) }
+    } else {
+      makeChains(step, before, &batch)
+    }
     for chain in step.after.chains {
       if before == nil, let known = layout.chains[chain.name] {
         if !chain.rules.isEmpty { try writer.write(chain, known, coder, to: &batch) }

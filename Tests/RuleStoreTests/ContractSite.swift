@@ -15,6 +15,8 @@ enum ContractKind: String, CaseIterable, CustomTestStringConvertible, Sendable {
   case bulk
   /// nf_tables.
   case nft
+  /// nf_tables with every rule in a map that can be in one.
+  case compiled
 
   var testDescription: String { rawValue }
 
@@ -25,7 +27,7 @@ enum ContractKind: String, CaseIterable, CustomTestStringConvertible, Sendable {
     switch self {
     case .memory: nil
     case .legacy, .bulk: .legacyTables
-    case .nft: .nfTables
+    case .nft, .compiled: .nfTables
     }
   }
 
@@ -52,6 +54,9 @@ struct ContractSite: Sendable {
     case .nft:
       space = try TestNamespace()
       backend = NFTablesBackend()
+    case .compiled:
+      space = try TestNamespace()
+      backend = NFTablesBackend(form: .compiled, smallestMap: 1)
     }
   }
 
@@ -81,6 +86,15 @@ struct ContractSite: Sendable {
       var table = memory.ruleset[.filter, .ipv4] ?? Table(.filter, family: .ipv4)
       try table.append(Rule(source: .init("203.0.113.9/32"), target: .drop), to: .forward)
       memory.schedule(.foreignChange(Ruleset([table])))
+    } else if kind == .compiled {
+      // No other program writes to such tables; another user of the backend does.
+      let other = NFTablesBackend()
+      try inside {
+        let before = try other.snapshot(of: .all)
+        var table = before.ruleset[.filter, .ipv4] ?? Table(.filter, family: .ipv4)
+        try table.append(Rule(source: .init("203.0.113.9/32"), target: .drop), to: .forward)
+        try other.apply(Plan(from: before, to: Ruleset([table])), expecting: before.stamp)
+      }
     } else {
       try namespace.require(["iptables-\(kind.variant)", "-A", "FORWARD", "-s", "203.0.113.9", "-j", "DROP"])
     }
@@ -89,6 +103,9 @@ struct ContractSite: Sendable {
   /// What the kernel holds according to iptables itself, counters too; nothing for memory.
   func savedByIptables() throws -> String {
     guard let space else { return "" }
+    if kind == .compiled {
+      return try space.require(["nft", "list", "ruleset"]).stdout
+    }
     return try ["iptables-\(kind.variant)-save", "ip6tables-\(kind.variant)-save"].map { tool in
       try space.require([tool, "-c"]).stdout.split(separator: "\n").filter { !$0.hasPrefix("#") }.joined(
         separator: "\n")

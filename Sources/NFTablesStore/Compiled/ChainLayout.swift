@@ -63,8 +63,10 @@ package struct ChainLayout {
   /// - Parameters:
   ///   - mayReorder: whether nothing that the rule does changes what later rules look at.
   ///   - mayDetour: whether the rule may stand in a chain of its own.
+  ///   - smallestMap: fewer rules stay linear.
   package init(
-    _ rules: RuleList, mayReorder: (Rule) -> Bool = { Transparency.standard($0) }, mayDetour: Bool = true
+    _ rules: RuleList, mayReorder: (Rule) -> Bool = { Transparency.standard($0) }, mayDetour: Bool = true,
+    smallestMap: Int = smallestMap
   ) {
     splits.reserveCapacity(rules.count)
     var candidates: [Int] = []  // by rule: the kind, -1 for linear
@@ -102,15 +104,15 @@ package struct ChainLayout {
     isWhole = candidates.map { $0 >= 0 }
     for index in candidates.indices {
       let kind = candidates[index]
-      guard kind < 0 || counts[kind] < Self.smallestMap && detourKinds[index] != kind else { continue }
+      guard kind < 0 || counts[kind] < smallestMap && detourKinds[index] != kind else { continue }
       guard detourKinds[index] >= 0 else { continue }
       candidates[index] = detourKinds[index]
       isWhole[index] = false
     }
-    place(candidates, rules.family)
+    place(candidates, rules.family, smallestMap)
   }
 
-  private mutating func place(_ candidates: [Int], _ family: Family) {
+  private mutating func place(_ candidates: [Int], _ family: Family, _ smallestMap: Int) {
     var index = OverlapIndex(family)
     let numbers = kinds.map { index.number(of: $0.shape) }
     var members: [[Int]] = []  // by item
@@ -139,7 +141,7 @@ package struct ChainLayout {
     // The largest maps stay; what is in the others stands in their place, rule by rule.
     var sizes = members.indices.filter { kindOfItem[$0] >= 0 }.map { members[$0].count }
     sizes.sort(by: >)
-    let least = max(Self.smallestMap, sizes.count > Self.mostMaps ? sizes[Self.mostMaps] + 1 : 0)
+    let least = max(smallestMap, sizes.count > Self.mostMaps ? sizes[Self.mostMaps] + 1 : 0)
     for (item, rules) in members.enumerated() {
       if kindOfItem[item] >= 0, rules.count >= least {
         pieces.append(.map(kind: kindOfItem[item], rules: rules))
@@ -183,6 +185,17 @@ extension KeyShape {
   /// What is asked before the lookup where nothing else is.
   var protocolConditions: [NFTExpression] {
     proto == 0 ? [] : [.meta(.transportProtocol, into: 1), .compare(.equal, 1, [proto])]
+  }
+
+  /// Later fragments have no ports; the kernel would take what stands in their place.
+  func fragmentConditions(_ family: Family) -> [NFTExpression] {
+    guard family == .ipv4, !fields.isDisjoint(with: [.sourcePort, .destinationPort, .icmpType, .icmpCode]) else {
+      return []
+    }
+    return [
+      .payload(.network, offset: 6, length: 2, into: 1),
+      .bitwise(1, mask: [0x1f, 0xff], flip: [0, 0], into: 1), .compare(.equal, 1, [0, 0]),
+    ]
   }
 }
 

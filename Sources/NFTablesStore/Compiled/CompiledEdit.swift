@@ -126,7 +126,7 @@ struct CompiledEdit {
     for other in rules.indices where isPlaced[other] && chain.items[chain.entries[other].item].map == nil {
       let theirs = writer.kinds(of: rules[other], split(of: other))
       if kinds.whole.map({ $0 == theirs.whole }) ?? (kinds.detour == theirs.detour) { count += 1 }
-      if count >= 2 * ChainLayout.smallestMap { return true }
+      if count >= 2 * writer.smallestMap { return true }
     }
     return false
   }

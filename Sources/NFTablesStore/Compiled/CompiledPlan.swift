@@ -23,7 +23,7 @@ extension PlanCompiler {
     for chain in after.chains where step.after[chain.name]?.rules.sameRules(as: chain.rules) != true {
       guard plan.chains[chain.name] != nil else { continue }
       // A rule in other words may have another key.
-      guard let layout = try? CompiledWriter(after).layout(of: chain) else { return (after, nil, note) }
+      guard let layout = try? CompiledWriter(after, CompiledTable(), smallestMap).layout(of: chain) else { return (after, nil, note) }
       plan.chains[chain.name] = layout
     }
     return (after, CompiledPlan(table: after, chains: plan.chains, rewritesAll: plan.rewritesAll), note)
@@ -35,7 +35,7 @@ extension PlanCompiler {
       if let state = live?.compiled, let rewritesAll = try prepareEdit(step, live!, state) {
         return (CompiledPlan(table: step.after, rewritesAll: rewritesAll), nil)
       }
-      layouts = try CompiledWriter(step.after).layouts()
+      layouts = try CompiledWriter(step.after, CompiledTable(), smallestMap).layouts()
     } catch {
       return (nil, "table \(step.id) stays linear: \(error.reason)")
     }
@@ -50,8 +50,8 @@ extension PlanCompiler {
   private func prepareEdit(
     _ step: Plan.Step, _ live: LiveTable, _ state: CompiledTable
   ) throws(CompiledWriter.Obstacle) -> Bool? {
-    let writer = try CompiledWriter(step.after, state)
-    let before = try CompiledWriter(live.table, state)
+    let writer = try CompiledWriter(step.after, state, smallestMap)
+    let before = try CompiledWriter(live.table, state, smallestMap)
     var lookedUp = 0
     for chain in step.after.chains {
       let old = live.table[chain.name]?.rules ?? RuleList(family: step.id.family)
@@ -61,7 +61,7 @@ extension PlanCompiler {
       lookedUp += chain.rules.count
     }
     // What is left may be too little.
-    if lookedUp < 4 * live.table.ruleCount / 5 || lookedUp < 2 * ChainLayout.smallestMap, try writer.layouts() == nil {
+    if lookedUp < 4 * live.table.ruleCount / 5 || lookedUp < 2 * smallestMap, try writer.layouts() == nil {
       throw CompiledWriter.Obstacle(reason: Self.nothingGained)
     }
     return before.opaqueChains != writer.opaqueChains || before.mayDetour && !writer.mayDetour

@@ -5,6 +5,7 @@ internal import RuleStore
 struct CompiledWriter {
   let id: TableID
   private let table: Table
+  let smallestMap: Int
   /// Whether elements may lead to chains of ours: nf_tables goes no deeper than 16.
   let mayDetour: Bool
   let opaqueChains: Set<ChainName>
@@ -16,7 +17,10 @@ struct CompiledWriter {
   }
 
   /// - Parameter state: what is in the kernel.
-  init(_ table: Table, _ state: CompiledTable = CompiledTable()) throws(Obstacle) {
+  init(
+    _ table: Table, _ state: CompiledTable = CompiledTable(), _ smallestMap: Int = ChainLayout.smallestMap
+  ) throws(Obstacle) {
+    self.smallestMap = smallestMap
     id = table.id
     self.table = table
     self.state = state
@@ -52,7 +56,7 @@ struct CompiledWriter {
       mayReorder: { rule in
         if found == nil { found = obstacle(in: rule) }
         return mayReorder(rule)
-      }, mayDetour: mayDetour)
+      }, mayDetour: mayDetour, smallestMap: smallestMap)
     if let found { throw found }
     return layout
   }

@@ -124,7 +124,7 @@ extension KeyShape {
 
   /// Loads the key into registers from the first on.
   func loads(_ family: Family) -> [NFTExpression] {
-    var result: [NFTExpression] = []
+    var result = fragmentConditions(family)
     var place = 0
     for field in keyFields(family) {
       let register = Self.register(place)
