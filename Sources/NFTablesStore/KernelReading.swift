@@ -156,10 +156,7 @@ struct KernelReader: ~Copyable {
     let flags: UInt32
 
     /// The table of iptables that a chain of the compiled table belongs to.
-    var compiledTable: TableName? {
-      guard let end = name.text.firstIndex(where: { $0 == "." || $0 == "/" }) else { return nil }
-      return TableName(rawValue: String(name.text[..<end]))
-    }
+    var compiledTable: TableName? { TableForm.owner(of: name.text) }
 
     struct Base {
       let hook: UInt32

@@ -229,6 +229,15 @@ public final class NFTablesBackend: Backend {
     return compiler
   }
 
+  /// How many messages the kernel would get.
+  package func messages(for plan: Plan) throws(BackendError) -> Int {
+    let reading = try reading(for: plan, of: nil)
+    let compiler = try compiler(for: plan, reading)
+    var batch = Batch(generation: reading.generation, firstSequence: 0, capacity: 0)
+    try compiler.compile(plan, reading, into: &batch)
+    return batch.count
+  }
+
   private func send(_ plan: Plan, _ reading: KernelReading, isTrial: Bool) throws(BackendError) {
     let compiler = try compiler(for: plan, reading)
     var socket: NetlinkSocket

@@ -85,8 +85,8 @@ struct PlanCompiler {
     let coder: RuleCoder = { (rule, index, chain, id) throws(BackendError) in
       try expressions(of: rule, index, chain, id)
     }
-    batch.create(step.id)
     if before == nil {
+      batch.create(step.id)
       for chain in step.after.chains { batch.create(chain, in: step.id) }
     } else {
       makeChains(step, before, &batch)

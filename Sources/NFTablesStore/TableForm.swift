@@ -36,6 +36,12 @@ enum TableForm {
     return Int(name.dropFirst(prefix.count))
   }
 
+  /// The table of iptables that a chain or map of the compiled table is made for; nil where it is none of ours.
+  static func owner(of name: String) -> TableName? {
+    guard let end = name.firstIndex(where: { $0 == "." || $0 == "/" }) else { return nil }
+    return TableName(rawValue: String(name[..<end]))
+  }
+
   /// Whether a chain or map of the compiled table is of this table of iptables.
   static func belongs(_ name: String, to id: TableID) -> Bool {
     name.hasPrefix("\(id.name).") || helperNumber(name, of: id) != nil

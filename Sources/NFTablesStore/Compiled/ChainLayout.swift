@@ -12,7 +12,7 @@ package struct ChainLayout {
     /// The rest of the rules, which is asked before the lookup.
     let conditions: [NFTExpression]
     /// Whether nothing but the shape's protocol is asked.
-    let isPlain: Bool
+    package let isPlain: Bool
 
     init(shape: KeyShape, conditions: [NFTExpression]) {
       self.shape = shape
@@ -33,11 +33,15 @@ package struct ChainLayout {
   ) -> (whole: Kind?, detour: Kind?) {
     guard split.shape.hasKey else { return (nil, nil) }
     let detour = mayDetour && rule.target.mayDetour ? Kind(plain: split.shape) : nil
-    guard let rest = split.rest, split.fitsUserData, let target = ElementTarget(rule.target, family),
-      mayDetour || !target.needsChain
-    else { return (nil, detour) }
-    if rest.isProtocolOnly { return (Kind(plain: split.shape), detour) }
-    return (Guard.expressions(of: rest, family).map { Kind(shape: split.shape, conditions: $0) }, detour)
+    guard split.fitsUserData, let target = ElementTarget(rule.target, family), mayDetour || !target.needsChain else {
+      return (nil, detour)
+    }
+    switch split.remainder {
+    case .nothing: return (nil, detour)
+    case .proto: return (Kind(plain: split.shape), detour)
+    case .conditions(let rest):
+      return (Guard.expressions(of: rest[0], family).map { Kind(shape: split.shape, conditions: $0) }, detour)
+    }
   }
 
   package enum Piece {

@@ -176,7 +176,8 @@ extension CompiledWriter {
         try addLinear(chain, index, order, before: next, coder, &batch)
       case .addElements(let index, let split, let map):
         var entry = state.chains[chain.name]!.entries[index]
-        let elements = try elements(chain, index, split, &entry, coder, &batch)
+        var elements: [MapElement] = []
+        try append(chain, index, split, &entry, to: &elements, coder, &batch)
         batch.add(elements, to: map, of: chain.name, in: id)
         state.chains[chain.name]!.entries[index] = entry
       }

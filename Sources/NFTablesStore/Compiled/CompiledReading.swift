@@ -35,6 +35,9 @@ extension KernelReader {
     var live = LiveTable(table: Table(id.name, family: id.family))
     var names: [ChainName] = []
     var parts = CompiledParts()
+    if let other = chains.first(where: { $0.compiledTable == nil }) {
+      throw .damaged(id, what: "holds chain \(other.name) of another program")
+    }
     for chain in chains where chain.compiledTable == id.name {
       guard let name = TableForm.userChain(chain.name, of: id) else {
         parts.rules[chain.name.text] = []
@@ -109,6 +112,7 @@ extension KernelReader {
       var fields = try Self.fields(of: message)
       let name = try Self.reading { () throws(WireError) in try fields.text(NFTA_SET_NAME) }
       count += 1
+      guard TableForm.owner(of: name) != nil else { throw Problem.damaged(id, what: "holds set \(name) of another program") }
       guard TableForm.belongs(name, to: id) else { return }
       let room = try Self.reading { () throws(WireError) -> UInt32? in
         guard fields.has(NFTA_SET_DESC) else { return nil }

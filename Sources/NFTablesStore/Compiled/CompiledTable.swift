@@ -96,10 +96,7 @@ struct ElementNote {
 
   init(order: UInt64) { self.order = order }
 
-  init(order: UInt64, _ split: RuleSplit, isFirst: Bool) {
-    self.order = order
-    isContinued = !isFirst
-    guard isFirst else { return }
+  mutating func take(_ split: RuleSplit) {
     (comment, commentLeads, ports) = (split.comment, split.commentLeads, split.ports)
   }
 

@@ -104,8 +104,7 @@ struct CompiledWriter {
         for index in rules {
           made.entries[index].item = item
           made.entries[index].isWhole = layout.isWhole[index]
-          elements += try self.elements(
-            chain, index, layout.splits[index], &made.entries[index], coder, &batch)
+          try append(chain, index, layout.splits[index], &made.entries[index], to: &elements, coder, &batch)
         }
         batch.add(elements, to: map, of: chain.name, in: id)
         made.items.append(CompiledChain.Item(handle: nil, map: map))
@@ -124,15 +123,14 @@ struct CompiledWriter {
   }
 
   /// The elements of a rule, with the chain that they lead to, if they do.
-  mutating func elements(
-    _ chain: Chain, _ index: Int, _ split: RuleSplit, _ entry: inout CompiledChain.Entry, _ coder: RuleCoder,
-    _ batch: inout Batch
-  ) throws(BackendError) -> [MapElement] {
-    let rule = chain.rules[index]
+  mutating func append(
+    _ chain: Chain, _ index: Int, _ split: RuleSplit, _ entry: inout CompiledChain.Entry,
+    to elements: inout [MapElement], _ coder: RuleCoder, _ batch: inout Batch
+  ) throws(BackendError) {
     let verdict: NFTVerdict
     var counters = Counters.zero
-    if entry.isWhole, let target = ElementTarget(rule.target, id.family) {
-      counters = rule.counters
+    if entry.isWhole, let target = target(of: index, chain) {
+      counters = chain.rules.counters(of: index)
       switch target {
       case .verdict(let plain): verdict = plain
       case .shared(let expressions):
@@ -141,6 +139,7 @@ struct CompiledWriter {
         verdict = .jump(ChainName(unchecked: name))
       }
     } else {
+      let rule = chain.rules[index]
       let name = state.newHelper(id)
       let own = ChainName(unchecked: name)
       batch.createHelper(own, for: chain.name, in: id)
@@ -150,14 +149,24 @@ struct CompiledWriter {
       entry.helper = name
       verdict = .jump(own)
     }
-    return split.keys.enumerated().map { place, key in
+    var isFirst = true
+    for key in split.keys {
       var note = ElementNote(order: entry.order)
-      if entry.isWhole {
-        note = ElementNote(order: entry.order, split, isFirst: place == 0)
-      } else if place > 0 {
-        note.isContinued = true
-      }
-      return MapElement(key: key, verdict: verdict, note: note, counters: place == 0 ? counters : .zero)
+      note.isContinued = !isFirst
+      if entry.isWhole, isFirst { note.take(split) }
+      elements.append(MapElement(key: key, verdict: verdict, note: note, counters: isFirst ? counters : .zero))
+      isFirst = false
+    }
+  }
+
+  /// Verdicts and jumps are read from the bytes; decoding a rule takes longer.
+  private func target(of index: Int, _ chain: Chain) -> ElementTarget? {
+    switch chain.rules.standardLabel(of: index) {
+    case .none: .verdict(.continue)
+    case .verdict(.accept): .verdict(.accept)
+    case .verdict(.drop): .verdict(.drop)
+    case .verdict(.return): .verdict(.return)
+    case .verdict(.queue), .chain, .extension: ElementTarget(chain.rules[index].target, id.family)
     }
   }
 

@@ -6,18 +6,21 @@ struct OverlapIndex {
   private let family: Family
   private var shapes: [Entry] = []
   private var numbers: [KeyShape: Int] = [:]
+  /// What is known of the keys of one shape as far as another states them too.
+  private var projections: [Projection] = []
 
-  fileprivate struct Entry {
+  private struct Entry {
     let shape: KeyShape
     var keys: [(key: HeaderKey, item: Int32)] = []
-    /// What is known of its keys as far as other shapes state them too.
-    var projections: [Projection] = []
-    /// By the other shape's number: the projection, -1 for none yet, -2 where both share no packets.
-    var byOther: [Int32] = []
+    /// Projections of its own keys, by their shape.
+    var own: [(shape: KeyShape, projection: Int)] = []
+    /// Projections of the keys of all shapes with which it may share packets.
+    var asked: [Int] = []
+    /// How many shapes were there when `asked` was made.
+    var considered = 0
   }
 
-  fileprivate struct Projection {
-    let shape: KeyShape
+  private struct Projection {
     let digest: KeyDigest
     var latest = LatestTable()
   }
@@ -33,49 +36,37 @@ struct OverlapIndex {
 
   /// The greatest item number among rules that share packets with these keys; -1 where there is none.
   mutating func latest(_ keys: [HeaderKey], _ shape: Int) -> Int32 {
+    while shapes[shape].considered < shapes.count {
+      let other = shapes[shape].considered
+      shapes[shape].considered += 1
+      guard let common = shapes[other].shape.common(with: shapes[shape].shape) else { continue }
+      let projection = projection(of: other, on: common)
+      shapes[shape].asked.append(projection)
+    }
     var latest: Int32 = -1
-    for other in shapes.indices where !shapes[other].keys.isEmpty {
-      let projection = projection(of: other, for: shape)
-      guard projection >= 0 else { continue }
-      for key in keys {
-        latest = max(latest, shapes[other].projections[projection].find(key))
-      }
+    for projection in shapes[shape].asked {
+      for key in keys { latest = max(latest, projections[projection].latest.find(projections[projection].digest.of(key))) }
     }
     return latest
   }
 
-  private mutating func projection(of other: Int, for shape: Int) -> Int {
-    if shapes[other].byOther.count <= shape {
-      let missing = max(shape + 1, shapes.count) - shapes[other].byOther.count
-      shapes[other].byOther.append(contentsOf: repeatElement(-1, count: missing))
-    }
-    let known = shapes[other].byOther[shape]
-    guard known == -1 else { return Int(known) }
-    var found = -2
-    if let common = shapes[other].shape.common(with: shapes[shape].shape) {
-      found = shapes[other].projections.firstIndex { $0.shape == common } ?? -1
-      if found < 0 {
-        var made = Projection(shape: common, digest: KeyDigest(common, family))
-        for (key, item) in shapes[other].keys { made.insert(key, item) }
-        found = shapes[other].projections.count
-        shapes[other].projections.append(made)
-      }
-    }
-    shapes[other].byOther[shape] = Int32(found)
-    return found
+  private mutating func projection(of shape: Int, on common: KeyShape) -> Int {
+    if let known = shapes[shape].own.first(where: { $0.shape == common }) { return known.projection }
+    var made = Projection(digest: KeyDigest(common, family))
+    for (key, item) in shapes[shape].keys { made.latest.raise(made.digest.of(key), to: item) }
+    projections.append(made)
+    shapes[shape].own.append((common, projections.count - 1))
+    return projections.count - 1
   }
 
   mutating func insert(_ keys: [HeaderKey], _ shape: Int, item: Int32) {
     for key in keys {
       shapes[shape].keys.append((key, item))
-      for place in shapes[shape].projections.indices { shapes[shape].projections[place].insert(key, item) }
+      for (_, projection) in shapes[shape].own {
+        projections[projection].latest.raise(projections[projection].digest.of(key), to: item)
+      }
     }
   }
-}
-
-extension OverlapIndex.Projection {
-  fileprivate func find(_ key: HeaderKey) -> Int32 { latest.find(digest.of(key)) }
-  fileprivate mutating func insert(_ key: HeaderKey, _ item: Int32) { latest.raise(digest.of(key), to: item) }
 }
 
 /// 64 bits of a key as far as a shape looks at it.

@@ -6,11 +6,27 @@ package struct RuleSplit: Sendable {
   /// At least one; each is a packet that the rule is about, so far as the shape tells.
   package private(set) var keys: [HeaderKey] = [HeaderKey()]
   /// The conditions that the key leaves, with the protocol; nil where key, these, ``ports`` and ``comment`` do not make the rule.
-  package private(set) var rest: Rule?
+  package var rest: Rule? {
+    switch remainder {
+    case .nothing: nil
+    case .proto: Rule(proto: shape.proto == 0 ? nil : Negatable(IPProtocol(rawValue: shape.proto)))
+    case .conditions(let rules): rules[0]
+    }
+  }
+  /// See ``rest``.
+  private(set) var remainder = Remainder.nothing
   /// The match that named the ports, where it cannot be told from the key alone.
   package private(set) var ports: (any Match)?
   package private(set) var comment: Comment?
   package private(set) var commentLeads = false
+
+  enum Remainder: Sendable {
+    case nothing
+    /// The shape's protocol, or none.
+    case proto
+    /// One rule, kept apart from the many splits that have none.
+    case conditions([Rule])
+  }
 
   /// Ports are written out one by one up to so many.
   package static let mostKeys = 16
@@ -60,8 +76,11 @@ package struct RuleSplit: Sendable {
       shape.fields.remove(.outInterface)
       for index in keys.indices { keys[index].outInterface = 0 }
     } else if isWhole, shape.hasKey {
-      self.rest = rest
-      if rebuilt(rest, family, as: rule) != rule { self.rest = nil }
+      if rest.isProtocolOnly, comment == nil, rule.matches.count <= 1 {
+        remainder = .proto
+      } else if rebuilt(rest, family, as: rule) == rule {
+        remainder = rest.isProtocolOnly ? .proto : .conditions([rest])
+      }
     }
   }
 
