@@ -13,6 +13,7 @@ struct Apply: ParsableCommand {
       EXAMPLES
         firebreak apply rules.v4 rules.v6
         firebreak apply --check --diff rules.v4
+        firebreak apply --compile many-hosts.v4
         iptables-save | sed s/eth0/ens3/ | firebreak apply -
       """)
 

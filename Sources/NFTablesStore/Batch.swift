@@ -171,7 +171,8 @@ struct Batch: ~Copyable {
   ) {
     let form = form
     let flags = NLM_F_CREATE | (next == nil ? NLM_F_APPEND : 0)
-    message(Self.type(NFT_MSG_NEWRULE), flags: flags, family: id.family.rawValue, .rule(id, subject ?? chain, number)) { out in
+    message(Self.type(NFT_MSG_NEWRULE), flags: flags, family: id.family.rawValue, .rule(id, subject ?? chain, number)) {
+      out in
       out.put(NFTA_RULE_TABLE, text: form.tableName(id))
       out.put(NFTA_RULE_CHAIN, text: form.chainName(chain, in: id).text)
       if let next { out.put(NFTA_RULE_POSITION, big: next) }

@@ -11,8 +11,10 @@ extension BackendError {
     case .unreadable(let what): self.init(.system, "nf_tables: \(what)")
     case .damaged(let id, let what):
       self.init(
-        .refused, "nf_tables table \(TableForm.compiledTable), which holds table \(id) in compiled form, \(what); nothing was changed",
-        hint: "see it with: nft -a list table \(id.family == .ipv4 ? "ip" : "ip6") \(TableForm.compiledTable)", table: id)
+        .refused,
+        "nf_tables table \(TableForm.compiledTable), which holds table \(id) in compiled form, \(what); nothing was changed",
+        hint: "see it with: nft -a list table \(id.family == .ipv4 ? "ip" : "ip6") \(TableForm.compiledTable)",
+        table: id)
     case .twice(let id):
       let family = id.family == .ipv4 ? "ip" : "ip6"
       self.init(

@@ -82,6 +82,10 @@ struct PlanCompiler {
     } catch {
       throw BackendError(.unsupported, "table \(step.id) cannot be compiled: \(error.reason)", table: step.id)
     }
+    // What rules do to packets may have changed: then the order of those that stay has to be proved again.
+    let old = before.flatMap { try? CompiledWriter($0.table, CompiledTable(), smallestMap) }
+    let isProvedAnew =
+      before != nil && (old?.opaqueChains != writer.opaqueChains || old?.mayDetour != writer.mayDetour)
     let coder: RuleCoder = { (rule, index, chain, id) throws(BackendError) in
       try expressions(of: rule, index, chain, id)
     }
@@ -98,7 +102,7 @@ struct PlanCompiler {
       }
       let old = before?.table[chain.name]?.rules ?? RuleList(family: step.id.family)
       try writer.edit(
-        chain, from: old, rewrites: step.restoresCounters || layout.rewritesAll, coder, &batch)
+        chain, from: old, rewrites: step.restoresCounters || isProvedAnew, coder, &batch)
     }
     let gone = (before?.table.chains ?? []).filter { step.after[$0.name] == nil }
     for chain in gone { writer.clear(chain.name, &batch) }

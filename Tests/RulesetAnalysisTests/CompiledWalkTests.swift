@@ -52,7 +52,8 @@ private struct ThreeWays {
 
   mutating func round(_ seed: UInt64) throws {
     dice = Dice(seed &+ (isTracked ? 1 << 40 : 0) &+ UInt64(family.rawValue) << 48 &+ 1 << 50)
-    let (table, hook) = dice.pick(Self.places.filter { $0.0 != .raw || family == .ipv4 }.filter { !isTracked || ($0.0 != .raw && $0.1 != .output) })
+    let (table, hook) = dice.pick(
+      Self.places.filter { $0.0 != .raw || family == .ipv4 }.filter { !isTracked || ($0.0 != .raw && $0.1 != .output) })
     var made = RandomTable(family: family, table: table, hook: hook, isTracked: isTracked, isDeep: seed % 4 == 0)
     // Many rules of few shapes, so that they meet in maps and overlap.
     made.rules = dice.isLucky(oneIn: 2) ? 4...14 : 20...60
@@ -107,7 +108,9 @@ private struct ThreeWays {
 
   private mutating func load(_ table: Table, _ seed: UInt64) throws {
     for station in stations {
-      do { try station.load(table) } catch { throw ProcessFailure("round \(seed), \(station.form): \(error)\n\(text(table))") }
+      do { try station.load(table) } catch {
+        throw ProcessFailure("round \(seed), \(station.form): \(error)\n\(text(table))")
+      }
     }
     rulesets += 1
     let counts = try stations[0].lookups(table.id)

@@ -84,7 +84,8 @@ struct RandomTable {
       text += " -p \(icmp) -m \(icmp == "icmp" ? "icmp --icmp" : "icmp6 --icmpv6")-type \(type)"
     case 3:
       proto = dice.pick("tcp", "udp")
-      let list = (0..<1 + dice.below(3)).map { _ in "\(dice.pick(stock.ports))" } + (dice.isLucky(oneIn: 2) ? ["78:83"] : [])
+      let list =
+        (0..<1 + dice.below(3)).map { _ in "\(dice.pick(stock.ports))" } + (dice.isLucky(oneIn: 2) ? ["78:83"] : [])
       text += " -p \(proto) -m multiport --\(dice.pick("sports", "dports")) \(list.joined(separator: ","))"
     default:
       proto = dice.pick("tcp", "udp")
@@ -93,7 +94,9 @@ struct RandomTable {
       if dice.isLucky(oneIn: 3) { text += " --sport \(dice.pick(stock.ports))" }
       text += " --dport \(first)\(dice.isLucky(oneIn: 4) ? ":\(first + dice.below(9))" : "")"
     }
-    if isTracked, dice.isLucky(oneIn: 5) { text += " -m conntrack --ctstate \(dice.pick("NEW", "INVALID", "ESTABLISHED"))" }
+    if isTracked, dice.isLucky(oneIn: 5) {
+      text += " -m conntrack --ctstate \(dice.pick("NEW", "INVALID", "ESTABLISHED"))"
+    }
     if dice.isLucky(oneIn: 8) { text += match(&dice) }
     if dice.isLucky(oneIn: 10) { text += " -m comment --comment \"note \(dice.below(10))\"" }
     return text + target(&dice, below, proto)

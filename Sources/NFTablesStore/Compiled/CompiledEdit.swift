@@ -71,7 +71,9 @@ struct CompiledEdit {
     for (kind, isWhole) in [(kinds.whole, true), (kinds.detour, false)] {
       guard let kind else { continue }
       for item in latest + 1..<earliest {
-        guard let map = chain.items[item].map, map.kind == kind, map.count + split.keys.count <= map.room else { continue }
+        guard let map = chain.items[item].map, map.kind == kind, map.count + split.keys.count <= map.room else {
+          continue
+        }
         chain.items[item].map!.count += split.keys.count
         chain.entries[index] = CompiledChain.Entry(item: item, order: order, isWhole: isWhole)
         isPlaced[index] = true

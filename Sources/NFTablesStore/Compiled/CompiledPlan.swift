@@ -6,8 +6,6 @@ struct CompiledPlan {
   let table: Table
   /// Of the chains that are written as a whole.
   var chains: [ChainName: ChainLayout] = [:]
-  /// What rules do to packets has changed so that the order of those that stay has to be proved again.
-  var rewritesAll = false
 }
 
 extension PlanCompiler {
@@ -23,17 +21,20 @@ extension PlanCompiler {
     for chain in after.chains where step.after[chain.name]?.rules.sameRules(as: chain.rules) != true {
       guard plan.chains[chain.name] != nil else { continue }
       // A rule in other words may have another key.
-      guard let layout = try? CompiledWriter(after, CompiledTable(), smallestMap).layout(of: chain) else { return (after, nil, note) }
+      guard let layout = try? CompiledWriter(after, CompiledTable(), smallestMap).layout(of: chain) else {
+        return (after, nil, note)
+      }
       plan.chains[chain.name] = layout
     }
-    return (after, CompiledPlan(table: after, chains: plan.chains, rewritesAll: plan.rewritesAll), note)
+    return (after, CompiledPlan(table: after, chains: plan.chains), note)
   }
 
   private func decide(_ step: Plan.Step, _ live: LiveTable?) -> (plan: CompiledPlan?, note: String?) {
     let layouts: [ChainName: ChainLayout]?
     do throws(CompiledWriter.Obstacle) {
-      if let state = live?.compiled, let rewritesAll = try prepareEdit(step, live!, state) {
-        return (CompiledPlan(table: step.after, rewritesAll: rewritesAll), nil)
+      if let live, live.compiled != nil {
+        try checkEdit(step, live)
+        return (CompiledPlan(table: step.after), nil)
       }
       layouts = try CompiledWriter(step.after, CompiledTable(), smallestMap).layouts()
     } catch {
@@ -46,25 +47,21 @@ extension PlanCompiler {
 
   private static let nothingGained = "it has too few rules that differ in addresses, ports or interfaces alone"
 
-  /// nil where the table is better laid out anew.
-  private func prepareEdit(
-    _ step: Plan.Step, _ live: LiveTable, _ state: CompiledTable
-  ) throws(CompiledWriter.Obstacle) -> Bool? {
-    let writer = try CompiledWriter(step.after, state, smallestMap)
-    let before = try CompiledWriter(live.table, state, smallestMap)
-    var lookedUp = 0
+  /// - Throws: why a table that is compiled cannot stay so.
+  private func checkEdit(_ step: Plan.Step, _ live: LiveTable) throws(CompiledWriter.Obstacle) {
+    let writer = try CompiledWriter(step.after, CompiledTable(), smallestMap)
+    var count = 0
     for chain in step.after.chains {
       let old = live.table[chain.name]?.rules ?? RuleList(family: step.id.family)
       for (index, source) in RulePairing(old, chain.rules).sources.enumerated() where source == nil {
         if let obstacle = writer.obstacle(in: chain.rules[index]) { throw obstacle }
       }
-      lookedUp += chain.rules.count
+      count += chain.rules.count
     }
     // What is left may be too little.
-    if lookedUp < 4 * live.table.ruleCount / 5 || lookedUp < 2 * smallestMap, try writer.layouts() == nil {
+    if count < 4 * live.table.ruleCount / 5 || count < 2 * smallestMap, try writer.layouts() == nil {
       throw CompiledWriter.Obstacle(reason: Self.nothingGained)
     }
-    return before.opaqueChains != writer.opaqueChains || before.mayDetour && !writer.mayDetour
   }
 }
 

@@ -62,7 +62,9 @@ extension KernelReader {
   /// A list of all rules takes longer for long chains, one for each chain for many chains.
   private static let mostQuestions = 200
 
-  private mutating func readRules(of id: TableID, _ chains: [ChainHead], into parts: inout CompiledParts) throws(Problem) {
+  private mutating func readRules(of id: TableID, _ chains: [ChainHead], into parts: inout CompiledParts)
+    throws(Problem)
+  {
     let wanted = chains.filter { $0.compiledTable == id.name }
     let chainWise = wanted.count <= Self.mostQuestions
     for chain in chainWise ? wanted.map({ Optional($0) }) : [nil] {
@@ -112,7 +114,9 @@ extension KernelReader {
       var fields = try Self.fields(of: message)
       let name = try Self.reading { () throws(WireError) in try fields.text(NFTA_SET_NAME) }
       count += 1
-      guard TableForm.owner(of: name) != nil else { throw Problem.damaged(id, what: "holds set \(name) of another program") }
+      guard TableForm.owner(of: name) != nil else {
+        throw Problem.damaged(id, what: "holds set \(name) of another program")
+      }
       guard TableForm.belongs(name, to: id) else { return }
       let room = try Self.reading { () throws(WireError) -> UInt32? in
         guard fields.has(NFTA_SET_DESC) else { return nil }
@@ -146,7 +150,9 @@ extension KernelReader {
           elements.append(element)
         }
       }
-      guard isWhole, isOurs else { throw Problem.damaged(id, what: "holds an element of another program in map \(map)") }
+      guard isWhole, isOurs else {
+        throw Problem.damaged(id, what: "holds an element of another program in map \(map)")
+      }
     }
     parts.maps[map]!.elements = elements
   }
@@ -207,12 +213,15 @@ struct CompiledAssembly {
     for rule in parts.rules[kernelName] ?? [] {
       let item = chain.items.count
       if let note = rule.note {
-        guard let read = decode(rule.expressions) else { throw damaged("holds a rule in chain \(name) that iptables cannot say") }
+        guard let read = decode(rule.expressions) else {
+          throw damaged("holds a rule in chain \(name) that iptables cannot say")
+        }
         found.append(Found(order: note.order, item: item, source: .linear(read)))
         chain.items.append(CompiledChain.Item(handle: rule.handle))
         continue
       }
-      guard let mapName = rule.expressions.last?.lookedUpMap, let map = parts.maps[mapName], used.insert(mapName).inserted
+      guard let mapName = rule.expressions.last?.lookedUpMap, let map = parts.maps[mapName],
+        used.insert(mapName).inserted
       else { throw damaged("holds a rule of another program in chain \(name)") }
       let loads = map.shape.loads(id.family)
       let head = rule.expressions.dropLast()
@@ -240,7 +249,9 @@ struct CompiledAssembly {
     rules.reserve(rules: found.count, bytes: found.count * 200)
     chain.entries.reserveCapacity(found.count)
     for (place, next) in found.enumerated() {
-      guard place == 0 || found[place - 1].order < next.order else { throw damaged("has two rules in one place of chain \(name)") }
+      guard place == 0 || found[place - 1].order < next.order else {
+        throw damaged("has two rules in one place of chain \(name)")
+      }
       var entry = CompiledChain.Entry(item: next.item, order: next.order)
       switch next.source {
       case .linear(let rule): rules.append(rule)
@@ -304,7 +315,9 @@ struct CompiledAssembly {
 
   /// - Throws: where something of ours is left over: rules would have been lost.
   mutating func finish() throws(Problem) -> CompiledTable {
-    for name in parts.maps.keys where !used.contains(name) { throw damaged("has lost the rule that looks into map \(name)") }
+    for name in parts.maps.keys where !used.contains(name) {
+      throw damaged("has lost the rule that looks into map \(name)")
+    }
     for name in parts.rules.keys where TableForm.helperNumber(name, of: id) != nil && !used.contains(name) {
       throw damaged("has lost the element that leads to chain \(name)")
     }

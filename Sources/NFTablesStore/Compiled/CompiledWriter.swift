@@ -81,7 +81,9 @@ struct CompiledWriter {
   // MARK: Writing a chain
 
   /// Writes the rules of a chain that holds none.
-  mutating func write(_ chain: Chain, _ layout: ChainLayout, _ coder: RuleCoder, to batch: inout Batch) throws(BackendError) {
+  mutating func write(_ chain: Chain, _ layout: ChainLayout, _ coder: RuleCoder, to batch: inout Batch)
+    throws(BackendError)
+  {
     var made = CompiledChain()
     made.entries = (0..<chain.rules.count).map { CompiledChain.Entry(item: -1, order: UInt64($0 + 1) << 32) }
     for piece in layout.pieces {

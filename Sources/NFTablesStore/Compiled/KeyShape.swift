@@ -180,7 +180,9 @@ extension KeyShape {
     var offset = 0
     func address() -> UInt128 {
       defer { offset += family.addressBits / 8 }
-      if family == .ipv4 { return UInt128(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))) }
+      if family == .ipv4 {
+        return UInt128(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
+      }
       return UInt128(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt128.self))
     }
     func number<T: FixedWidthInteger & BitwiseCopyable>(_ room: Int, as: T.Type = T.self) -> T {

@@ -45,7 +45,9 @@ struct OverlapIndex {
     }
     var latest: Int32 = -1
     for projection in shapes[shape].asked {
-      for key in keys { latest = max(latest, projections[projection].latest.find(projections[projection].digest.of(key))) }
+      for key in keys {
+        latest = max(latest, projections[projection].latest.find(projections[projection].digest.of(key)))
+      }
     }
     return latest
   }

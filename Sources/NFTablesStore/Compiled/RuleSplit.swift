@@ -267,10 +267,12 @@ extension KeyShape {
       switch IPProtocol(rawValue: proto) {
       case .tcp:
         return TCP(
-          sourcePorts: source.map { Negatable(PortRange($0)) }, destinationPorts: destination.map { Negatable(PortRange($0)) })
+          sourcePorts: source.map { Negatable(PortRange($0)) },
+          destinationPorts: destination.map { Negatable(PortRange($0)) })
       case .udp:
         return UDP(
-          sourcePorts: source.map { Negatable(Bounds($0)) }, destinationPorts: destination.map { Negatable(Bounds($0)) })
+          sourcePorts: source.map { Negatable(Bounds($0)) }, destinationPorts: destination.map { Negatable(Bounds($0)) }
+        )
       default: return nil
       }
     }

@@ -23,35 +23,50 @@ import Testing
       layout: "s32:1,3 s32:2,4"),
     Row(
       name: "a later host does not pass the network that holds it",
-      rules: ["-s 10.0.0.1 -j DROP", "-s 10.0.0.2 -j DROP", "-s 10.0.9.0/24 -j ACCEPT", "-s 10.0.8.0/24 -j ACCEPT",
-        "-s 10.0.9.1 -j DROP", "-s 10.0.8.1 -j DROP", "-s 10.0.7.1 -j DROP"],
+      rules: [
+        "-s 10.0.0.1 -j DROP", "-s 10.0.0.2 -j DROP", "-s 10.0.9.0/24 -j ACCEPT", "-s 10.0.8.0/24 -j ACCEPT",
+        "-s 10.0.9.1 -j DROP", "-s 10.0.8.1 -j DROP", "-s 10.0.7.1 -j DROP",
+      ],
       layout: "s32:1,2,7 s24:3,4 s32:5,6"),
     Row(
       name: "what concerns all packets is passed by none",
-      rules: ["-s 10.0.0.1 -j DROP", "-s 10.0.0.2 -j DROP", "-m limit --limit 5/min -j LOG", "-s 10.0.0.3 -j DROP",
-        "-s 10.0.0.4 -j DROP"],
+      rules: [
+        "-s 10.0.0.1 -j DROP", "-s 10.0.0.2 -j DROP", "-m limit --limit 5/min -j LOG", "-s 10.0.0.3 -j DROP",
+        "-s 10.0.0.4 -j DROP",
+      ],
       layout: "s32:1,2 3 s32:4,5"),
     Row(
       name: "a linear rule about other packets is passed",
-      rules: ["-s 10.0.0.1 -j DROP", "-s 10.0.0.2 -j DROP", "-s 10.1.0.0/16 -m ttl --ttl-lt 5 -g other", "-s 10.0.0.3 -j DROP"],
+      rules: [
+        "-s 10.0.0.1 -j DROP", "-s 10.0.0.2 -j DROP", "-s 10.1.0.0/16 -m ttl --ttl-lt 5 -g other",
+        "-s 10.0.0.3 -j DROP",
+      ],
       layout: "s32:1,2,4 3"),
     Row(
       name: "one that may be about the same packets is not",
-      rules: ["-s 10.0.0.1 -j DROP", "-s 10.0.0.2 -j DROP", "-d 10.1.0.0/16 -m ttl --ttl-lt 5 -g other",
-        "-s 10.0.0.3 -j DROP", "-s 10.0.0.4 -j DROP"],
+      rules: [
+        "-s 10.0.0.1 -j DROP", "-s 10.0.0.2 -j DROP", "-d 10.1.0.0/16 -m ttl --ttl-lt 5 -g other",
+        "-s 10.0.0.3 -j DROP", "-s 10.0.0.4 -j DROP",
+      ],
       layout: "s32:1,2 3 s32:4,5"),
     Row(
       name: "other protocols are other packets",
-      rules: ["-p tcp -m tcp --dport 1 -j DROP", "-p udp -m udp --dport 1 -j DROP", "-p tcp -m tcp --dport 2 -j DROP",
-        "-p udp -m udp --dport 2 -j DROP"],
+      rules: [
+        "-p tcp -m tcp --dport 1 -j DROP", "-p udp -m udp --dport 1 -j DROP", "-p tcp -m tcp --dport 2 -j DROP",
+        "-p udp -m udp --dport 2 -j DROP",
+      ],
       layout: "p6.dport:1,3 p17.dport:2,4"),
     Row(
       name: "lists and short ranges of ports are keys",
-      rules: ["-p tcp -m multiport --dports 1,2,5:7 -j DROP", "-p tcp -m tcp --dport 8:9 -j DROP",
-        "-p tcp -m tcp --dport 6 -j DROP", "-p tcp -m tcp --dport 9 -j ACCEPT", "-p tcp -m tcp --dport 100:200 -j ACCEPT"],
+      rules: [
+        "-p tcp -m multiport --dports 1,2,5:7 -j DROP", "-p tcp -m tcp --dport 8:9 -j DROP",
+        "-p tcp -m tcp --dport 6 -j DROP", "-p tcp -m tcp --dport 9 -j ACCEPT",
+        "-p tcp -m tcp --dport 100:200 -j ACCEPT",
+      ],
       layout: "p6.dport:1,2 p6.dport:3,4 5"),
     Row(
-      name: "negations stay linear", rules: ["! -s 10.0.0.1 -j DROP", "-p tcp -m tcp ! --dport 1 -j DROP"], layout: "1 2"),
+      name: "negations stay linear", rules: ["! -s 10.0.0.1 -j DROP", "-p tcp -m tcp ! --dport 1 -j DROP"],
+      layout: "1 2"),
     Row(
       name: "a network but for a host has a chain of its own",
       rules: ["-d 10.0.1.0/24 ! -s 10.0.0.1 -j DROP", "-d 10.0.2.0/24 ! -s 10.0.0.2 -j DROP"], layout: "d24:1*,2*"),
@@ -69,18 +84,25 @@ import Testing
       layout: "1 2"),
     Row(
       name: "what would leave another chain stays",
-      rules: ["-s 10.0.0.1 -m limit --limit 5/min -j RETURN", "-s 10.0.0.2 -m limit --limit 5/min -g other",
-        "-s 10.0.0.3 -j RETURN", "-s 10.0.0.4 -g other"],
+      rules: [
+        "-s 10.0.0.1 -m limit --limit 5/min -j RETURN", "-s 10.0.0.2 -m limit --limit 5/min -g other",
+        "-s 10.0.0.3 -j RETURN", "-s 10.0.0.4 -g other",
+      ],
       layout: "1 2 s32:3,4"),
     Row(
       name: "interfaces and messages",
-      rules: ["-o eth0 -p icmp -m icmp --icmp-type 8 -j ACCEPT", "-o eth1 -p icmp -m icmp --icmp-type 8 -j DROP", "-o eth+ -j DROP"],
+      rules: [
+        "-o eth0 -p icmp -m icmp --icmp-type 8 -j ACCEPT", "-o eth1 -p icmp -m icmp --icmp-type 8 -j DROP",
+        "-o eth+ -j DROP",
+      ],
       layout: "p1.icmp.out:1,2 3"),
     Row(
       name: "a target that rewrites addresses is passed by none",
-      rules: ["-s 2001:db8::1 -j DROP", "-s 2001:db8::2 -j DROP",
+      rules: [
+        "-s 2001:db8::1 -j DROP", "-s 2001:db8::2 -j DROP",
         "-s fd00::/64 -j SNPT --src-pfx fd00::/64 --dst-pfx 2001:db8::/64", "-s 2001:db8::3 -j DROP",
-        "-s 2001:db8::4 -j DROP"],
+        "-s 2001:db8::4 -j DROP",
+      ],
       layout: "s128:1,2 3 s128:4,5", family: .ipv6),
   ]
 
@@ -95,7 +117,9 @@ import Testing
     for _ in 0..<200 {
       let texts = (0..<40).map { _ -> String in
         var text = ""
-        if Bool.random() { text += " -s 10.0.0.\(Int.random(in: 0..<4, using: &generator))/\([32, 31, 30].randomElement()!)" }
+        if Bool.random() {
+          text += " -s 10.0.0.\(Int.random(in: 0..<4, using: &generator))/\([32, 31, 30].randomElement()!)"
+        }
         if Bool.random() { text += " -d 10.0.1.\(Int.random(in: 0..<4, using: &generator))" }
         if Bool.random() { text += " -p tcp -m tcp --dport \(Int.random(in: 1...3))" }
         return text + " -j \(["ACCEPT", "DROP", "LOG"].randomElement()!)"

@@ -54,7 +54,9 @@ struct CompiledTableTests {
 
   @Test func whatTheKernelTakesInOneTableAloneStaysLinear() throws {
     let site = try ContractSite(.nft)
-    let jumps = (0..<20).map { "-A PREROUTING -d 10.0.0.\($0)/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.1.0.\($0)\n" }
+    let jumps = (0..<20).map {
+      "-A PREROUTING -d 10.0.0.\($0)/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.1.0.\($0)\n"
+    }
     let plan = try commit(rules("*nat\n\(jumps.joined())COMMIT\n"), .compiled, in: site)
     #expect(plan.notes == ["table IPv4 nat stays linear: the kernel takes DNAT only in a table called 'nat'"])
     #expect(try site.snapshot().ruleset[.nat, .ipv4]?.ruleCount == 20)
@@ -66,7 +68,10 @@ struct CompiledTableTests {
     _ = try commit(filter(hosts(0..<500)), .compiled, in: site)
     let before = Set(try listing(site).split(separator: "\n"))
     for (wanted, gone, come) in [
-      (hosts(0..<500).replacing("10.0.0.9/32 -p tcp -m tcp --dport 22", with: "10.0.0.9/32 -p tcp -m tcp --dport 23"), 1, 1),
+      (
+        hosts(0..<500).replacing("10.0.0.9/32 -p tcp -m tcp --dport 22", with: "10.0.0.9/32 -p tcp -m tcp --dport 23"),
+        1, 1
+      ),
       (hosts(0..<250) + "-A INPUT -s 10.0.99.1/32 -p tcp -m tcp --dport 22 -j user\n" + hosts(250..<500), 0, 1),
       (hosts(0..<100) + hosts(101..<500), 1, 0),
       (hosts(0..<100) + "-A INPUT -m ttl --ttl-lt 3 -j user\n" + hosts(100..<500), 0, 0),
