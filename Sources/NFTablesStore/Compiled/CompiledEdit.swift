@@ -99,10 +99,12 @@ struct CompiledEdit {
   private mutating func neighbours(_ index: Int, _ split: RuleSplit) -> (latest: Int, earliest: Int) {
     var latest = -1
     var earliest = chain.items.count
+    // Where a rule rewrites packets, those that meet another rule later are not those that met it.
+    let headsTell = writer.opaqueChains.isEmpty
     for other in rules.indices where other != index && isPlaced[other] {
       let item = chain.entries[other].item
       guard other < index ? item > latest : item < earliest else { continue }
-      guard !rules.headsDiffer(index, other) || split.shape == KeyShape() else { continue }
+      guard !headsTell || !rules.headsDiffer(index, other) else { continue }
       let theirs = self.split(of: other)
       let overlaps = split.keys.contains { key in
         theirs.keys.contains { key.overlaps(split.shape, $0, theirs.shape, writer.id.family) }

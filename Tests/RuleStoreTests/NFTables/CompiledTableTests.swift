@@ -91,6 +91,20 @@ struct CompiledTableTests {
     #expect(!before.isEmpty)
   }
 
+  /// What the targets of a chain do decides whether rules around its jumps may change places.
+  @Test func aTargetThatComesLaterEndsOldProofs() throws {
+    let site = try ContractSite(.nft)
+    let hosts = (1...40).map { "-A POSTROUTING -s fd00::\($0)/128 -j \($0 % 2 == 0 ? "other" : "ACCEPT")\n" }.joined()
+    func mangle(_ rest: String) -> Ruleset { rules("*mangle\n:other - [0:0]\n\(hosts)\(rest)COMMIT\n", .ipv6) }
+    _ = try commit(mangle(""), .compiled, in: site)
+    #expect(try listing(site).contains("table ip6 firebreak"))
+    let rewriting = mangle("-A other -j SNPT --src-pfx fd00::/64 --dst-pfx 2001:db8::/64\n")
+    let plan = try commit(rewriting, .asItIs, in: site)
+    #expect(plan.notes == ["table IPv6 mangle stays linear: the kernel takes SNPT only in a table called 'mangle'"])
+    #expect(try site.snapshot().ruleset.sameRules(as: rewriting))
+    #expect(try !listing(site).contains("firebreak"))
+  }
+
   /// iptables-nft does not know of the compiled table and makes its own beside it.
   @Test func aTableInBothFormsIsTold() throws {
     let site = try ContractSite(.nft)
