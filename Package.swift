@@ -62,6 +62,7 @@ let package = Package(
       name: "RuleStoreTests",
       dependencies: [
         "RuleStore", "XTablesStore", "NFTablesStore", "CommitEngine", "Netfilter", "KernelTestSupport", "CNFTables",
+        "Fuzzing",
       ],
       swiftSettings: strict),
     .testTarget(

@@ -2,12 +2,22 @@
 #include "CLinux.h"
 
 #include <errno.h>
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,9 +59,8 @@ int fb_in_network_namespace(int fd, void (*body)(void *), void *context) {
   return run(&visit);
 }
 
-int fb_load_module(const char *name) {
-  static const char *const paths[] = {"/sbin/modprobe", "/usr/sbin/modprobe", "/bin/modprobe"};
-  char *const arguments[] = {"modprobe", "-q", "--", (char *)name, NULL};
+int fb_run_quietly(const char *name, char *const arguments[]) {
+  static const char *const folders[] = {"/sbin", "/usr/sbin", "/usr/bin", "/bin"};
   char *const environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
   posix_spawn_file_actions_t actions;
   if (posix_spawn_file_actions_init(&actions) != 0) return -1;
@@ -59,9 +68,11 @@ int fb_load_module(const char *name) {
   posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
   posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
   int status = -1;
-  for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+  for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+    char path[256];
+    if (snprintf(path, sizeof path, "%s/%s", folders[i], name) >= (int)sizeof path) break;
     pid_t child;
-    if (posix_spawn(&child, paths[i], &actions, NULL, arguments, environment) != 0) continue;
+    if (posix_spawn(&child, path, &actions, NULL, arguments, environment) != 0) continue;
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
     break;
@@ -70,16 +81,45 @@ int fb_load_module(const char *name) {
   return status == 0 ? 0 : -1;
 }
 
-/* The keeper's whole life, after fork: calls that are safe there only. */
-static void keep(int end, const char *program, char *const arguments[]) {
+int fb_load_module(const char *name) {
+  char *const arguments[] = {"modprobe", "-q", "--", (char *)name, NULL};
+  return fb_run_quietly("modprobe", arguments);
+}
+
+int fb_thread_number(void) { return (int)syscall(SYS_gettid); }
+
+int fb_open_process(int process) { return (int)syscall(SYS_pidfd_open, process, 0); }
+
+/* Makes this process one without a terminal that the end of a session does not reach. */
+static void detach(void) {
   setsid();
-  signal(SIGHUP, SIG_IGN);
-  signal(SIGINT, SIG_IGN);
-  signal(SIGQUIT, SIG_IGN);
-  signal(SIGTERM, SIG_IGN);
-  signal(SIGPIPE, SIG_IGN);
+  static const int deaf[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGALRM, SIGUSR1, SIGUSR2, SIGTSTP};
+  for (size_t i = 0; i < sizeof deaf / sizeof *deaf; i++) signal(deaf[i], SIG_IGN);
   int null = open("/dev/null", O_RDWR);
   for (int fd = 0; fd < 3; fd++) dup2(null, fd);
+}
+
+int fb_start_detached(const char *program, char *const arguments[]) {
+  pid_t child = fork();
+  if (child < 0) return errno;
+  if (child == 0) {
+    detach();
+    close_range(3, ~0U, 0);
+    if (chdir("/") != 0) _exit(127);
+    pid_t grandchild = fork();
+    if (grandchild != 0) _exit(grandchild < 0 ? 1 : 0);
+    execv(program, arguments);
+    _exit(127);
+  }
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return status == 0 ? 0 : EAGAIN;
+}
+
+/* The keeper's whole life, after fork: calls that are safe there only. */
+static void keep(int end, const char *program, char *const arguments[]) {
+  detach();
   dup2(end, 3);
   close_range(4, ~0U, 0);
   char byte;
@@ -110,4 +150,49 @@ int fb_start_keeper(const char *program, char *const arguments[], int *pipe_end,
   *pipe_end = ends[1];
   *process = child;
   return 0;
+}
+
+static int read_connections(int fd, void (*body)(void *, const struct fb_connection *), void *context) {
+  static const int most_messages = 1 << 20; /* each holds many connections */
+  char buffer[32768] __attribute__((aligned(8)));
+  for (int round = 0; round < most_messages; round++) {
+    ssize_t count = recv(fd, buffer, sizeof buffer, 0);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return count < 0 ? errno : EPIPE;
+    int rest = (int)count;
+    for (struct nlmsghdr *head = (struct nlmsghdr *)buffer; NLMSG_OK(head, rest); head = NLMSG_NEXT(head, rest)) {
+      if (head->nlmsg_type == NLMSG_DONE) return 0;
+      if (head->nlmsg_type == NLMSG_ERROR) return -((struct nlmsgerr *)NLMSG_DATA(head))->error;
+      if (head->nlmsg_len < NLMSG_LENGTH(sizeof(struct inet_diag_msg))) continue;
+      const struct inet_diag_msg *found = NLMSG_DATA(head);
+      struct fb_connection connection = {.family = found->idiag_family,
+                                         .local_port = ntohs(found->id.idiag_sport),
+                                         .peer_port = ntohs(found->id.idiag_dport),
+                                         .inode = found->idiag_inode};
+      memcpy(connection.local, found->id.idiag_src, 16);
+      memcpy(connection.peer, found->id.idiag_dst, 16);
+      body(context, &connection);
+    }
+  }
+  return EMSGSIZE;
+}
+
+int fb_established_connections(void (*body)(void *, const struct fb_connection *), void *context) {
+  int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+  if (fd < 0) return errno;
+  struct timeval limit = {.tv_sec = 5};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  static const unsigned char families[] = {AF_INET, AF_INET6};
+  int error = 0;
+  for (size_t i = 0; i < sizeof families && error == 0; i++) {
+    struct {
+      struct nlmsghdr head;
+      struct inet_diag_req_v2 body;
+    } request = {.head = {.nlmsg_len = sizeof request, .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+                 .body = {.sdiag_family = families[i], .sdiag_protocol = IPPROTO_TCP, .idiag_states = 1 << TCP_ESTABLISHED}};
+    if (send(fd, &request, sizeof request, 0) < 0) error = errno;
+    else error = read_connections(fd, body, context);
+  }
+  close(fd);
+  return error;
 }

@@ -2,19 +2,25 @@ internal import Glibc
 public import Netfilter
 public import RuleStore
 
-/// Commits rulesets so that they can be taken back: writes down what was there before the kernel is touched, sees to it
-/// that a commit that dies half-way is taken back, and rolls the last one back on request.
+/// Commits rulesets so that they can be taken back, whatever dies on the way.
+///
+/// A commit is planned, rehearsed, written down, guarded, carried out, verified, and then kept or taken back. What is
+/// declared good becomes a ``Generation``. Only ``apply(_:)``, ``confirm(_:)`` and ``rollback(to:_:)`` begin or end a commit; each of
+/// them first finishes what an earlier one left.
 public struct CommitEngine: Sendable {
   public let store: RuleStore
   public let state: StateDirectory
   /// Run by a separate process when this one dies while the kernel holds a mixture; nil leaves that to the next use.
   public var recovery: RecoveryCommand?
-  /// Where the sets (ipset) that rules look into are found again by name when a commit is taken back, since one that was
-  /// made anew has another number. Without it rules come back with the numbers that they had.
+  /// Started before the kernel is written to, to take back a commit that nobody confirms.
+  public var guardCommand: RecoveryCommand?
+  /// Where the sets (ipset) that rules look into are found again by name when rules come back from a file, since one that
+  /// was made anew has another number. Without it rules come back with the numbers that they had.
   public var sets: IPSetDirectory?
   /// The store of another backend by its name (``Capabilities/name``): a commit is taken back where it was made. nil for
   /// one that does not exist.
   public var otherStore: @Sendable (String) -> RuleStore? = { _ in nil }
+  public var retention = History.Retention()
 
   public init(
     store: RuleStore, state: StateDirectory, recovery: RecoveryCommand? = nil, sets: IPSetDirectory? = nil
@@ -25,23 +31,55 @@ public struct CommitEngine: Sendable {
     self.sets = sets
   }
 
-  /// What a commit or a rollback did.
+  public var history: History { History(state: state) }
+  var audit: Audit { Audit(state: state) }
+
+  /// What to commit, and how.
+  public struct Request: Sendable {
+    /// The tables to have; others stay as they are.
+    public var wanted: Ruleset
+    public var options = RuleStore.CommitOptions()
+    public var message = ""
+    /// Whether rules of other programs in these tables stay.
+    public var keeping = ForeignKeeping.foreign
+    /// Take it back unless ``CommitEngine/confirm(_:)`` is called within this time.
+    public var confirmation: Duration?
+    /// Asked after the kernel was written to: why the commit is no good and has to be taken back, or nil.
+    public var verification: (@Sendable () throws -> String?)?
+    /// How long the verification may take.
+    public var verificationLimit: Duration = .seconds(120)
+    /// Called with the plan and where it is to be carried out before anything is written; what it throws ends the commit.
+    public var inspection: (@Sendable (Plan, RuleStore) throws -> Void)?
+    /// The generation whose rules these are.
+    var restores: Int?
+
+    public init(_ wanted: Ruleset) { self.wanted = wanted }
+
+    var needsGuard: Bool { confirmation != nil || verification != nil }
+  }
+
+  /// What a commit did.
   public struct Report: Sendable {
     public let plan: Plan
     /// Things worth saying that are no failures.
     public let notes: [String]
     /// What an earlier, interrupted commit had left, and was done about it.
     public let recovered: Recovery?
+    /// The newest generation before; 0 where there was none.
+    public let base: Int
+    /// The generation that it made; nil where nothing changed. While ``awaits`` is set it is not one yet.
+    public let generation: Int?
+    /// Set where the commit is taken back unless it is confirmed.
+    public let awaits: Awaiting?
   }
 
-  /// What became of an interrupted commit.
-  public enum Recovery: Hashable, Sendable {
-    /// It had been carried out whole.
-    case completed
-    /// It had touched nothing.
-    case nothingDone
-    /// It had replaced these tables, which are as before again.
-    case putBack([TableID])
+  /// A commit that waits to be confirmed.
+  public struct Awaiting: Hashable, Sendable {
+    public let number: Int
+    public let remaining: Duration
+    /// Whether the process that takes it back in time is there.
+    public let isGuarded: Bool
+    package let nonce: UInt64
   }
 
   public enum Failure: Error, Hashable, Sendable {
@@ -49,6 +87,19 @@ public struct CommitEngine: Sendable {
     case busy(path: String)
     /// There is no commit to take back.
     case nothingToRollBack
+    case nothingToConfirm
+    /// A commit waits to be confirmed, and no other may begin.
+    case awaitingConfirmation(number: Int, seconds: Int)
+    /// A commit in another network namespace with the same state is not finished.
+    case elsewhere
+    /// The time for it was over: the rules are what they were before.
+    case notConfirmed
+    /// The commit was no good, and the rules are what they were before.
+    case notVerified(String)
+    /// The guard did not start; nothing was changed.
+    case noGuard(String)
+    /// The kernel holds rules that were to be taken back, and taking them back failed.
+    case takingBackFailed(String)
     /// Rules that would come back look into a set (ipset) that is gone.
     case missingSet(String)
     /// The last commit was made through another backend than the one that is to take it back.
@@ -57,173 +108,274 @@ public struct CommitEngine: Sendable {
     case damagedRecord(path: String, reason: String)
   }
 
-  private static let pending = "commit.pending"
-  private static let last = "commit.last"
+  /// The journal of the commit that is under way, and of the last one that was good.
+  static let pending = "commit.pending"
+  static let last = "commit.last"
 
   // MARK: The three acts
 
-  /// Commits the tables of `wanted` as one act, and keeps what was there before for ``rollback(_:)``.
-  /// - Throws: ``BackendError``, ``Failure`` or ``SystemError``. The kernel then holds what it held before, unless the
-  ///   error is a ``BackendError`` of kind `putBackFailed`.
+  /// Commits the tables of a request as one act.
+  /// - Throws: ``BackendError``, ``Failure``, ``History/Failure`` or ``SystemError``. The kernel then holds what it held
+  ///   before, unless it is a ``BackendError`` of kind `putBackFailed` or ``Failure/takingBackFailed(_:)``.
+  public func apply(_ request: Request) throws -> Report {
+    let lock = try lockState(request.options)
+    defer { withExtendedLifetime(lock) {} }
+    let recovered = try finishInterrupted(request.options)
+    if let waiting = try awaiting() {
+      throw Failure.awaitingConfirmation(number: waiting.number, seconds: Int(waiting.remaining.components.seconds))
+    }
+    return try commit(request, recovered)
+  }
+
   public func apply(_ wanted: Ruleset, _ options: RuleStore.CommitOptions = .init(), message: String = "") throws
     -> Report
   {
-    let lock = try lockState(options)
-    defer { withExtendedLifetime(lock) {} }
-    let recovered = try recover(options)
-    let outcome = try commit(wanted, options, message: message, in: store)
-    if !outcome.plan.steps.isEmpty { try state.rename(Self.pending, to: Self.last) }
-    return Report(plan: outcome.plan, notes: outcome.rehearsalNote.map { [$0] } ?? [], recovered: recovered)
+    var request = Request(wanted)
+    request.options = options
+    request.message = message
+    return try apply(request)
   }
 
-  /// Takes the last commit back: its tables become what they were before it, those it made are emptied. Rules that stay
-  /// keep their counters, rules that come back have those they had.
-  /// - Parameter backend: the only one through which to do it; nil for the one of that commit, whichever it is.
-  /// - Throws: ``Failure/nothingToRollBack``, and what ``apply(_:_:message:)`` throws.
-  public func rollback(_ options: RuleStore.CommitOptions = .init(), through backend: String? = nil) throws -> Report {
-    let lock = try lockState(options)
-    defer { withExtendedLifetime(lock) {} }
-    let recovered = try recover(options)
-    guard let record = try read(Self.last).map(withPresentSets) else { throw Failure.nothingToRollBack }
-    if let backend, backend != record.backend { throw Failure.otherBackend(record.backend) }
-    let store = try store(of: record)
-    var options = options
-    options.emptying = record.before.absent
-    options.counters = .wanted
-    let notes = try driftNotes(record, store)
-    let outcome = try commit(record.before.ruleset, options, message: "rollback", in: store)
-    try state.remove(Self.last)
-    try state.remove(Self.pending)
-    return Report(plan: outcome.plan, notes: notes, recovered: recovered)
+  /// What ``apply(_:)`` would do; everything is rehearsed, and nothing is changed or written down.
+  public func check(_ request: Request) throws -> Report {
+    var foreign = try ForeignRules(history, keeping: request.keeping)
+    let outcome = try store.check(
+      Set(request.wanted.tables.map(\.id)), request.options,
+      wanting: { try foreign.merge(request.wanted, into: $0, fit: store.backend.fitted) })
+    if !outcome.plan.steps.isEmpty { try request.inspection?(outcome.plan, store) }
+    return Report(
+      plan: outcome.plan, notes: foreign.notes + [outcome.rehearsalNote].compactMap { $0 }, recovered: nil,
+      base: foreign.own.number, generation: nil, awaits: nil)
   }
 
-  /// Finishes what an interrupted commit left; nil when there is nothing to do.
-  public func recoverInterrupted(_ options: RuleStore.CommitOptions = .init()) throws -> Recovery? {
+  /// Declares the commit good that waits for it.
+  /// - Returns: its generation.
+  /// - Throws: ``Failure/nothingToConfirm``; ``Failure/notConfirmed`` when the time was over; ``SystemError`` when it cannot
+  ///   be put on file, and it will be taken back then.
+  public func confirm(_ options: RuleStore.CommitOptions = .init()) throws -> Generation.Summary {
     let lock = try lockState(options)
     defer { withExtendedLifetime(lock) {} }
-    return try recover(options)
+    if case .notConfirmed = try finishInterrupted(options) { throw Failure.notConfirmed }
+    guard let journal = try journal(), journal.head.phase == .awaiting,
+      let generation = try history.stagedGeneration(of: journal.head.nonce)
+    else { throw Failure.nothingToConfirm }
+    try keep(generation)
+    audit.note(.confirmation, generation.summary)
+    return generation.summary
   }
 
-  /// The tables that the last commit changed, as they were before it; those it made stand there untouched. And the store
-  /// through which it was made.
-  /// - Throws: ``Failure/nothingToRollBack`` when there is none.
-  public func previous() throws -> (ruleset: Ruleset, store: RuleStore) {
-    guard let record = try read(Self.last) else { throw Failure.nothingToRollBack }
-    let shown = record.renumberingSets { name in
-      (sets.flatMap { Self.index(name, $0) } ?? Self.index(name, .imagined)) ?? 0
+  /// Makes Firebreak's rules what they were in an earlier generation, as a commit of its own. Tables that came under
+  /// Firebreak since then become what they were found as. Rules that stay keep their counters; those that the last commit
+  /// took out come back with theirs. A commit that waits to be confirmed is taken back instead.
+  /// - Parameters:
+  ///   - number: of the generation; nil for the one before the present one; 0 for what there was before the first.
+  ///   - request: for options; its ruleset is not looked at.
+  ///   - backend: the only one through which to do it; nil for that of the present generation.
+  /// - Throws: ``Failure/nothingToRollBack``, and what ``apply(_:)`` throws.
+  public func rollback(to number: Int? = nil, _ request: Request = Request(Ruleset()), through backend: String? = nil)
+    throws -> Report
+  {
+    let lock = try lockState(request.options)
+    defer { withExtendedLifetime(lock) {} }
+    let recovered = try finishInterrupted(request.options)
+    if number == nil, let journal = try journal() {
+      let plan = try takeBack(journal.record, request.options)
+      audit.note(.takenBack, number: try history.numbers().last.map { $0 + 1 } ?? 1, reason: "rollback was asked for")
+      return Report(
+        plan: plan, notes: [], recovered: recovered, base: try history.numbers().last ?? 0, generation: nil, awaits: nil
+      )
     }
-    return (
-      Ruleset(shown.entries.map { $0.before ?? Table($0.id.name, family: $0.id.family) }), try store(of: record)
-    )
+    guard let present = try history.newestHere() else { throw Failure.nothingToRollBack }
+    if let backend, backend != present.backend { throw Failure.otherBackend(present.backend) }
+    let engine = try through(present.backend)
+    return try engine.commit(engine.restoring(number, since: present, request), recovered)
   }
 
-  private func store(of record: CommitRecord) throws(Failure) -> RuleStore {
-    if record.backend == store.backend.capabilities.name { return store }
-    guard let other = otherStore(record.backend) else { throw .otherBackend(record.backend) }
-    return other
-  }
+  // MARK: One commit, from plan to keep
 
-  /// The record with the numbers that its sets have now.
-  /// - Throws: ``Failure/missingSet(_:)``
-  private func withPresentSets(_ record: CommitRecord) throws -> CommitRecord {
-    guard let sets else { return record }
-    return try record.renumberingSets { name throws(Failure) in
-      guard let index = Self.index(name, sets) else { throw .missingSet(name) }
-      return index
-    }
-  }
-
-  private static func index(_ name: String, _ sets: IPSetDirectory) -> UInt16? {
-    guard case .found(let index, _) = sets.find(name) else { return nil }
-    return index
-  }
-
-  // MARK: Steps
-
-  private func lockState(_ options: RuleStore.CommitOptions) throws -> EngineLock {
+  private func commit(_ request: Request, _ recovered: Recovery?) throws -> Report {
+    var foreign = try ForeignRules(history, keeping: request.keeping)
+    let base = foreign.own.number
+    let number = (try history.numbers().last ?? 0) + 1
+    var generation: Generation?
+    var watch: Watch?
+    let outcome: RuleStore.Outcome
     do {
-      return try EngineLock(state.lockPath, waiting: options.lockWait)
-    } catch let busy as EngineLock.Busy {
+      outcome = try store.commit(
+        Set(request.wanted.tables.map(\.id)), request.options,
+        wanting: { try foreign.merge(request.wanted, into: $0, fit: store.backend.fitted) }
+      ) { before, plan in
+        guard !plan.steps.isEmpty else { return }
+        try request.inspection?(plan, store)
+        let staged = try stage(request, number, plan, before, foreign)
+        generation = staged
+        try journal(request, plan, staged)
+        watch = try startWatch(over: plan, request, staged)
+      }
+      watch?.dismissKeeper()
+    } catch {
+      watch?.dismissKeeper()
+      let isMixture = (error as? BackendError)?.kind == .putBackFailed
+      if !isMixture { try? dropPending() }
+      throw error
+    }
+    var notes = foreign.notes
+    if let note = outcome.rehearsalNote { notes.append(note) }
+    func report(_ number: Int?, _ awaits: Awaiting? = nil) -> Report {
+      Report(plan: outcome.plan, notes: notes, recovered: recovered, base: base, generation: number, awaits: awaits)
+    }
+    guard let generation else {
+      return report(try adopt(request, number, outcome, foreign))
+    }
+    try verify(request, generation)
+    if let time = request.confirmation {
+      let awaits = try waitForWord(on: generation, time)
+      audit.note(.awaiting, generation.summary)
+      return report(number, awaits)
+    }
+    try keep(generation)
+    audit.note(request.restores == nil ? .commit : .rollback, generation.summary)
+    return report(number)
+  }
+
+  /// The kernel holds these rules already. Where they were not all Firebreak's, they are from now on, so that they are
+  /// loaded when the machine starts.
+  private func adopt(_ request: Request, _ number: Int, _ outcome: RuleStore.Outcome, _ foreign: ForeignRules) throws
+    -> Int?
+  {
+    let isOwn = request.wanted.tables.allSatisfy { table in
+      let now = foreign.mixed[table.id] ?? outcome.before.ruleset[table.id] ?? table
+      return foreign.own.digests[table.id] == CommitRecord.digest(of: now)
+    }
+    guard !isOwn else { return nil }
+    let generation = try stage(request, number, outcome.plan, outcome.before, foreign)
+    try keep(generation)
+    audit.note(.commit, generation.summary)
+    return number
+  }
+
+  /// Writes the generation that this commit will be.
+  private func stage(
+    _ request: Request, _ number: Int, _ plan: Plan, _ before: Snapshot, _ foreign: ForeignRules
+  ) throws -> Generation {
+    let changes = plan.changes
+    let ruleset = try foreign.tables(after: plan, of: request.wanted, before)
+    let all = ruleset.tables + foreign.found.values.compactMap { $0 }
+    let used = all.reduce(into: Set<UInt16>()) { $0.formUnion($1.setIndices) }
+    let generation = Generation(
+      summary: Generation.Summary(
+        number: number, time: Int64(time(nil)), author: .current, message: request.message,
+        backend: store.backend.capabilities.name, added: changes.added, removed: changes.removed,
+        restores: request.restores, tables: ruleset.tables.map(\.id), nonce: .random(in: 1 ... .max),
+        base: foreign.own.number, boot: BootID.current, place: .current),
+      ruleset: ruleset, found: foreign.found, sets: used.reduce(into: [:]) { $0[$1] = sets?.name($1) })
+    try history.stage(generation)
+    return generation
+  }
+
+  /// Writes down what there was, and what is about to happen.
+  private func journal(_ request: Request, _ plan: Plan, _ generation: Generation) throws {
+    let summary = generation.summary
+    let record = CommitRecord(
+      plan: plan, time: summary.time, message: summary.message, backend: summary.backend, nonce: summary.nonce,
+      keepsCommitted: request.needsGuard, setName: { sets?.name($0) })
+    let limit = request.verificationLimit + (request.confirmation ?? .zero) + .seconds(60)
+    let head = Journal.Head(
+      phase: request.needsGuard ? .writing : .unguarded, deadline: request.needsGuard ? .now + limit : .never,
+      nonce: summary.nonce)
+    try Journal(head: head, record: record).withEncoded { try state.write($0, to: Self.pending) }
+  }
+
+  /// Starts the process that finishes this commit if this one cannot.
+  private func startWatch(over plan: Plan, _ request: Request, _ generation: Generation) throws -> Watch? {
+    if request.needsGuard {
+      guard let guardCommand else { throw Failure.noGuard("there is no program to start") }
+      try GuardProcess.start(guardCommand, generation.summary.nonce, state)
+      return Watch()
+    }
+    let writesOnce = store.backend.capabilities.isOneTransaction || plan.steps.count < 2
+    guard !writesOnce, let recovery else { return nil }
+    return Watch(keeper: try Keeper(recovery))
+  }
+
+  private func verify(_ request: Request, _ generation: Generation) throws {
+    guard let verification = request.verification else { return }
+    let complaint: String?
+    do { complaint = try verification() } catch { complaint = "\(error)" }
+    guard let complaint else { return }
+    try takeBackPending(request.options)
+    audit.note(.takenBack, number: generation.number, reason: complaint)
+    throw Failure.notVerified(complaint)
+  }
+
+  private func waitForWord(on generation: Generation, _ time: Duration) throws -> Awaiting {
+    let head = Journal.Head(phase: .awaiting, deadline: .now + time, nonce: generation.summary.nonce)
+    try state.overwrite(Journal.encoded(head), atStartOf: Self.pending)
+    return Awaiting(number: generation.number, remaining: time, isGuarded: true, nonce: head.nonce)
+  }
+
+  /// Declares a staged generation good.
+  func keep(_ generation: Generation) throws {
+    try history.publish(generation.number)
+    // From here on it is the newest generation, whatever becomes of the rest.
+    try? OwnRules(generation, boot: BootID.current).save(state)
+    try? state.overwrite(
+      Journal.encoded(.init(phase: .finished, deadline: .never, nonce: generation.summary.nonce)),
+      atStartOf: Self.pending)
+    try? state.rename(Self.pending, to: Self.last)
+    try? history.prune(retention, now: Int64(time(nil)))
+  }
+
+  /// Puts the journal of a commit away that is none any more. Who still has the file open sees that it is over.
+  func dropPending() throws {
+    if let bytes = try state.read(Self.pending, limit: Journal.headSize), var head = try? Journal.head(of: bytes) {
+      head.phase = .finished
+      try state.overwrite(Journal.encoded(head), atStartOf: Self.pending)
+    }
+    try state.remove(Self.pending)
+    try history.dropStaged()
+  }
+
+  // MARK: Locks and files
+
+  func lockState(_ options: RuleStore.CommitOptions) throws -> EngineLock {
+    do { return try EngineLock(state.lockPath, waiting: options.lockWait) } catch let busy as EngineLock.Busy {
       throw Failure.busy(path: busy.path)
     }
   }
 
-  /// Carries a plan out with a record on file and, where the kernel takes several writes, a keeper beside it.
-  private func commit(
-    _ wanted: Ruleset, _ options: RuleStore.CommitOptions, message: String, in store: RuleStore
-  ) throws -> RuleStore.Outcome {
-    var keeper: Keeper?
-    do {
-      let outcome = try store.commit(wanted, options) { _, plan in
-        guard !plan.steps.isEmpty else { return }
-        let record = CommitRecord(
-          plan: plan, time: Int64(time(nil)), message: message, backend: store.backend.capabilities.name,
-          setName: { sets?.name($0) })
-        try record.withEncoded { try state.write($0, to: Self.pending) }
-        let writesOnce = store.backend.capabilities.isOneTransaction || plan.steps.count < 2
-        if !writesOnce, keeper == nil, let recovery { keeper = try Keeper(recovery) }
-      }
-      keeper?.dismiss()
-      return outcome
-    } catch {
-      keeper?.dismiss()
-      let isMixture = (error as? BackendError)?.kind == .putBackFailed
-      if !isMixture { try? state.remove(Self.pending) }
-      throw error
-    }
+  /// The journal of the commit that is not finished; nil when there is none of this start of the machine.
+  func journal() throws -> Journal? {
+    guard let journal = try read(Self.pending) else { return nil }
+    return journal.record.boot == BootID.current ? journal : nil
   }
 
-  /// Looks at the record that an interrupted commit left. Tables that hold what the commit put there are its own and are
-  /// put back, unless all do; the rules of any other table are not touched. Counters that were lost on the way return.
-  private func recover(_ options: RuleStore.CommitOptions) throws -> Recovery? {
-    guard let written = try read(Self.pending) else { return nil }
-    guard written.boot == BootID.current else {
-      try state.remove(Self.pending)  // with the machine's restart the kernel has forgotten all of it
-      return nil
-    }
-    let record = try withPresentSets(written)
-    let store = try store(of: record)
-    let ids = Set(record.entries.map(\.id))
-    let live = try store.backend.snapshot(of: .only(ids)).ruleset
-    let replaced = record.entries.filter { entry in
-      live[entry.id].map { CommitRecord.digest(of: $0) } == entry.after
-    }
-    let isWhole = replaced.count == record.entries.count
-    var options = options
-    options.counters = .wanted
-    options.interrupted = record.before.ruleset
-    var wanted = live
-    if !isWhole {
-      options.emptying = Set(replaced.filter { $0.before == nil }.map(\.id))
-      wanted = wanted.replacing(with: Ruleset(replaced.compactMap(\.before)))
-      for id in options.emptying { wanted[id.name, id.family] = nil }
-    }
-    let outcome = try store.commit(wanted, options)
-    guard !isWhole else {
-      try state.rename(Self.pending, to: Self.last)
-      return .completed
-    }
-    try state.remove(Self.pending)
-    return outcome.plan.isEmpty ? .nothingDone : .putBack(outcome.plan.tables)
-  }
-
-  private func read(_ name: String) throws -> CommitRecord? {
+  func read(_ name: String) throws -> Journal? {
     guard let bytes = try state.read(name) else { return nil }
-    do throws(CommitRecord.Damage) {
-      return try CommitRecord(decoding: bytes)
-    } catch {
+    do throws(CommitRecord.Damage) { return try Journal(decoding: bytes) } catch {
       let aside = name + ".damaged"
       try state.rename(name, to: aside)
       throw Failure.damagedRecord(path: state.file(aside), reason: "\(error)")
     }
   }
 
-  /// Tables that somebody changed since the commit that is taken back.
-  private func driftNotes(_ record: CommitRecord, _ store: RuleStore) throws -> [String] {
-    let live = try store.backend.snapshot(of: .only(Set(record.entries.map(\.id)))).ruleset
-    return record.entries.filter { entry in live[entry.id].map { CommitRecord.digest(of: $0) } != entry.after }
-      .map { "table \($0.id) has been changed since that commit; those changes are taken back too" }
+  /// The engine of another backend with the same state.
+  private func through(_ backend: String) throws(Failure) -> CommitEngine {
+    if backend == store.backend.capabilities.name { return self }
+    guard let other = otherStore(backend) else { throw .otherBackend(backend) }
+    var engine = CommitEngine(store: other, state: state, recovery: recovery, sets: sets)
+    engine.guardCommand = guardCommand
+    engine.otherStore = otherStore
+    engine.retention = retention
+    return engine
   }
+}
+
+/// Who watches over a commit that is being written: a guard, which looks after itself, or a keeper.
+private struct Watch {
+  var keeper: Keeper?
+
+  func dismissKeeper() { keeper?.dismiss() }
 }
 
 extension CommitEngine.Failure: CustomStringConvertible {
@@ -231,6 +383,14 @@ extension CommitEngine.Failure: CustomStringConvertible {
     switch self {
     case .busy(let path): "another firebreak is at work (it holds \(path))"
     case .nothingToRollBack: "there is no commit to take back"
+    case .nothingToConfirm: "no commit waits to be confirmed"
+    case .awaitingConfirmation(let number, let seconds):
+      "commit \(number) waits to be confirmed and is taken back in \(seconds) s otherwise"
+    case .elsewhere: "a commit in another network namespace that shares this state is not finished"
+    case .notConfirmed: "nobody confirmed the commit in time; the rules are what they were before it"
+    case .notVerified(let why): "the new rules are no good: \(why); the rules are what they were before"
+    case .noGuard(let why): "the guard that would take the commit back did not start (\(why)); nothing was changed"
+    case .takingBackFailed(let why): "the new rules are still in the kernel: taking them back failed: \(why)"
     case .missingSet(let name):
       "the rules that would come back look into set '\(name)', which is gone; make it again: ipset create \(name) TYPE"
     case .otherBackend(let name):

@@ -10,9 +10,15 @@ package struct CommitRecord: Hashable, Sendable {
     package let before: Table?
     /// A digest of the rules that the commit puts there, counters aside.
     package let after: UInt64
+    /// The rules themselves, kept where the commit may have to be taken back from among later ones of other programs.
+    package let committed: Table?
   }
 
   package let entries: [Entry]
+  /// Tells this commit from every other.
+  package let nonce: UInt64
+  /// The network namespace whose tables they are.
+  package let place: Place
   /// Seconds since 1970, for people.
   package let time: Int64
   package let message: String
@@ -24,16 +30,26 @@ package struct CommitRecord: Hashable, Sendable {
   /// The name of the backend that carried it out (``Capabilities/name``): only there can it be taken back.
   package let backend: String
 
-  /// - Parameter setName: the name of the set with a number.
+  /// - Parameters:
+  ///   - keepsCommitted: keep the rules that the commit puts there, too.
+  ///   - setName: the name of the set with a number.
   package init(
     plan: Plan, time: Int64, message: String, backend: String = formerBackend, boot: String = BootID.current,
+    place: Place = .current, nonce: UInt64 = .random(in: 1 ... .max), keepsCommitted: Bool = false,
     setName: (UInt16) -> String? = { _ in nil }
   ) {
     self.boot = boot
+    self.place = place
+    self.nonce = nonce
     self.backend = backend
-    let used = plan.steps.reduce(into: Set<UInt16>()) { $0.formUnion($1.before?.setIndices ?? []) }
+    entries = plan.steps.map { step in
+      Entry(
+        id: step.id, before: step.before, after: Self.digest(of: step.after),
+        committed: keepsCommitted ? step.after : nil)
+    }
+    let tables = entries.flatMap { [$0.before, $0.committed].compactMap { $0 } }
+    let used = tables.reduce(into: Set<UInt16>()) { $0.formUnion($1.setIndices) }
     sets = used.reduce(into: [:]) { $0[$1] = setName($1) }
-    entries = plan.steps.map { Entry(id: $0.id, before: $0.before, after: Self.digest(of: $0.after)) }
     self.time = time
     self.message = message
   }
@@ -42,9 +58,12 @@ package struct CommitRecord: Hashable, Sendable {
   package static let formerBackend = "legacy"
 
   private init(
-    entries: [Entry], time: Int64, message: String, boot: String, sets: [UInt16: String], backend: String
+    entries: [Entry], time: Int64, message: String, boot: String, place: Place, nonce: UInt64, sets: [UInt16: String],
+    backend: String
   ) {
     self.boot = boot
+    self.place = place
+    self.nonce = nonce
     self.backend = backend
     self.entries = entries
     self.time = time
@@ -55,19 +74,16 @@ package struct CommitRecord: Hashable, Sendable {
   /// The record with the numbers that its sets have now.
   /// - Parameter index: the number of the set with a name.
   package func renumberingSets<E: Error>(_ index: (String) throws(E) -> UInt16) throws(E) -> CommitRecord {
-    var moved: [UInt16: UInt16] = [:]
-    for (old, name) in sets {
-      let new = try index(name)
-      if new != old { moved[old] = new }
-    }
-    guard !moved.isEmpty else { return self }
-    var names: [UInt16: String] = [:]
-    for (old, name) in sets { names[moved[old] ?? old] = name }
+    let moves = try SetMoves(sets, index)
+    guard !moves.isEmpty else { return self }
     let entries = entries.map { entry in
-      Entry(id: entry.id, before: entry.before?.renumberingSets { moved[$0] }, after: entry.after)
+      Entry(
+        id: entry.id, before: entry.before?.renumberingSets { moves[$0] }, after: entry.after,
+        committed: entry.committed?.renumberingSets { moves[$0] })
     }
     return CommitRecord(
-      entries: entries, time: time, message: message, boot: boot, sets: names, backend: backend)
+      entries: entries, time: time, message: message, boot: boot, place: place, nonce: nonce, sets: moves.names,
+      backend: backend)
   }
 
   /// The tables as they were before, and those that were not there.
@@ -90,10 +106,10 @@ package struct CommitRecord: Hashable, Sendable {
 
 // MARK: Bytes on disk
 
-/// A record is text enough to recognise (`firebreak record 1\n`), a checksum over the rest, and then fields in host order:
+/// A record is text enough to recognise (`firebreak record 2\n`), a checksum over the rest, and then fields in host order:
 /// it is read on the machine that wrote it, by the same or a later version.
 extension CommitRecord {
-  private static let magic = Array("firebreak record 1\n".utf8)
+  private static let magic = Array("firebreak record 2\n".utf8)
 
   package enum Damage: Error, Hashable, Sendable, CustomStringConvertible {
     case notARecord
@@ -115,7 +131,7 @@ extension CommitRecord {
   /// Calls `body` with the record's bytes.
   package func withEncoded<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
     let rules = entries.reduce(0) { sum, entry in
-      sum + (entry.before?.chains.reduce(0) { $0 + $1.rules.bytes.count + 80 } ?? 0)
+      sum + [entry.before, entry.committed].reduce(0) { $0 + ($1?.byteEstimate ?? 0) }
     }
     var out = ByteWriter(capacity: rules + message.utf8.count + 4096)
     out.write(Self.magic)
@@ -125,19 +141,16 @@ extension CommitRecord {
     out.write(time)
     out.write(lengthAndText: message)
     out.write(lengthAndText: boot)
+    out.write(place.value)
+    out.write(nonce)
     out.write(UInt32(entries.count))
     for entry in entries {
-      out.write(entry.id.family.rawValue)
-      out.write(lengthAndText: entry.id.name.rawValue)
+      out.write(entry.id)
       out.write(entry.after)
-      out.write(UInt8(entry.before == nil ? 0 : 1))
-      if let table = entry.before { out.write(table) }
+      out.write(entry.before)
+      out.write(entry.committed)
     }
-    out.write(UInt32(sets.count))
-    for (index, name) in sets.sorted(by: { $0.key < $1.key }) {
-      out.write(index)
-      out.write(lengthAndText: name)
-    }
+    out.write(sets)
     out.write(lengthAndText: backend)
     out.patch(Checksum.of(UnsafeRawBufferPointer(rebasing: out.written[start...])), at: checksumPlace)
     return try body(out.written)
@@ -166,71 +179,19 @@ extension CommitRecord {
     let time = Int64(bitPattern: try reader.uint64("time"))
     let message = try reader.lengthAndText("message")
     let boot = try reader.lengthAndText("boot")
-    let count = try reader.uint32("entries")
+    let place = Place(value: try reader.uint64("place"))
+    let nonce = try reader.uint64("nonce")
     var entries: [Entry] = []
-    for _ in 0..<count {
-      guard let family = Family(rawValue: try reader.uint8("family")) else { throw reader.invalid("family") }
-      guard let name = TableName(rawValue: try reader.lengthAndText("table")) else { throw reader.invalid("table") }
+    for _ in 0..<(try reader.uint32("entries")) {
+      let id = try reader.tableID()
       let after = try reader.uint64("digest")
-      let existed = try reader.uint8("existed") != 0
-      let table = existed ? try reader.table(name, family) : nil
-      entries.append(Entry(id: TableID(name, family), before: table, after: after))
+      let before = try reader.table(id)
+      entries.append(Entry(id: id, before: before, after: after, committed: try reader.table(id)))
     }
-    var sets: [UInt16: String] = [:]
-    if reader.remaining > 0 {  // records of rules without sets end here, as all did once
-      for _ in 0..<(try reader.uint32("sets")) {
-        let index = try reader.uint16("index")
-        sets[index] = try reader.lengthAndText("set")
-      }
-    }
-    // As did those of the only backend that there was.
-    let backend = reader.remaining > 0 ? try reader.lengthAndText("backend") : formerBackend
-    return CommitRecord(entries: entries, time: time, message: message, boot: boot, sets: sets, backend: backend)
-  }
-}
-
-extension ByteWriter {
-  fileprivate mutating func write(lengthAndText text: String) {
-    write(UInt32(text.utf8.count))
-    write(Array(text.utf8))
-  }
-
-  fileprivate mutating func write(_ table: Table) {
-    write(UInt32(table.chains.count))
-    for chain in table.chains {
-      write(lengthAndText: chain.name.text)
-      write(chain.policy.map { $0.verdict.rawValue } ?? .max)
-      write(chain.policyCounters.packets)
-      write(chain.policyCounters.bytes)
-      write(UInt32(chain.rules.count))
-      write(UInt32(chain.rules.bytes.count))
-      write(chain.rules.bytes)
-    }
-  }
-}
-
-extension ByteReader {
-  fileprivate mutating func lengthAndText(_ field: StaticString) throws(WireError) -> String {
-    let count = Int(try uint32(field))
-    return String(decoding: try raw(field, count: count), as: UTF8.self)
-  }
-
-  fileprivate mutating func table(_ name: TableName, _ family: Family) throws(WireError) -> Table {
-    var table = Table(name, family: family)
-    for _ in 0..<(try uint32("chains")) {
-      let chain = ChainName(unchecked: try lengthAndText("chain"))
-      if !table.contains(chain) { try? table.addChain(chain) }
-      guard let index = table.index(of: chain) else { throw invalid("chain") }
-      let policy = try uint8("policy")
-      let counters = Counters(packets: try uint64("pcnt"), bytes: try uint64("bcnt"))
-      if policy == Verdict.accept.rawValue { table.setPolicyUnchecked(.accept, at: index, counters: counters) }
-      if policy == Verdict.drop.rawValue { table.setPolicyUnchecked(.drop, at: index, counters: counters) }
-      let count = Int(try uint32("rules"))
-      let bytes = try raw("rules", count: Int(try uint32("size")))
-      let rules = try RuleList(decoding: bytes, family: family)
-      guard rules.count == count else { throw invalid("rules") }
-      table.setRules(of: index, rules)
-    }
-    return table
+    let sets = try reader.sets()
+    let backend = try reader.lengthAndText("backend")
+    return CommitRecord(
+      entries: entries, time: time, message: message, boot: boot, place: place, nonce: nonce, sets: sets,
+      backend: backend)
   }
 }

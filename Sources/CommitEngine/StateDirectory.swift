@@ -31,14 +31,28 @@ public struct StateDirectory: Hashable, Sendable {
     }
   }
 
+  /// The path for a process with another working directory.
+  public var absolutePath: String {
+    get throws(SystemError) {
+      guard let resolved = realpath(path, nil) else {
+        throw SystemError(operation: "find", path: path, code: errno)
+      }
+      defer { free(resolved) }
+      return String(cString: resolved)
+    }
+  }
+
   func file(_ name: String) -> String { "\(path)/\(name)" }
 
   /// The file whose lock keeps two Firebreaks apart. A state directory of its own has a lock of its own, so that
   /// namespaces with separate states do not wait for each other.
   var lockPath: String { path == Self.standardPath ? "/run/firebreak.lock" : file("lock") }
 
+  // MARK: Files
+
   /// The bytes of a file, nil where there is none.
-  func read(_ name: String) throws(SystemError) -> [UInt8]? {
+  /// - Parameter limit: read no more than its beginning.
+  func read(_ name: String, limit: Int = .max) throws(SystemError) -> [UInt8]? {
     let path = file(name)
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
     guard descriptor >= 0 else {
@@ -49,7 +63,7 @@ public struct StateDirectory: Hashable, Sendable {
     defer { close(descriptor) }
     var info = stat()
     try SystemError.check("examine", path) { fstat(descriptor, &info) }
-    let size = Int(info.st_size)
+    let size = min(Int(info.st_size), limit)
     var bytes = [UInt8](repeating: 0, count: size)
     var done = 0
     while done < size {
@@ -62,25 +76,50 @@ public struct StateDirectory: Hashable, Sendable {
     return Array(bytes.prefix(done))
   }
 
-  /// Writes a file of mode 0600, not yet safe from a loss of power. It is there whole or not at all.
-  func write(_ bytes: UnsafeRawBufferPointer, to name: String) throws(SystemError) {
+  /// Writes a file of mode 0600. It is there whole or not at all.
+  /// - Parameter isDurable: it shall be there after a loss of power, too; the new name is only after ``sync(_:)``.
+  func write(_ bytes: UnsafeRawBufferPointer, to name: String, isDurable: Bool = false) throws(SystemError) {
     let unfinished = name + ".new"
-    try writeInPlace(bytes, to: unfinished)
+    try writeInPlace(bytes, to: unfinished, isDurable)
     try rename(unfinished, to: name)
   }
 
-  private func writeInPlace(_ bytes: UnsafeRawBufferPointer, to name: String) throws(SystemError) {
+  private func writeInPlace(_ bytes: UnsafeRawBufferPointer, to name: String, _ isDurable: Bool) throws(SystemError) {
     let path = file(name)
     let descriptor = try SystemError.check("write", path) {
       open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
     }
     defer { close(descriptor) }
+    try Self.write(bytes, descriptor, path)
+    if isDurable { try SystemError.check("write", path) { fsync(descriptor) } }
+  }
+
+  private static func write(_ bytes: UnsafeRawBufferPointer, _ descriptor: Int32, _ path: String) throws(SystemError) {
     var done = 0
     while done < bytes.count {
       done += try SystemError.check("write", path) {
         Glibc.write(descriptor, bytes.baseAddress! + done, bytes.count - done)
       }
     }
+  }
+
+  /// Puts bytes in place of a file's first ones, in one step and without needing room on the disk.
+  func overwrite(_ bytes: [UInt8], atStartOf name: String) throws(SystemError) {
+    let path = file(name)
+    let descriptor = try SystemError.check("write", path) { open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW) }
+    defer { close(descriptor) }
+    try SystemError.check("write", path) { bytes.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, 0) } }
+  }
+
+  /// Adds a line at the end of a file of mode 0600.
+  func append(_ line: String, to name: String) throws {
+    let path = file(name)
+    let descriptor = try SystemError.check("write", path) {
+      open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    }
+    defer { close(descriptor) }
+    let bytes = Array((line + "\n").utf8)
+    try bytes.withUnsafeBytes { try Self.write($0, descriptor, path) }
   }
 
   /// Gives a file another name, in place of one that has it.
@@ -93,5 +132,41 @@ public struct StateDirectory: Hashable, Sendable {
     guard unlink(file(name)) != 0 else { return }
     let code = errno
     if code != ENOENT { throw SystemError(operation: "remove", path: file(name), code: code) }
+  }
+
+  // MARK: Folders
+
+  /// Makes the names in a folder safe from a loss of power.
+  func sync(_ folder: String = ".") throws(SystemError) {
+    let path = file(folder)
+    let descriptor = try SystemError.check("open", path) { open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+    defer { close(descriptor) }
+    try SystemError.check("write", path) { fsync(descriptor) }
+  }
+
+  /// Makes a folder of mode 0700 where there is none.
+  func makeFolder(_ name: String) throws(SystemError) {
+    guard mkdir(file(name), 0o700) != 0 else { return }
+    let code = errno
+    if code != EEXIST { throw SystemError(operation: "make", path: file(name), code: code) }
+  }
+
+  /// The names in a folder, in no order; none where there is no such folder.
+  func names(in folder: String) throws(SystemError) -> [String] {
+    let path = file(folder)
+    guard let stream = opendir(path) else {
+      let code = errno
+      if code == ENOENT { return [] }
+      throw SystemError(operation: "open", path: path, code: code)
+    }
+    defer { closedir(stream) }
+    var names: [String] = []
+    while let entry = readdir(stream) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) { start in
+        start.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if name != ".", name != ".." { names.append(name) }
+    }
+    return names
   }
 }

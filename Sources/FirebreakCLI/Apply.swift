@@ -20,6 +20,7 @@ struct Apply: ParsableCommand {
   @OptionGroup var site: SiteOptions
   @OptionGroup var lock: LockOptions
   @OptionGroup var input: InputArguments
+  @OptionGroup var confirmation: ConfirmationOptions
 
   @Flag(
     name: [.customShort("n"), .customLong("check"), .customLong("dry-run")],
@@ -37,6 +38,9 @@ struct Apply: ParsableCommand {
 
   @Flag(help: "Do not try the commit in a network namespace first.")
   var noRehearsal = false
+
+  @Flag(help: "Take these tables over whole: rules of other programs in them go too.")
+  var exclusive = false
 
   @Flag(
     inversion: .prefixedNo,
@@ -56,68 +60,21 @@ struct Apply: ParsableCommand {
     try site.run { console in
       try site.enter()
       let reading = try site.readRules(input.inputs, console)
-      var options = RuleStore.CommitOptions()
-      lock.apply(to: &options)
-      options.rehearses = !noRehearsal
-      options.counters = counters ? .wanted : .zero
-      let store = try site.store(form: compile.map { $0 ? .compiled : .linear } ?? .asItIs)
-      if check {
-        let outcome = try reading.locating { try store.check(reading.ruleset, options) }
-        render(outcome.plan, [outcome.rehearsalNote].compactMap { $0 }, status: "planned", console)
-      } else {
-        let report = try reading.locating { try site.engine(store).apply(reading.ruleset, options, message: message) }
-        report.recovered.map { console.note($0.sentence) }
-        render(report.plan, report.notes, status: "committed", console)
+      var request = CommitEngine.Request(reading.ruleset)
+      lock.apply(to: &request.options)
+      request.options.rehearses = !noRehearsal
+      request.options.counters = counters ? .wanted : .zero
+      request.message = message
+      request.keeping = exclusive ? .nothing : .foreign
+      confirmation.apply(to: &request)
+      let engine = try site.engine(site.store(form: compile.map { $0 ? .compiled : .linear } ?? .asItIs))
+      guard !check else {
+        let report = try reading.locating { try engine.check(request) }
+        return CommitReport(report, status: "planned", showsDifference: diff).render(console)
       }
-    }
-  }
-
-  private func render(_ plan: Plan, _ notes: [String], status: String, _ console: Console) {
-    let notes = notes + plan.notes
-    for note in notes { console.note(note) }
-    let status = plan.isEmpty ? "unchanged" : status
-    let needsDifference = diff
-    let difference = needsDifference ? plan.difference : nil
-    if console.isJSON {
-      var members: [(String, JSON)] = [("status", .string(status)), ("tables", JSON(plan))]
-      members.append(("added", .number(plan.changes.added)))
-      members.append(("removed", .number(plan.changes.removed)))
-      if let difference { members.append(("diff", JSON(difference))) }
-      members.append(("notes", .array(notes.map { .string($0) })))
-      console.print(.object(members))
-      return
-    }
-    if let difference { console.print(difference) }
-    guard !console.isQuiet else { return }
-    console.say(plan.sentence(status: status))
-  }
-}
-
-extension Plan {
-  /// What changes, by meaning.
-  var difference: RulesetDifference {
-    RulesetDifference(from: Ruleset(steps.compactMap(\.before)), to: Ruleset(steps.map(\.after)), names: .system)
-  }
-
-  /// One line for people.
-  func sentence(status: String) -> String {
-    guard !isEmpty else { return "unchanged: the kernel holds these rules already" }
-    let changes = changes
-    let changed = steps.map { "\($0.id)" }.joined(separator: ", ")
-    guard !steps.isEmpty else {
-      return "\(status): made \(creations.map { "\($0)" }.joined(separator: ", ")), which stay empty"
-    }
-    return "\(status): \(changed); \(changes.added) rules added, \(changes.removed) removed"
-  }
-}
-
-extension CommitEngine.Recovery {
-  var sentence: String {
-    switch self {
-    case .completed: "an earlier commit was interrupted after its last table; it counts as done"
-    case .nothingDone: "an earlier commit was interrupted before it changed anything"
-    case .putBack(let tables):
-      "an earlier commit was interrupted half-way; put back: \(tables.map(\.description).joined(separator: ", "))"
+      let report = try reading.locating { try engine.apply(request) }
+      let shown = CommitReport(report, status: "committed", showsDifference: diff)
+      try shown.finish(engine, waits: !confirmation.noWait, console)
     }
   }
 }

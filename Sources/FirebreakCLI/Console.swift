@@ -56,6 +56,12 @@ final class Console {
     error("firebreak: note: \(text)")
   }
 
+  /// A question, behind which the answer is typed.
+  func prompt(_ text: String) {
+    flush()
+    writeAll(2, Array(text.utf8))
+  }
+
   func report(_ failure: CommandFailure) {
     for diagnostic in failure.diagnostics { warn(diagnostic) }
     let label = colorsErrors ? "\u{1b}[1;31merror\u{1b}[0m" : "error"

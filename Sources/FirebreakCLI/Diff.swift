@@ -6,8 +6,8 @@ struct Diff: ParsableCommand {
     commandName: "diff", _superCommandName: FirebreakCommand.name,
     abstract: "Compare rules by their meaning.",
     discussion: """
-      A and B are files, `kernel`, or `previous` for what the last apply replaced. One alone is compared with the kernel; \
-      none shows what the last apply changed. Counters, the order of tables, and `state` for `conntrack` do not matter. \
+      A and B are files, generations by number, `kernel`, or `previous` for what the last apply replaced. One alone is \
+      compared with the kernel; none shows what the last apply changed. Counters, the order of tables, and `state` for `conntrack` do not matter. \
       A file is compared in the tables that it names.
 
       Exit status: 0 the same, 1 different, more when something went wrong.
@@ -28,7 +28,8 @@ struct Diff: ParsableCommand {
       var new = try load(to, store, console)
       if from.isFile, !to.isFile { new.keepOnly(old) }
       if to.isFile, !from.isFile { old.keepOnly(new) }
-      if case .previous = from, case .kernel = to { new.keepOnly(old) }
+      if from.isPast, case .kernel = to { new.keepOnly(old) }
+      if to.isPast, case .kernel = from { old.keepOnly(new) }
       let difference = RulesetDifference(from: old.selected(site), to: new.selected(site), names: .system)
       if console.isJSON {
         console.print(.object([("same", .bool(difference.isEmpty)), ("diff", JSON(difference))]))
@@ -43,17 +44,19 @@ struct Diff: ParsableCommand {
     case file(String)
     case kernel
     case previous
+    case generation(Int)
 
     init(_ word: String) {
       switch word {
       case "kernel": self = .kernel
       case "previous": self = .previous
-      default: self = .file(word)
+      default: self = Int(word).map { .generation($0) } ?? .file(word)
       }
     }
 
     var isFile: Bool { if case .file = self { true } else { false } }
     var isPrevious: Bool { if case .previous = self { true } else { false } }
+    var isPast: Bool { if case .generation = self { true } else { isPrevious } }
     var needsRoot: Bool { !isFile }
   }
 
@@ -69,6 +72,7 @@ struct Diff: ParsableCommand {
     case .file(let path): try site.readRules([path], console, names: .forComparison).ruleset
     case .kernel: try store.backend.snapshot(of: .all).ruleset
     case .previous: try site.engine(store).previous().ruleset
+    case .generation(let number): try site.history().generation(number).ruleset
     }
   }
 }

@@ -13,6 +13,8 @@ enum ExitStatus: Int32 {
   case bug = 70
   case busy = 75
   case notRoot = 77
+  case notConfirmed = 81
+  case notVerified = 82
   case putBackFailed = 83
 }
 
@@ -42,17 +44,43 @@ struct CommandFailure: Error {
     case let failure as CommandFailure: self = failure
     case let error as BackendError: self.init(error)
     case let error as CommitEngine.Failure:
-      if case .busy = error {
-        self.init(.busy, "\(error)", hint: "wait longer with -w SECONDS")
-      } else {
-        self.init(.failed, "\(error)")
+      self.init(error)
+    case let error as LockoutGuard.Lockout:
+      self.init(
+        .failed, "\(error); nothing was changed",
+        hint:
+          "let it in with a rule before that one, or commit with --allow-lockout; --confirm takes it back if you are cut off"
+      )
+    case let error as History.Failure:
+      switch error {
+      case .missing, .pruned: self.init(.noInput, "\(error)", hint: "`firebreak log` lists them")
+      case .damaged: self.init(.badInput, "\(error)")
       }
+    case let error as RulesetImage.Damaged: self.init(.badInput, "\(error); nothing was changed")
+    case let error as OutputFile.Unwritable: self.init(.failed, "\(error)")
     case let error as InputFile.Unreadable: self.init(.noInput, "\(error)")
     case let error as NetworkNamespace.Unavailable: self.init(error.code == EPERM ? .notRoot : .noInput, "\(error)")
     case let error as StateDirectory.Unsafe:
       self.init(.failed, "\(error)", hint: "make it root's own with mode 0700, or name another with --state-dir")
     case let error as SystemError: self.init(.failed, "\(error)")
     default: self.init(.bug, "unexpected: \(error)", hint: "please report this")
+    }
+  }
+
+  private init(_ error: CommitEngine.Failure) {
+    switch error {
+    case .busy: self.init(.busy, "\(error)", hint: "wait longer with -w SECONDS")
+    case .awaitingConfirmation:
+      self.init(.busy, "\(error)", hint: "`firebreak confirm` keeps it, `firebreak rollback` takes it back now")
+    case .elsewhere:
+      self.init(.busy, "\(error)", hint: "give each namespace a state of its own: --state-dir DIR")
+    case .notConfirmed: self.init(.notConfirmed, "\(error)")
+    case .notVerified: self.init(.notVerified, "\(error)")
+    case .takingBackFailed:
+      self.init(
+        .putBackFailed, "\(error)", hint: "look at the rules with `firebreak list`, then run `firebreak recover`")
+    case .otherBackend(let name): self.init(.failed, "\(error)", hint: "leave --backend out, or say --backend \(name)")
+    case .nothingToRollBack, .nothingToConfirm, .noGuard, .missingSet, .damagedRecord: self.init(.failed, "\(error)")
     }
   }
 

@@ -35,6 +35,15 @@ extension RulesText.Reading {
   func locating<R>(_ commit: () throws -> R) throws -> R {
     do {
       return try commit()
+    } catch let error as LockoutGuard.Lockout {
+      guard let position = error.position, position.input < files.count, let text = error.text else { throw error }
+      var failure = CommandFailure(error)
+      failure.diagnostics = [
+        Diagnostic(
+          .error, file: files[position.input], line: position.line, message: "this rule stops who is logged in now",
+          sourceLine: text)
+      ]
+      throw failure
     } catch let error as BackendError {
       guard let culprit = error.culprit, let position = culprit.position, position.input < files.count else {
         throw error

@@ -75,18 +75,6 @@ struct ListRenderer {
   }
 
   /// Left-aligned columns, two blanks between.
-  private func columns(_ rows: [[String]]) -> String {
-    let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
-    var text = ""
-    for row in rows {
-      var line = ""
-      for (cell, width) in zip(row, widths) { line += cell + String(repeating: " ", count: width - cell.count + 2) }
-      while line.last == " " { line.removeLast() }
-      text += line + "\n"
-    }
-    return text
-  }
-
   func json(_ table: Table) -> JSON {
     .object([
       ("family", .number(table.family == .ipv4 ? 4 : 6)), ("table", .string(table.name.rawValue)),
@@ -126,4 +114,17 @@ extension Rule {
     case .extension(let target): target.name
     }
   }
+}
+
+/// Rows as columns, each as wide as its widest cell; the first row is the titles.
+func columns(_ rows: [[String]]) -> String {
+  let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+  var text = ""
+  for row in rows {
+    var line = ""
+    for (cell, width) in zip(row, widths) { line += cell + String(repeating: " ", count: width - cell.count + 2) }
+    while line.last == " " { line.removeLast() }
+    text += line + "\n"
+  }
+  return text
 }

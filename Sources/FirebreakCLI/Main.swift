@@ -18,7 +18,7 @@ struct FirebreakCommand: ParsableCommand {
     else {
       return main(nil)
     }
-    command.main(Array(arguments.dropFirst()))
+    command.main(ConfirmationOptions.completing(Array(arguments.dropFirst())))
   }
 
   /// Stands in for iptables and its companions, when called by such a name or told so by the first word.
@@ -49,6 +49,8 @@ struct FirebreakCommand: ParsableCommand {
         firebreak apply -m 'open port 80' rules.v4 rules.v6
         firebreak diff rules.v4                  does the kernel hold what the file says?
         firebreak rollback                       take the last apply back
+        firebreak owners                         which rules are Docker's, fail2ban's, …
+        firebreak snapshot nft.image             keep everything that nf_tables holds; restore puts it back
         firebreak simulate rules.v4 --chain INPUT --src 192.0.2.1 --dst 192.0.2.2 --proto icmp
 
       MATCHES AND TARGETS
@@ -65,16 +67,32 @@ struct FirebreakCommand: ParsableCommand {
         64  usage         65  bad input            66  no such input
         69  the kernel lacks it                    70  a bug in firebreak
         75  busy or changed under us, try again    77  not root
+        81  not confirmed, rolled back            82  verification failed, rolled back
         83  the kernel holds a mixture and putting it back failed
 
       FILES
-        /var/lib/firebreak    what the last apply replaced
+        /var/lib/firebreak    generations, the journal of the commit under way, audit.jsonl
         /run/xtables.lock     shared with iptables; XTABLES_LOCKFILE names another
       """,
     version: "firebreak \(firebreakVersion)",
     subcommands: [
-      Apply.self, Check.self, Completion.self, CompleteWords.self, Diff.self, List.self, Recover.self, Rollback.self,
-      Save.self, Simulate.self,
+      Apply.self,
+      Check.self,
+      Completion.self,
+      CompleteWords.self,
+      Confirm.self,
+      Diff.self,
+      GuardCommand.self,
+      List.self,
+      Log.self,
+      Owners.self,
+      Recover.self,
+      Restore.self,
+      Rollback.self,
+      Save.self,
+      Show.self,
+      Simulate.self,
+      SnapshotCommand.self,
     ])
 
   /// The names of the commands that the help shows.

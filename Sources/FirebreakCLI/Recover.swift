@@ -4,26 +4,43 @@ internal import Firebreak
 struct Recover: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "recover", _superCommandName: FirebreakCommand.name,
-    abstract: "Finish what an interrupted commit left.",
+    abstract: "Finish what an interrupted commit left; at the start of the machine, load the last generation.",
     discussion: """
-      A commit of several tables that is killed half-way is put back by a process that was waiting beside it, which runs \
-      this command. Every apply and rollback does the same first. It touches only tables that still hold what the \
-      interrupted commit put there; when there is nothing to finish it does nothing.
+      A commit that is killed half-way is put back by a process that was waiting beside it, which runs this command. Every \
+      apply, confirm and rollback does the same first. It touches only tables that still hold what the interrupted commit put \
+      there; when there is nothing to finish it does nothing.
+
+      Run for the first time after the machine has started, it puts the newest generation into the kernel: the last one \
+      that was confirmed. Where its file is damaged it takes the one before, and says so.
       """)
 
   @OptionGroup var site: SiteOptions
   @OptionGroup var lock: LockOptions
+
+  @Flag(help: "Only finish; load nothing.")
+  var thisStart = false
 
   func run() throws {
     try site.run { console in
       try site.enter()
       var options = RuleStore.CommitOptions()
       lock.apply(to: &options)
-      let recovery = try site.engine(site.store()).recoverInterrupted(options)
+      let engine = try site.engine(site.store())
+      let recovery = try engine.recoverInterrupted(options)
+      let loading = thisStart ? nil : try engine.loadAtStart(options)
+      for note in loading?.notes ?? [] { console.note(note) }
+      let sentences = [
+        recovery?.sentence,
+        loading.map { "loaded generation \($0.generation.number): \($0.plan.sentence(status: "committed"))" },
+      ].compactMap { $0 }
+      let status = sentences.isEmpty ? "nothing to recover" : sentences.joined(separator: "; ")
       if console.isJSON {
-        console.print(.object([("status", .string(recovery?.sentence ?? "nothing to recover"))]))
+        var members: [(String, JSON)] = [("status", .string(status))]
+        members.append(("generation", loading.map { .number($0.generation.number) } ?? .null))
+        members.append(("notes", .array((loading?.notes ?? []).map { .string($0) })))
+        console.print(.object(members))
       } else {
-        console.say(recovery?.sentence ?? "nothing to recover")
+        console.say(status)
       }
     }
   }

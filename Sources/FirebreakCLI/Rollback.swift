@@ -4,33 +4,43 @@ internal import Firebreak
 struct Rollback: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "rollback", _superCommandName: FirebreakCommand.name,
-    abstract: "Take the last apply back.",
+    abstract: "Go back to an earlier generation.",
     discussion: """
-      The tables that the last apply changed become what they were before it, as one act; tables that it made are \
-      emptied and their policies set to ACCEPT. One step: a second rollback has nothing to take back.
+      Without a number the last commit is taken back, and each further rollback goes one step on; a commit that waits to be \
+      confirmed is taken back at once. Tables that came under Firebreak since then become what they were found as; 0 is \
+      what there was before the first commit. Rules of other programs stay. It is a commit like others, all or nothing, \
+      with a generation of its own.
+
+      EXAMPLES
+        firebreak rollback
+        firebreak log
+        firebreak rollback 17 --confirm 2m
       """)
 
   @OptionGroup var site: SiteOptions
   @OptionGroup var lock: LockOptions
+  @OptionGroup var confirmation: ConfirmationOptions
+
+  @Option(name: .shortAndLong, help: "Why.")
+  var message = ""
+
+  @Argument(help: "The generation to go back to.")
+  var number: Int?
+
+  func validate() throws {
+    if let number, number < 0 { throw ValidationError("generations are numbered from 1; 0 is what there was before") }
+  }
 
   func run() throws {
     try site.run { console in
       try site.enter()
-      var options = RuleStore.CommitOptions()
-      lock.apply(to: &options)
-      let report = try site.engine(site.store()).rollback(options, through: site.backendName)
-      report.recovered.map { console.note($0.sentence) }
-      for note in report.notes { console.note(note) }
-      let status = report.plan.isEmpty ? "unchanged" : "rolled back"
-      if console.isJSON {
-        console.print(
-          .object([
-            ("status", .string(status)), ("tables", JSON(report.plan)),
-            ("notes", .array(report.notes.map { .string($0) })),
-          ]))
-      } else {
-        console.say(report.plan.sentence(status: status))
-      }
+      var request = CommitEngine.Request(Ruleset())
+      lock.apply(to: &request.options)
+      request.message = message
+      confirmation.apply(to: &request)
+      let engine = try site.engine(site.store())
+      let report = try engine.rollback(to: number, request, through: site.backendName)
+      try CommitReport(report, status: "rolled back").finish(engine, waits: !confirmation.noWait, console)
     }
   }
 }

@@ -97,14 +97,19 @@ struct SiteOptions: ParsableArguments {
   /// - Parameter store: where to commit.
   func engine(_ store: RuleStore) throws -> CommitEngine {
     let state = try StateDirectory(stateDir)
-    var arguments = ["firebreak", "recover", "-q", "--backend", backend.rawValue, "--state-dir", stateDir]
-    arguments += ["--lock-wait", "60"]
-    var engine = CommitEngine(
-      store: store, state: state, recovery: programPath.map { RecoveryCommand(program: $0, arguments: arguments) },
-      sets: .system)
+    let place = ["-q", "--backend", store.backend.capabilities.name, "--state-dir", try state.absolutePath]
+    var engine = CommitEngine(store: store, state: state, sets: .system)
+    if let programPath {
+      engine.recovery = RecoveryCommand(
+        program: programPath,
+        arguments: [FirebreakCommand.name, "recover", "--lock-wait", "60", "--this-start"] + place)
+      engine.guardCommand = RecoveryCommand(program: programPath, arguments: [FirebreakCommand.name, "guard"] + place)
+    }
     engine.otherStore = { name in BackendChoice(rawValue: name)?.named(names: .system).map { RuleStore($0) } }
     return engine
   }
+
+  func history() throws -> History { History(state: try StateDirectory(stateDir)) }
 
   /// The name of the backend that was asked for; nil when any will do.
   var backendName: String? { backend == .auto ? nil : backend.rawValue }

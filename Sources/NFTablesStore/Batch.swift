@@ -15,6 +15,7 @@ struct Batch: ~Copyable {
     case rule(TableID, ChainName, Int)
     /// What is made of a chain's rules where they are compiled.
     case lookup(TableID, ChainName)
+    case part(ImagePart)
   }
 
   /// In which form the tables are that the messages to come are about.
@@ -197,6 +198,16 @@ struct Batch: ~Copyable {
       out.put(NFTA_RULE_CHAIN, text: form.chainName(chain, in: id).text)
       if let handle { out.put(NFTA_RULE_HANDLE, big: handle) }
     }
+  }
+
+  // MARK: Anything else
+
+  /// A message about something of an image, with what `body` writes.
+  mutating func add(
+    _ type: nf_tables_msg_types, flags: Int32, _ family: NFTFamily, _ part: ImagePart,
+    _ body: (inout ByteWriter) -> Void
+  ) {
+    message(Self.type(type), flags: flags, family: family.rawValue, .part(part), body)
   }
 
   // MARK: Ending

@@ -79,6 +79,7 @@ extension BackendError {
       self.init(
         .refused, "nf_tables table \(id): the kernel refused the compiled form of chain \(chain): \(said)",
         hint: "commit it in linear form: --no-compile", table: id)
+    case .part(let part): self.init(.refused, "the kernel refused \(part): \(said)")
     case .rule(let id, let chain, let number):
       self.init(
         .refused,
@@ -93,7 +94,7 @@ extension BackendError {
     if code == EPERM || code == EACCES { kind = .notPermitted }
   }
 
-  private init(frame code: Int32, _ said: String) {
+  init(frame code: Int32, _ said: String) {
     switch code {
     case NetlinkSocket.restartNeeded:
       self.init(.stale, "the rules have changed since they were read", code: code)

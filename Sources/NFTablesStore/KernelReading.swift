@@ -233,7 +233,8 @@ struct KernelReader: ~Copyable {
 
   func check(_ head: TableHead, _ id: TableID) throws(Problem) {
     if head.flags & NFT_TABLE_F_OWNER.rawValue != 0 {
-      throw .foreign(id, nil, rule: nil, what: "belongs to process \(head.owner ?? 0), which alone may change it")
+      throw .foreign(
+        id, nil, rule: nil, what: "belongs to \(TableOwner(port: head.owner ?? 0)), which alone may change it")
     }
     guard head.flags & NFT_TABLE_F_DORMANT.rawValue == 0 else {
       throw .foreign(id, nil, rule: nil, what: "is dormant: the kernel does not look at its rules")
@@ -330,27 +331,6 @@ struct KernelReader: ~Copyable {
     _ attributes: (inout ByteWriter) -> Void = { _ in },
     each: (NetlinkSocket.Message) throws(Problem) -> Void
   ) throws(Problem) {
-    let sequence = socket.takeSequence(1)
-    var out = ByteWriter()
-    out.write(UInt32(0))
-    out.write(UInt16(NFNL_SUBSYS_NFTABLES << 8 | Int32(type.rawValue)))
-    out.write(UInt16(truncatingIfNeeded: NLM_F_REQUEST | NLM_F_ACK | flags))
-    out.write(sequence)
-    out.write(UInt32(0))
-    out.write(family)
-    out.write(UInt8(NFNETLINK_V0))
-    out.write(UInt16(0))
-    attributes(&out)
-    out.patch(UInt32(out.count), at: 0)
-    var problem: Problem?
-    do throws(NetlinkFailure) {
-      try socket.dump(out.written, sequence: sequence) { message throws(NetlinkFailure) in
-        guard problem == nil else { return }
-        do throws(Problem) { try each(message) } catch { problem = error }
-      }
-    } catch {
-      throw .netlink(error)
-    }
-    if let problem { throw problem }
+    try socket.ask(type, flags: flags, family: family, attributes, each: each)
   }
 }

@@ -3,8 +3,8 @@ package import Netfilter
 /// Gives the rules of a new table the counters of the same rules in the old one.
 ///
 /// A rule is the same when all but its counters is equal and it stands in the chain of the same name.
-enum CounterCarrier {
-  static func carry(from old: Table, to new: Table, fresh: Plan.CounterSource) -> Table {
+package enum CounterCarrier {
+  package static func carry(from old: Table, to new: Table, fresh: Plan.CounterSource) -> Table {
     var result = new
     for index in result.chains.indices {
       let chain = result.chains[index]

@@ -42,15 +42,22 @@ public struct RuleStore: Sendable {
     _ wanted: Ruleset, _ options: CommitOptions = CommitOptions(),
     beforeWriting: (Snapshot, Plan) throws -> Void = { _, _ in }
   ) throws -> Outcome {
+    try commit(Set(wanted.tables.map(\.id)), options, wanting: { _ in wanted }, beforeWriting: beforeWriting)
+  }
+
+  /// The same where what is wanted depends on what is there.
+  /// - Parameters:
+  ///   - tables: that the commit may change.
+  ///   - wanting: is given the snapshot of these tables, as often as the commit is planned.
+  public func commit(
+    _ tables: Set<TableID>, _ options: CommitOptions = CommitOptions(), wanting: (Snapshot) throws -> Ruleset,
+    beforeWriting: (Snapshot, Plan) throws -> Void = { _, _ in }
+  ) throws -> Outcome {
     let lock = try backend.lock(waiting: options.lockWait)
     defer { lock.release() }
-    let selection = TableSelection.only(Set(wanted.tables.map(\.id)).union(options.emptying))
     for attempt in 1... {
-      let before = try backend.snapshot(of: selection)
-      let plan = try backend.fitted(
-        Plan(
-          from: before, to: wanted, emptying: options.emptying, counters: options.counters,
-          interrupted: options.interrupted))
+      let before = try backend.snapshot(of: .only(tables.union(options.emptying)))
+      let plan = try self.plan(from: before, to: wanting(before), options)
       guard !plan.isEmpty else { return Outcome(plan: plan, before: before, rehearsalNote: nil) }
       let note = options.rehearses ? try backend.rehearse(plan, .needed) : nil
       try beforeWriting(before, plan)
@@ -72,12 +79,24 @@ public struct RuleStore: Sendable {
     }
   }
 
+  private func plan(from before: Snapshot, to wanted: Ruleset, _ options: CommitOptions) throws(BackendError) -> Plan {
+    try backend.fitted(
+      Plan(
+        from: before, to: wanted, emptying: options.emptying, counters: options.counters,
+        interrupted: options.interrupted))
+  }
+
   /// What ``commit(_:_:beforeWriting:)`` would do; the rehearsal covers all of it.
-  public func check(_ wanted: Ruleset, _ options: CommitOptions = CommitOptions()) throws(BackendError) -> Outcome {
-    let selection = TableSelection.only(Set(wanted.tables.map(\.id)).union(options.emptying))
-    let before = try backend.snapshot(of: selection)
-    let plan = try backend.fitted(
-      Plan(from: before, to: wanted, emptying: options.emptying, counters: options.counters))
+  public func check(_ wanted: Ruleset, _ options: CommitOptions = CommitOptions()) throws -> Outcome {
+    try check(Set(wanted.tables.map(\.id)), options) { _ in wanted }
+  }
+
+  /// What ``commit(_:_:wanting:beforeWriting:)`` would do.
+  public func check(
+    _ tables: Set<TableID>, _ options: CommitOptions = CommitOptions(), wanting: (Snapshot) throws -> Ruleset
+  ) throws -> Outcome {
+    let before = try backend.snapshot(of: .only(tables.union(options.emptying)))
+    let plan = try self.plan(from: before, to: wanting(before), options)
     let note = options.rehearses && !plan.isEmpty ? try backend.rehearse(plan, .full) : nil
     return Outcome(plan: plan, before: before, rehearsalNote: note)
   }

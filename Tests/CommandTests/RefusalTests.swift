@@ -205,7 +205,8 @@ struct RefusalTests {
     try runProcess(["install", "-m", "755", Built.firebreak, program])
     defer { unlink(program) }
     for arguments in [
-      ["apply", "/nonexistent"], ["save"], ["list"], ["rollback"], ["recover"], ["diff"],
+      ["apply", "/nonexistent"], ["save"], ["list"], ["rollback"], ["recover"], ["diff"], ["confirm"], ["log"],
+      ["show"],
       ["apply", "--check", "/nonexistent"],
     ] {
       let result = try site.space.run(["setpriv", "--reuid", "65534", "--clear-groups", program] + arguments)
@@ -260,18 +261,33 @@ struct RefusalTests {
     #expect(try site.kernel() == [])
   }
 
-  @Test func aDamagedRecordIsSetAside() throws {
+  @Test func aDamagedGenerationIsNotLoaded() throws {
     let site = try CommandSite()
     try site.load(Sample.web)
-    let record = site.space.stateDirectory + "/commit.last"
-    var bytes = try readFile(record)
-    bytes[bytes.count / 2] ^= 0x40
-    _ = try runProcess(["cp", try site.space.file("damaged", bytes), record])
+    try site.load(Sample.changed)
+    let generation = site.space.stateDirectory + "/generations/00000001"
+    var bytes = try readFile(generation)
+    bytes[bytes.count - 40] ^= 0x40
+    _ = try runProcess(["cp", try site.space.file("damaged", bytes), generation])
     let before = try site.kernel()
     let result = try site.firebreak("rollback")
-    #expect(result.status == 1)
-    #expect(result.stderr.contains("damaged"))
+    #expect(result.status == 65)
+    #expect(result.stderr.contains("generation 1 is damaged"), "\(result)")
     #expect(try site.kernel() == before)
+  }
+
+  @Test(arguments: [0, 30, 70, 200]) func aDamagedJournalIsSetAside(_ place: Int) throws {
+    let site = try CommandSite()
+    try site.load(Sample.web)
+    var bytes = try readFile(site.space.stateDirectory + "/commit.last")
+    bytes[min(place, bytes.count - 1)] ^= 0x40
+    _ = try runProcess(["cp", try site.space.file("damaged", bytes), site.space.stateDirectory + "/commit.pending"])
+    let before = try site.kernel()
+    let result = try site.firebreak("recover")
+    #expect(result.status == 1)
+    #expect(result.stderr.contains("damaged") && result.stderr.contains("commit.pending.damaged"), "\(result)")
+    #expect(try site.kernel() == before)
+    #expect(try site.firebreak("recover").status == 0, "once is enough")
   }
 
   // MARK: What only the kernel refuses

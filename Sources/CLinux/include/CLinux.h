@@ -20,4 +20,32 @@ int fb_load_module(const char *name);
  * Returns 0 or an errno value. The caller closes *pipe_end and reaps *process. */
 int fb_start_keeper(const char *program, char *const arguments[], int *pipe_end, int *process);
 
+/* Starts a program in a session of its own, with no open files but /dev/null, no terminal, and the signals that end
+ * sessions ignored; it is nobody's child. Returns 0 or an errno value. */
+int fb_start_detached(const char *program, char *const arguments[]);
+
+/* Runs a program that is looked for in the system's folders, silently. Returns 0 when it ended with status 0. */
+int fb_run_quietly(const char *name, char *const arguments[]);
+
+/* A descriptor that becomes readable when the process ends (pidfd_open(2)), or -1 when there is no such process. */
+int fb_open_process(int process);
+
+/* The calling thread's number, as /proc/PID/task has it. */
+int fb_thread_number(void);
+
+/* One end-to-end TCP connection of this machine: addresses in network order, 4 or 16 bytes as family (AF_INET, AF_INET6)
+ * says; ports in host order; the number that /proc/PID/fd shows for the socket. */
+struct fb_connection {
+  unsigned char family;
+  unsigned char local[16];
+  unsigned char peer[16];
+  unsigned short local_port;
+  unsigned short peer_port;
+  unsigned int inode;
+};
+
+/* Calls body(context, connection) for every established TCP connection in the calling thread's network namespace
+ * (sock_diag(7)). Returns 0 or an errno value. */
+int fb_established_connections(void (*body)(void *, const struct fb_connection *), void *context);
+
 #endif

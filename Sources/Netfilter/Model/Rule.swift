@@ -55,6 +55,12 @@ public enum RuleTarget: Sendable {
   public static let drop = RuleTarget.verdict(.drop)
   public static let `return` = RuleTarget.verdict(.return)
 
+  /// The name of the extension that it is, if any: `DNAT`, `MARK`.
+  package var extensionName: String? {
+    guard case .extension(let target) = self else { return nil }
+    return target.name
+  }
+
   /// The chain it leads to, if any.
   public var chain: ChainName? {
     switch self {

@@ -158,7 +158,12 @@ extension RuleList: RangeReplaceableCollection {
   }
 
   package mutating func copy(_ index: Int, from other: RuleList) {
-    note(other.position(of: index)?.packed ?? 0)
+    copy(index, from: other, at: other.position(of: index))
+  }
+
+  /// The same, as if written at `position`.
+  package mutating func copy(_ index: Int, from other: RuleList, at position: SourcePosition?) {
+    note(position?.packed ?? 0)
     starts.append(UInt32(bytes.count))
     bytes.append(contentsOf: other.bytes[other.range(of: index)])
   }

@@ -43,6 +43,16 @@ extension RuleList {
       && indices.allSatisfy { sameRule($0, other, $0) }
   }
 
+  /// A number that is equal for rules with equal source and destination addresses and masks.
+  package func addressFingerprint(of index: Int) -> Int {
+    let range = range(of: index).prefix(RuleCodec.Layout.of(family).interfaces)
+    return bytes.withUnsafeBytes { all in
+      var hasher = Hasher()
+      hasher.combine(bytes: UnsafeRawBufferPointer(rebasing: all[range]))
+      return hasher.finalize()
+    }
+  }
+
   /// A number that is equal for rules that are the same but for counters.
   package func fingerprint(of index: Int) -> Int {
     let range = range(of: index)

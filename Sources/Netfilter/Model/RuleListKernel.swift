@@ -163,7 +163,19 @@ extension RuleList {
 
   /// Whether the rule jumps by name, or holds an extension of which `isSought` is true by the beginning of its name (see
   /// ``nameKey(_:)``). A look at the bytes, which saves decoding the rules of which neither is true.
-  func jumpsOrHolds(at index: Int, _ isSought: (UInt64) -> Bool) -> Bool { holds(orJumps: true, at: index, isSought) }
+  package func jumpsOrHolds(at index: Int, _ isSought: (UInt64) -> Bool) -> Bool {
+    holds(orJumps: true, at: index, isSought)
+  }
+
+  /// Whether the rule asks for an interface by name.
+  package func namesInterface(at index: Int) -> Bool {
+    let start = Int(starts[index]) + RuleCodec.Layout.of(family).interfaces
+    return bytes.withUnsafeBytes { all in
+      stride(from: start, to: start + 32, by: 8).contains {
+        all.loadUnaligned(fromByteOffset: $0, as: UInt64.self) != 0
+      }
+    }
+  }
 
   /// Whether the rule holds an extension of which `isSought` is true by the beginning of its name.
   func holds(at index: Int, _ isSought: (UInt64) -> Bool) -> Bool { holds(orJumps: false, at: index, isSought) }
@@ -254,7 +266,7 @@ extension RuleList {
     return key
   }
 
-  static func nameKey(_ name: StaticString) -> UInt64 {
+  package static func nameKey(_ name: StaticString) -> UInt64 {
     var key: UInt64 = 0
     withUnsafeMutableBytes(of: &key) {
       for place in 0..<Swift.min(8, name.utf8CodeUnitCount) { $0[place] = name.utf8Start[place] }

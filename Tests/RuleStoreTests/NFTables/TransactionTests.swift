@@ -210,7 +210,7 @@ struct TransactionTests {
 }
 
 extension String {
-  fileprivate func replacingExpiries() -> String {
+  func replacingExpiries() -> String {
     var words: [Substring] = []
     var skipsComma = false
     for word in split(separator: " ", omittingEmptySubsequences: false) {

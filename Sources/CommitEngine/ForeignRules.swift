@@ -1,0 +1,76 @@
+internal import Netfilter
+internal import RuleStore
+
+/// Finds out, for one commit, what of its tables is Firebreak's and what other programs put there: base (the last
+/// generation), live (the kernel), wanted (the input).
+struct ForeignRules {
+  private let history: History
+  let own: OwnRules
+  private let keeping: ForeignKeeping
+  private var base: Generation?
+
+  /// Firebreak's part of tables that hold rules of others too.
+  private(set) var mixed: [TableID: Table] = [:]
+  /// Tables that were not Firebreak's before, as they are now, without what others are known to have put there; nil for
+  /// one that the kernel has not made.
+  private(set) var found: [TableID: Table?] = [:]
+  /// What stays of others, and what is worth saying about it.
+  private(set) var notes: [String] = []
+
+  init(_ history: History, keeping: ForeignKeeping) throws {
+    self.history = history
+    self.keeping = keeping
+    own = try OwnRules.load(history)
+  }
+
+  /// What to commit so that the kernel holds `wanted` and what is not Firebreak's.
+  /// - Parameter fit: gives rules the form that the kernel gives back.
+  mutating func merge(_ wanted: Ruleset, into before: Snapshot, fit: (Plan) throws -> Plan) throws -> Ruleset {
+    mixed = [:]
+    found = [:]
+    notes = []
+    var result = wanted
+    for table in wanted.tables {
+      let live = before.existing.contains(table.id) ? before.ruleset[table.id] : nil
+      let digest = own.digests[table.id]
+      if digest == nil { found.updateValue(live?.withoutKnownOwners, forKey: table.id) }
+      guard let live, !live.isPristine, keeping != .nothing, digest != CommitRecord.digest(of: live) else { continue }
+      let fitted = try self.fitted(table, before, fit)
+      let merge = TableMerge(base: try baseTable(table.id, before, fit), live: live, wanted: fitted, keeping: keeping)
+      if !merge.kept.isEmpty {
+        notes.append("\(table.id): rules of others stay: " + merge.kept.map(\.description).joined(separator: ", "))
+      }
+      notes += merge.notes
+      guard !merge.result.sameRules(as: merge.own) else { continue }
+      mixed[table.id] = merge.own
+      result[table.id] = merge.result
+    }
+    return result
+  }
+
+  /// Firebreak's own table of the last generation in the form of this kernel; nil where it had none.
+  private mutating func baseTable(_ id: TableID, _ before: Snapshot, _ fit: (Plan) throws -> Plan) throws -> Table? {
+    guard own.digests[id] != nil else { return nil }
+    if base == nil { base = try history.newestIntact() }
+    return try base?.ruleset[id].map { try fitted($0, before, fit) }
+  }
+
+  private func fitted(_ table: Table, _ before: Snapshot, _ fit: (Plan) throws -> Plan) throws -> Table {
+    let plan = try fit(Plan(from: before, to: Ruleset([table])))
+    return plan.steps.first { $0.id == table.id }?.after ?? before.ruleset[table.id] ?? table
+  }
+
+  /// The tables that are Firebreak's after a commit: those it wrote, without what others have there, and those before.
+  func tables(after plan: Plan, of wanted: Ruleset, _ before: Snapshot) throws -> Ruleset {
+    var result = Ruleset()
+    for table in wanted.tables {
+      let written = plan.steps.first { $0.id == table.id }?.after ?? before.ruleset[table.id] ?? table
+      result[table.id] = mixed[table.id] ?? written
+    }
+    guard own.digests.keys.contains(where: { wanted[$0] == nil }) else { return result }
+    for table in try (base ?? history.newestIntact())?.ruleset.tables ?? [] where wanted[table.id] == nil {
+      result[table.id] = table
+    }
+    return result
+  }
+}

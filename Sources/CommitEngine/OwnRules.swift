@@ -1,0 +1,84 @@
+internal import Glibc
+internal import Netfilter
+internal import RuleStore
+
+/// What is Firebreak's own: a digest of each of its tables, so that a commit sees without reading a whole generation whether
+/// the kernel holds anything else. A file beside the generations, made anew from the newest of them where it is missing.
+struct OwnRules: Equatable {
+  /// The newest generation's of this network namespace; 0 before the first.
+  var number: Int
+  /// The start of the machine in which its rules were put into the kernel.
+  var boot: String
+  var place: Place
+  var digests: [TableID: UInt64]
+
+  static let file = "own"
+  private static let magic = Array("firebreak own 1\n".utf8)
+
+  init(_ generation: Generation, boot: String) {
+    number = generation.number
+    self.boot = boot
+    place = .current
+    digests = generation.ruleset.tables.reduce(into: [:]) { $0[$1.id] = CommitRecord.digest(of: $1) }
+  }
+
+  private init(number: Int, boot: String, place: Place, digests: [TableID: UInt64]) {
+    self.number = number
+    self.boot = boot
+    self.place = place
+    self.digests = digests
+  }
+
+  /// Of the newest generation that is whole.
+  static func load(_ history: History) throws -> OwnRules {
+    let newest = try history.numbers().last ?? 0
+    let written = try read(history.state)
+    if let written, written.number == newest, written.place.isHere(since: written.boot) { return written }
+    guard let generation = try history.newestIntact() else {
+      return OwnRules(number: 0, boot: "", place: .current, digests: [:])
+    }
+    return OwnRules(generation, boot: written?.boot ?? generation.summary.boot)
+  }
+
+  func save(_ state: StateDirectory) throws(SystemError) {
+    var out = ByteWriter(capacity: 1024)
+    out.write(Self.magic)
+    let sumPlace = out.count
+    out.write(UInt64(0))
+    out.write(UInt64(number))
+    out.write(lengthAndText: boot)
+    out.write(place.value)
+    out.write(UInt32(digests.count))
+    for (id, digest) in digests.sorted(by: { $0.key < $1.key }) {
+      out.write(id)
+      out.write(digest)
+    }
+    out.patch(Checksum.of(UnsafeRawBufferPointer(rebasing: out.written[(sumPlace + 8)...])), at: sumPlace)
+    try state.write(out.written, to: Self.file)
+  }
+
+  private static func read(_ state: StateDirectory) throws(SystemError) -> OwnRules? {
+    let start = magic.count + 8
+    guard let bytes = try state.read(file), bytes.count > start, bytes.prefix(magic.count).elementsEqual(magic),
+      bytes.withUnsafeBytes({ all in
+        all.loadUnaligned(fromByteOffset: magic.count, as: UInt64.self)
+          == Checksum.of(UnsafeRawBufferPointer(rebasing: all[start...]))
+      })
+    else { return nil }
+    return try? decode(bytes, start)
+  }
+
+  private static func decode(_ bytes: [UInt8], _ start: Int) throws(WireError) -> OwnRules {
+    var reader = ByteReader(bytes.span.bytes.extracting(start..<bytes.count))
+    guard let number = Int(exactly: try reader.uint64("number")) else { throw reader.invalid("number") }
+    let boot = try reader.lengthAndText("boot")
+    let place = Place(value: try reader.uint64("place"))
+    var digests: [TableID: UInt64] = [:]
+    for _ in 0..<(try reader.uint32("tables")) {
+      let id = try reader.tableID()
+      digests[id] = try reader.uint64("digest")
+    }
+    try reader.finish()
+    return OwnRules(number: number, boot: boot, place: place, digests: digests)
+  }
+}

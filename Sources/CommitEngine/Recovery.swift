@@ -1,0 +1,192 @@
+internal import Glibc
+internal import Netfilter
+public import RuleStore
+
+/// What becomes of commits that did not get to their end.
+extension CommitEngine {
+  /// What became of an interrupted commit.
+  public enum Recovery: Hashable, Sendable {
+    /// It had been carried out whole.
+    case completed
+    /// It had touched nothing.
+    case nothingDone
+    /// It had replaced these tables, which are as before again.
+    case putBack([TableID])
+    /// Its time to be confirmed was over, or it died before it was verified; these tables are as before.
+    case notConfirmed([TableID])
+    /// It still waits to be confirmed; its guard was gone, and another one watches now.
+    case guardedAgain
+  }
+
+  /// Finishes what an interrupted commit left; nil when there is nothing to do.
+  public func recoverInterrupted(_ options: RuleStore.CommitOptions = .init()) throws -> Recovery? {
+    let lock = try lockState(options)
+    defer { withExtendedLifetime(lock) {} }
+    return try finishInterrupted(options)
+  }
+
+  /// The commit that waits to be confirmed; nil when none does.
+  public func awaiting() throws -> Awaiting? {
+    guard let bytes = try state.read(Self.pending, limit: Journal.headSize), let head = try? Journal.head(of: bytes),
+      head.phase == .awaiting, try journal() != nil
+    else { return nil }
+    let number = try history.stagedGeneration(of: head.nonce)?.number ?? 0
+    return Awaiting(
+      number: number, remaining: head.deadline.remaining, isGuarded: GuardProcess.isWatching(head.nonce, state),
+      nonce: head.nonce)
+  }
+
+  /// How a commit stands that had to be confirmed.
+  public enum Fate: Hashable, Sendable {
+    case awaiting
+    case kept
+    case takenBack
+  }
+
+  /// How long a guard that watches may take for its work.
+  private static let guardLimit: UInt64 = 120_000_000_000
+
+  /// Asks how a commit stands; takes it back where its time is over and no guard does.
+  public func fate(of commit: Awaiting) throws -> Fate {
+    guard let bytes = try state.read(Self.pending, limit: Journal.headSize), let head = try? Journal.head(of: bytes),
+      head.nonce == commit.nonce
+    else { return try isPublished(commit.nonce) ? .kept : .takenBack }
+    let now = BootTime.now
+    guard head.deadline <= now else { return .awaiting }
+    let isLate = now.nanoseconds - head.deadline.nanoseconds > Self.guardLimit
+    if isLate || !GuardProcess.isWatching(commit.nonce, state) { _ = try recoverInterrupted() }
+    return .awaiting
+  }
+
+  /// With the state's lock held.
+  func finishInterrupted(_ options: RuleStore.CommitOptions) throws -> Recovery? {
+    guard let journal = try read(Self.pending) else {
+      try history.dropStaged()
+      return nil
+    }
+    guard journal.record.boot == BootID.current else {
+      try dropPending()  // with the machine's restart the kernel has forgotten all of it
+      return nil
+    }
+    guard journal.record.place == .current else {
+      // Its guard or keeper is there and works. When it has long been over, the namespace is gone.
+      let isLate = Int64(time(nil)) - journal.record.time > 600
+      let isOver = isLate && (journal.head.phase == .unguarded || journal.head.deadline < .now)
+      guard isOver, !GuardProcess.isWatching(journal.head.nonce, state) else { throw Failure.elsewhere }
+      try dropPending()
+      return nil
+    }
+    if try isPublished(journal.head.nonce) {
+      try state.rename(Self.pending, to: Self.last)
+      return nil
+    }
+    let recovery: Recovery
+    switch journal.head.phase {
+    case .finished:
+      try dropPending()
+      return nil
+    case .unguarded: recovery = try finishUnguarded(journal, options)
+    case .writing: recovery = .notConfirmed(try takeBack(journal.record, options).tables)
+    case .awaiting:
+      if journal.head.deadline > .now {
+        guard !GuardProcess.isWatching(journal.head.nonce, state), let guardCommand else { return nil }
+        try GuardProcess.start(guardCommand, journal.head.nonce, state)
+        recovery = .guardedAgain
+      } else {
+        recovery = .notConfirmed(try takeBack(journal.record, options).tables)
+      }
+    }
+    audit.note(recovery)
+    return recovery
+  }
+
+  /// Whether a commit is among the newest generations.
+  func isPublished(_ nonce: UInt64) throws -> Bool {
+    try history.numbers().suffix(8).contains { (try? history.summary($0))?.nonce == nonce }
+  }
+
+  /// Tables that hold what the commit put there are its own and are put back, unless all do; the rules of any other table
+  /// are not touched. Counters that were lost on the way return.
+  private func finishUnguarded(_ journal: Journal, _ options: RuleStore.CommitOptions) throws -> Recovery {
+    let record = try withPresentSets(journal.record)
+    let store = try store(of: record)
+    let live = try store.backend.snapshot(of: .only(Set(record.entries.map(\.id)))).ruleset
+    let replaced = record.entries.filter { entry in
+      live[entry.id].map { CommitRecord.digest(of: $0) } == entry.after
+    }
+    let isWhole = replaced.count == record.entries.count
+    var options = options
+    options.counters = .wanted
+    options.interrupted = record.before.ruleset
+    var wanted = live
+    if !isWhole {
+      options.emptying = Set(replaced.filter { $0.before == nil }.map(\.id))
+      wanted = wanted.replacing(with: Ruleset(replaced.compactMap(\.before)))
+      for id in options.emptying { wanted[id.name, id.family] = nil }
+    }
+    let outcome = try store.commit(wanted, options)
+    if isWhole, let generation = try history.stagedGeneration(of: journal.head.nonce) {
+      try keep(generation)
+      return .completed
+    }
+    try dropPending()
+    if isWhole { return .completed }
+    return outcome.plan.isEmpty ? .nothingDone : .putBack(outcome.plan.tables)
+  }
+
+  // MARK: Taking back
+
+  /// Takes the commit back that is under way.
+  /// - Throws: ``Failure/takingBackFailed(_:)``
+  func takeBackPending(_ options: RuleStore.CommitOptions) throws {
+    do {
+      guard let journal = try journal() else { throw Failure.nothingToRollBack }
+      try takeBack(journal.record, options)
+    } catch {
+      throw Failure.takingBackFailed("\(error)")
+    }
+  }
+
+  /// Makes the tables of a commit what they were before it. What other programs have changed since stays.
+  /// - Returns: what was done in the kernel, which holds the rules as before; the commit's files are gone then, as far as
+  ///   they can be removed.
+  @discardableResult
+  func takeBack(_ record: CommitRecord, _ options: RuleStore.CommitOptions) throws -> Plan {
+    let record = try withPresentSets(record)
+    let store = try store(of: record)
+    var options = options
+    options.counters = .wanted
+    options.rehearses = false
+    let outcome = try store.commit(Set(record.entries.map(\.id)), options) { now in
+      Ruleset(
+        record.entries.compactMap { entry in
+          let before = entry.before ?? Table(entry.id.name, family: entry.id.family)
+          guard let live = now.ruleset[entry.id] else { return entry.before }
+          guard let committed = entry.committed, CommitRecord.digest(of: live) != entry.after else { return before }
+          return TableMerge(base: committed, live: live, wanted: before, keeping: .foreign).result
+        })
+    }
+    try? dropPending()
+    return outcome.plan
+  }
+
+  func store(of record: CommitRecord) throws(Failure) -> RuleStore {
+    if record.backend == store.backend.capabilities.name { return store }
+    guard let other = otherStore(record.backend) else { throw .otherBackend(record.backend) }
+    return other
+  }
+
+  /// The record with the numbers that its sets have now.
+  /// - Throws: ``Failure/missingSet(_:)``
+  private func withPresentSets(_ record: CommitRecord) throws -> CommitRecord {
+    try record.renumberingSets { name throws(Failure) in try presentIndex(ofSet: name) ?? 0 }
+  }
+
+  /// The present number of a set; nil where nobody knows sets.
+  /// - Throws: ``Failure/missingSet(_:)``
+  func presentIndex(ofSet name: String) throws(Failure) -> UInt16? {
+    guard let sets else { return nil }
+    guard case .found(let index, _) = sets.find(name) else { throw .missingSet(name) }
+    return index
+  }
+}

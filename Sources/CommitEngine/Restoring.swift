@@ -1,0 +1,111 @@
+public import Netfilter
+public import RuleStore
+
+/// Ways back to earlier generations, and the start of the machine.
+extension CommitEngine {
+  /// A commit that makes Firebreak's tables what they were in an earlier generation.
+  func restoring(_ number: Int?, since present: Generation.Summary, _ request: Request) throws -> Request {
+    // What a rollback restored is what counts: the next one goes on from there.
+    let target = try number ?? previous(of: present.standing)
+    var request = request
+    request.restores = target
+    request.options.counters = .wanted
+    if request.message.isEmpty { request.message = "rollback to \(target)" }
+    request.wanted = try ruleset(of: target, since: present)
+    if let last = try? read(Self.last), last.head.nonce == present.nonce {
+      // Rules that the present generation took out had these counters.
+      for entry in last.record.entries {
+        guard let before = entry.before, let table = request.wanted[entry.id] else { continue }
+        request.wanted[entry.id] = CounterCarrier.carry(from: before, to: table, fresh: .zero)
+      }
+    }
+    return request
+  }
+
+  private func previous(of standing: Int) throws -> Int {
+    guard standing > 0 else { throw Failure.nothingToRollBack }
+    let base = try history.summary(standing).base
+    return base > 0 ? try history.summary(base).standing : 0
+  }
+
+  /// The rules of an earlier generation for every table that is Firebreak's now.
+  private func ruleset(of target: Int, since present: Generation.Summary) throws -> Ruleset {
+    var result = Ruleset()
+    if target > 0 {
+      let generation = try withPresentSets(history.generation(target))
+      for table in generation.ruleset.tables { result[table.id] = table }
+    }
+    for id in present.tables where result[id] == nil {
+      result[id] = try found(id, since: target) ?? Table(id.name, family: id.family)
+    }
+    return result
+  }
+
+  /// The table as it was when it came under Firebreak after a generation; nil where the kernel had not made it.
+  private func found(_ id: TableID, since target: Int) throws -> Table? {
+    let numbers = try history.numbers()
+    for number in numbers where number > target {
+      guard let summary = try? history.summary(number), summary.isHere, summary.tables.contains(id) else { continue }
+      let generation = try withPresentSets(history.generation(number))
+      if let found = generation.found[id] { return found }
+    }
+    throw History.Failure.pruned(target, oldest: numbers.first ?? target)
+  }
+
+  /// A generation's rules with the numbers that its sets have now.
+  func withPresentSets(_ generation: Generation) throws -> Generation {
+    let moves = try SetMoves(generation.sets) { name throws(Failure) in try presentIndex(ofSet: name) ?? 0 }
+    guard sets != nil, !moves.isEmpty else { return generation }
+    return Generation(
+      summary: generation.summary,
+      ruleset: Ruleset(generation.ruleset.tables.map { $0.renumberingSets { moves[$0] } }),
+      found: generation.found.mapValues { $0?.renumberingSets { moves[$0] } }, sets: moves.names)
+  }
+
+  // MARK: The start of the machine
+
+  /// What was put into the kernel at the start of the machine.
+  public struct Loading: Sendable {
+    public let generation: Generation.Summary
+    public let plan: Plan
+    /// Newer generations that are damaged, and other things worth saying.
+    public let notes: [String]
+  }
+
+  /// Puts the newest generation that is whole into the kernel, once in each start of the machine: what was not confirmed by
+  /// then is none.
+  /// - Returns: nil where there is no generation, or its rules were there already in this start.
+  public func loadAtStart(_ options: RuleStore.CommitOptions = .init()) throws -> Loading? {
+    let lock = try lockState(options)
+    defer { withExtendedLifetime(lock) {} }
+    _ = try finishInterrupted(options)
+    var own = try OwnRules.load(history)
+    guard own.number > 0, own.boot != BootID.current, try awaiting() == nil else { return nil }
+    var notes: [String] = []
+    guard let newest = try history.newestIntact({ notes.append("\($0)") }) else { return nil }
+    let generation = try withPresentSets(newest)
+    var foreign = try ForeignRules(history, keeping: .foreign)
+    let outcome = try store.commit(
+      Set(generation.summary.tables), options,
+      wanting: { try foreign.merge(generation.ruleset, into: $0, fit: store.backend.fitted) })
+    own = OwnRules(newest, boot: BootID.current)
+    try own.save(state)
+    audit.note(.start, newest.summary)
+    return Loading(generation: newest.summary, plan: outcome.plan, notes: notes + foreign.notes)
+  }
+
+  /// The tables that the last commit changed, as they were before it; those it made stand there untouched. And the store
+  /// through which it was made.
+  /// - Throws: ``Failure/nothingToRollBack`` when there is none.
+  public func previous() throws -> (ruleset: Ruleset, store: RuleStore) {
+    guard let record = try read(Self.last)?.record else { throw Failure.nothingToRollBack }
+    let shown = record.renumberingSets { name in
+      if let sets, case .found(let index, _) = sets.find(name) { return index }
+      guard case .found(let index, _) = IPSetDirectory.imagined.find(name) else { return 0 }
+      return index
+    }
+    return (
+      Ruleset(shown.entries.map { $0.before ?? Table($0.id.name, family: $0.id.family) }), try store(of: record)
+    )
+  }
+}

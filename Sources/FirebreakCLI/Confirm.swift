@@ -1,0 +1,35 @@
+internal import ArgumentParser
+internal import Firebreak
+
+struct Confirm: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "confirm", _superCommandName: FirebreakCommand.name,
+    abstract: "Keep the commit that waits for it.",
+    discussion: """
+      `firebreak apply --confirm` puts rules into the kernel and takes them back unless this command is run in time, from \
+      any login: a login that still works is the proof that the rules let you in.
+
+      Exit status: 0 it is kept, 1 nothing waits to be confirmed, 81 it is too late: the rules are what they were before.
+
+      EXAMPLE
+        firebreak apply --confirm 2m rules.v4      in one session
+        firebreak confirm                          in another, opened after that
+      """)
+
+  @OptionGroup var site: SiteOptions
+  @OptionGroup var lock: LockOptions
+
+  func run() throws {
+    try site.run { console in
+      try site.enter()
+      var options = RuleStore.CommitOptions()
+      lock.apply(to: &options)
+      let generation = try site.engine(site.store()).confirm(options)
+      if console.isJSON {
+        console.print(.object([("status", .string("confirmed")), ("generation", .number(generation.number))]))
+      } else {
+        console.say("confirmed: the rules stay; generation \(generation.number)")
+      }
+    }
+  }
+}
