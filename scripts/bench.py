@@ -1,10 +1,11 @@
-"""Times `firebreak apply` and `save` beside iptables-legacy-restore and -save.
+"""Times `firebreak apply` and `save` beside iptables-legacy-restore and -save, or beside iptables-nft's.
 
 Both work in turn on the same rules in a network namespace made for it, so that what disturbs one disturbs the other.
 Printed are medians, ratios (below 1: Firebreak is faster) and peak memory.
 
     sudo scripts/bench                     10, 1000, 10000 and 100000 rules
     sudo scripts/bench 1000 --rounds 21    other sizes, another number of rounds
+    sudo scripts/bench --backend nft       nf_tables; see bench_nft.py
 """
 
 import argparse
@@ -16,6 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+import bench_nft
 
 
 def write_rules(path, count, variant):
@@ -75,6 +78,10 @@ class Side:
         return statistics.median(self.times)
 
 
+def print_head():
+    print("  rules  what                    firebreak      iptables   ratio     peak       peak      ratio")
+
+
 def report(count, what, ours, theirs):
     print(
         f"{count:>7}  {what:<20} {ours.median * 1000:>9.2f} ms {theirs.median * 1000:>9.2f} ms   x{ours.median / theirs.median:<6.2f}"
@@ -117,6 +124,8 @@ def outside(arguments):
     subprocess.run(["ip", "netns", "add", name], check=True)
     try:
         with tempfile.TemporaryDirectory(prefix="firebreak-bench-") as directory:
+            if arguments.backend == "nft":
+                return bench_nft.measure_all(arguments.sizes, arguments.rounds, program, directory, name)
             inside = [sys.executable, __file__, "--inside", directory, "--program", program, "--rounds", str(arguments.rounds)]
             environment = dict(os.environ, XTABLES_LOCKFILE=os.path.join(directory, "lock"))
             return subprocess.run(
@@ -128,6 +137,7 @@ def outside(arguments):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sizes", nargs="*", type=int, default=[10, 1000, 10000, 100000], help="numbers of rules")
+    parser.add_argument("--backend", choices=["legacy", "nft"], default="legacy", help="which kernel interface")
     parser.add_argument("--rounds", type=int, default=0, help="measurements of each kind; by size if not given")
     parser.add_argument("--program", required=True, help="the firebreak to time")
     parser.add_argument("--inside", help=argparse.SUPPRESS)
@@ -135,11 +145,12 @@ def main():
     if not arguments.inside:
         sys.exit(outside(arguments))
     floor = run(["/bin/true"])[1]
-    print("  rules  what                    firebreak      iptables   ratio     peak       peak      ratio")
+    print_head()
     for size in arguments.sizes:
         rounds = arguments.rounds or (41 if size <= 1000 else 15 if size <= 10000 else 7)
         measure(size, rounds, arguments.program, arguments.inside)
     print(f"(peaks below {floor / 1024:.0f} MB cannot be told apart)")
 
 
-main()
+if __name__ == "__main__":
+    main()

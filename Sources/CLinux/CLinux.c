@@ -9,6 +9,7 @@
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -156,7 +157,9 @@ static int read_connections(int fd, void (*body)(void *, const struct fb_connect
   static const int most_messages = 1 << 20; /* each holds many connections */
   char buffer[32768] __attribute__((aligned(8)));
   for (int round = 0; round < most_messages; round++) {
-    ssize_t count = recv(fd, buffer, sizeof buffer, 0);
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    if (poll(&wait, 1, 5000) <= 0) return ETIMEDOUT;
+    ssize_t count = read(fd, buffer, sizeof buffer);
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) return count < 0 ? errno : EPIPE;
     int rest = (int)count;
@@ -180,8 +183,6 @@ static int read_connections(int fd, void (*body)(void *, const struct fb_connect
 int fb_established_connections(void (*body)(void *, const struct fb_connection *), void *context) {
   int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
   if (fd < 0) return errno;
-  struct timeval limit = {.tv_sec = 5};
-  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   static const unsigned char families[] = {AF_INET, AF_INET6};
   int error = 0;
   for (size_t i = 0; i < sizeof families && error == 0; i++) {
@@ -190,7 +191,7 @@ int fb_established_connections(void (*body)(void *, const struct fb_connection *
       struct inet_diag_req_v2 body;
     } request = {.head = {.nlmsg_len = sizeof request, .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
                  .body = {.sdiag_family = families[i], .sdiag_protocol = IPPROTO_TCP, .idiag_states = 1 << TCP_ESTABLISHED}};
-    if (send(fd, &request, sizeof request, 0) < 0) error = errno;
+    if (write(fd, &request, sizeof request) < 0) error = errno;
     else error = read_connections(fd, body, context);
   }
   close(fd);

@@ -104,6 +104,8 @@ public struct CommitEngine: Sendable {
     case missingSet(String)
     /// The last commit was made through another backend than the one that is to take it back.
     case otherBackend(String)
+    /// Rules cannot move into tables that hold rules already.
+    case occupied([TableID], backend: String)
     /// The record of a commit is damaged and was not used.
     case damagedRecord(path: String, reason: String)
   }
@@ -187,6 +189,11 @@ public struct CommitEngine: Sendable {
     }
     guard let present = try history.newestHere() else { throw Failure.nothingToRollBack }
     if let backend, backend != present.backend { throw Failure.otherBackend(present.backend) }
+    if number == nil, present.restores == nil, let last = try? read(Self.last), last.head.nonce == present.nonce,
+      last.record.second != nil
+    {
+      return try moveBack(withPresentSets(last.record), since: present, request.options, recovered)
+    }
     let engine = try through(present.backend)
     return try engine.commit(engine.restoring(number, since: present, request), recovered)
   }
@@ -215,8 +222,7 @@ public struct CommitEngine: Sendable {
       watch?.dismissKeeper()
     } catch {
       watch?.dismissKeeper()
-      let isMixture = (error as? BackendError)?.kind == .putBackFailed
-      if !isMixture { try? dropPending() }
+      if !Self.leavesWork(error) { try? dropPending() }
       throw error
     }
     var notes = foreign.notes
@@ -336,6 +342,12 @@ public struct CommitEngine: Sendable {
     try history.dropStaged()
   }
 
+  /// Whether the journal is needed after this failure.
+  static func leavesWork(_ error: any Error) -> Bool {
+    let kind = (error as? BackendError)?.kind
+    return kind == .putBackFailed || kind == .unknown
+  }
+
   // MARK: Locks and files
 
   func lockState(_ options: RuleStore.CommitOptions) throws -> EngineLock {
@@ -362,8 +374,7 @@ public struct CommitEngine: Sendable {
   /// The engine of another backend with the same state.
   private func through(_ backend: String) throws(Failure) -> CommitEngine {
     if backend == store.backend.capabilities.name { return self }
-    guard let other = otherStore(backend) else { throw .otherBackend(backend) }
-    var engine = CommitEngine(store: other, state: state, recovery: recovery, sets: sets)
+    var engine = CommitEngine(store: try store(named: backend), state: state, recovery: recovery, sets: sets)
     engine.guardCommand = guardCommand
     engine.otherStore = otherStore
     engine.retention = retention
@@ -395,6 +406,11 @@ extension CommitEngine.Failure: CustomStringConvertible {
       "the rules that would come back look into set '\(name)', which is gone; make it again: ipset create \(name) TYPE"
     case .otherBackend(let name):
       "the last commit was made with --backend \(name) and can only be taken back there"
+    case .occupied(let tables, let name):
+      """
+      \(tables.map { "\($0)" }.joined(separator: ", ")): \(name) holds other rules there already, and packets have to \
+      pass both; put together by hand what is to be, or take over what moves in place of them: --replace
+      """
     case .damagedRecord(let path, let reason):
       "the record of an earlier commit is damaged (\(reason)); it was set aside as \(path)"
     }

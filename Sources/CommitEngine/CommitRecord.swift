@@ -29,25 +29,65 @@ package struct CommitRecord: Hashable, Sendable {
   package let sets: [UInt16: String]
   /// The name of the backend that carried it out (``Capabilities/name``): only there can it be taken back.
   package let backend: String
+  /// What follows through another backend, where rules move from one to the other.
+  package let second: Part?
+
+  /// The tables that change through one backend.
+  package struct Part: Hashable, Sendable {
+    /// ``Capabilities/name``
+    package let backend: String
+    package let entries: [Entry]
+
+    package init(backend: String, entries: [Entry]) {
+      self.backend = backend
+      self.entries = entries
+    }
+
+    package init(_ plan: Plan, backend: String, keepsCommitted: Bool = false) {
+      self.backend = backend
+      entries = plan.steps.map { step in
+        Entry(
+          id: step.id, before: step.before, after: CommitRecord.digest(of: step.after),
+          committed: keepsCommitted ? step.after : nil)
+      }
+    }
+
+    /// The tables as they were before, and those that were not there.
+    package var before: (ruleset: Ruleset, absent: Set<TableID>) {
+      (Ruleset(entries.compactMap(\.before)), Set(entries.filter { $0.before == nil }.map(\.id)))
+    }
+
+    fileprivate func renumberingSets(_ moves: SetMoves) -> Part {
+      Part(
+        backend: backend,
+        entries: entries.map { entry in
+          Entry(
+            id: entry.id, before: entry.before?.renumberingSets { moves[$0] }, after: entry.after,
+            committed: entry.committed?.renumberingSets { moves[$0] })
+        })
+    }
+  }
+
+  /// In the order in which they are carried out.
+  package var parts: [Part] { [Part(backend: backend, entries: entries)] + (second.map { [$0] } ?? []) }
 
   /// - Parameters:
+  ///   - second: what follows through another backend.
   ///   - keepsCommitted: keep the rules that the commit puts there, too.
   ///   - setName: the name of the set with a number.
   package init(
     plan: Plan, time: Int64, message: String, backend: String = formerBackend, boot: String = BootID.current,
     place: Place = .current, nonce: UInt64 = .random(in: 1 ... .max), keepsCommitted: Bool = false,
+    second: (plan: Plan, backend: String)? = nil,
     setName: (UInt16) -> String? = { _ in nil }
   ) {
     self.boot = boot
     self.place = place
     self.nonce = nonce
     self.backend = backend
-    entries = plan.steps.map { step in
-      Entry(
-        id: step.id, before: step.before, after: Self.digest(of: step.after),
-        committed: keepsCommitted ? step.after : nil)
-    }
-    let tables = entries.flatMap { [$0.before, $0.committed].compactMap { $0 } }
+    entries = Part(plan, backend: backend, keepsCommitted: keepsCommitted).entries
+    self.second = second.map { Part($0.plan, backend: $0.backend) }
+    let tables = (entries + (self.second?.entries ?? [])).flatMap { [$0.before, $0.committed].compactMap { $0 } }
     let used = tables.reduce(into: Set<UInt16>()) { $0.formUnion($1.setIndices) }
     sets = used.reduce(into: [:]) { $0[$1] = setName($1) }
     self.time = time
@@ -59,8 +99,9 @@ package struct CommitRecord: Hashable, Sendable {
 
   private init(
     entries: [Entry], time: Int64, message: String, boot: String, place: Place, nonce: UInt64, sets: [UInt16: String],
-    backend: String
+    backend: String, second: Part?
   ) {
+    self.second = second
     self.boot = boot
     self.place = place
     self.nonce = nonce
@@ -76,20 +117,13 @@ package struct CommitRecord: Hashable, Sendable {
   package func renumberingSets<E: Error>(_ index: (String) throws(E) -> UInt16) throws(E) -> CommitRecord {
     let moves = try SetMoves(sets, index)
     guard !moves.isEmpty else { return self }
-    let entries = entries.map { entry in
-      Entry(
-        id: entry.id, before: entry.before?.renumberingSets { moves[$0] }, after: entry.after,
-        committed: entry.committed?.renumberingSets { moves[$0] })
-    }
     return CommitRecord(
-      entries: entries, time: time, message: message, boot: boot, place: place, nonce: nonce, sets: moves.names,
-      backend: backend)
+      entries: parts[0].renumberingSets(moves).entries, time: time, message: message, boot: boot, place: place,
+      nonce: nonce, sets: moves.names, backend: backend, second: second?.renumberingSets(moves))
   }
 
   /// The tables as they were before, and those that were not there.
-  package var before: (ruleset: Ruleset, absent: Set<TableID>) {
-    (Ruleset(entries.compactMap(\.before)), Set(entries.filter { $0.before == nil }.map(\.id)))
-  }
+  package var before: (ruleset: Ruleset, absent: Set<TableID>) { parts[0].before }
 
   /// The same for tables with the same rules, in every process.
   package static func digest(of table: Table) -> UInt64 {
@@ -130,7 +164,7 @@ extension CommitRecord {
 
   /// Calls `body` with the record's bytes.
   package func withEncoded<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
-    let rules = entries.reduce(0) { sum, entry in
+    let rules = parts.flatMap(\.entries).reduce(0) { sum, entry in
       sum + [entry.before, entry.committed].reduce(0) { $0 + ($1?.byteEstimate ?? 0) }
     }
     var out = ByteWriter(capacity: rules + message.utf8.count + 4096)
@@ -143,15 +177,14 @@ extension CommitRecord {
     out.write(lengthAndText: boot)
     out.write(place.value)
     out.write(nonce)
-    out.write(UInt32(entries.count))
-    for entry in entries {
-      out.write(entry.id)
-      out.write(entry.after)
-      out.write(entry.before)
-      out.write(entry.committed)
-    }
+    out.write(entries)
     out.write(sets)
     out.write(lengthAndText: backend)
+    out.write(UInt8(second == nil ? 0 : 1))
+    if let second {
+      out.write(lengthAndText: second.backend)
+      out.write(second.entries)
+    }
     out.patch(Checksum.of(UnsafeRawBufferPointer(rebasing: out.written[start...])), at: checksumPlace)
     return try body(out.written)
   }
@@ -181,17 +214,41 @@ extension CommitRecord {
     let boot = try reader.lengthAndText("boot")
     let place = Place(value: try reader.uint64("place"))
     let nonce = try reader.uint64("nonce")
-    var entries: [Entry] = []
-    for _ in 0..<(try reader.uint32("entries")) {
-      let id = try reader.tableID()
-      let after = try reader.uint64("digest")
-      let before = try reader.table(id)
-      entries.append(Entry(id: id, before: before, after: after, committed: try reader.table(id)))
-    }
+    let entries = try reader.entries()
     let sets = try reader.sets()
     let backend = try reader.lengthAndText("backend")
+    var second: Part?
+    if try reader.uint8("second") != 0 {
+      let backend = try reader.lengthAndText("backend")
+      second = Part(backend: backend, entries: try reader.entries())
+    }
     return CommitRecord(
       entries: entries, time: time, message: message, boot: boot, place: place, nonce: nonce, sets: sets,
-      backend: backend)
+      backend: backend, second: second)
+  }
+}
+
+extension ByteWriter {
+  fileprivate mutating func write(_ entries: [CommitRecord.Entry]) {
+    write(UInt32(entries.count))
+    for entry in entries {
+      write(entry.id)
+      write(entry.after)
+      write(entry.before)
+      write(entry.committed)
+    }
+  }
+}
+
+extension ByteReader {
+  fileprivate mutating func entries() throws(WireError) -> [CommitRecord.Entry] {
+    var entries: [CommitRecord.Entry] = []
+    for _ in 0..<(try uint32("entries")) {
+      let id = try tableID()
+      let after = try uint64("digest")
+      let before = try table(id)
+      entries.append(CommitRecord.Entry(id: id, before: before, after: after, committed: try table(id)))
+    }
+    return entries
   }
 }

@@ -109,29 +109,53 @@ extension CommitEngine {
   /// are not touched. Counters that were lost on the way return.
   private func finishUnguarded(_ journal: Journal, _ options: RuleStore.CommitOptions) throws -> Recovery {
     let record = try withPresentSets(journal.record)
-    let store = try store(of: record)
-    let live = try store.backend.snapshot(of: .only(Set(record.entries.map(\.id)))).ruleset
-    let replaced = record.entries.filter { entry in
-      live[entry.id].map { CommitRecord.digest(of: $0) } == entry.after
+    let found = try record.parts.map { try look(at: $0) }
+    let isWhole = found.allSatisfy(\.isWhole)
+    var changed: [TableID] = []
+    // Last first: rules that move are in their new place before they leave the old one, and the other way round.
+    for part in found.reversed() { changed += try settle(part, isWhole: isWhole, options) }
+    guard isWhole else {
+      try dropPending()
+      return changed.isEmpty ? .nothingDone : .putBack(changed)
     }
-    let isWhole = replaced.count == record.entries.count
+    if let generation = try history.stagedGeneration(of: journal.head.nonce) {
+      try keep(generation)
+    } else {
+      try dropPending()
+    }
+    return .completed
+  }
+
+  /// What an interrupted commit has done through one backend.
+  private struct Found {
+    let part: CommitRecord.Part
+    let store: RuleStore
+    let live: Ruleset
+    /// What the kernel holds as the commit put it there.
+    let replaced: [CommitRecord.Entry]
+    var isWhole: Bool { replaced.count == part.entries.count }
+  }
+
+  private func look(at part: CommitRecord.Part) throws -> Found {
+    let store = try store(named: part.backend)
+    let live = try store.backend.snapshot(of: .only(Set(part.entries.map(\.id)))).ruleset
+    let replaced = part.entries.filter { live[$0.id].map { CommitRecord.digest(of: $0) } == $0.after }
+    return Found(part: part, store: store, live: live, replaced: replaced)
+  }
+
+  /// Gives lost counters back, and puts back what was replaced unless all of it was.
+  /// - Returns: the tables that changed.
+  private func settle(_ found: Found, isWhole: Bool, _ options: RuleStore.CommitOptions) throws -> [TableID] {
     var options = options
     options.counters = .wanted
-    options.interrupted = record.before.ruleset
-    var wanted = live
+    options.interrupted = found.part.before.ruleset
+    var wanted = found.live
     if !isWhole {
-      options.emptying = Set(replaced.filter { $0.before == nil }.map(\.id))
-      wanted = wanted.replacing(with: Ruleset(replaced.compactMap(\.before)))
+      options.emptying = Set(found.replaced.filter { $0.before == nil }.map(\.id))
+      wanted = wanted.replacing(with: Ruleset(found.replaced.compactMap(\.before)))
       for id in options.emptying { wanted[id.name, id.family] = nil }
     }
-    let outcome = try store.commit(wanted, options)
-    if isWhole, let generation = try history.stagedGeneration(of: journal.head.nonce) {
-      try keep(generation)
-      return .completed
-    }
-    try dropPending()
-    if isWhole { return .completed }
-    return outcome.plan.isEmpty ? .nothingDone : .putBack(outcome.plan.tables)
+    return try found.store.commit(wanted, options).plan.tables
   }
 
   // MARK: Taking back
@@ -153,7 +177,7 @@ extension CommitEngine {
   @discardableResult
   func takeBack(_ record: CommitRecord, _ options: RuleStore.CommitOptions) throws -> Plan {
     let record = try withPresentSets(record)
-    let store = try store(of: record)
+    let store = try store(named: record.backend)
     var options = options
     options.counters = .wanted
     options.rehearses = false
@@ -170,15 +194,15 @@ extension CommitEngine {
     return outcome.plan
   }
 
-  func store(of record: CommitRecord) throws(Failure) -> RuleStore {
-    if record.backend == store.backend.capabilities.name { return store }
-    guard let other = otherStore(record.backend) else { throw .otherBackend(record.backend) }
+  func store(named name: String) throws(Failure) -> RuleStore {
+    if name == store.backend.capabilities.name { return store }
+    guard let other = otherStore(name) else { throw .otherBackend(name) }
     return other
   }
 
   /// The record with the numbers that its sets have now.
   /// - Throws: ``Failure/missingSet(_:)``
-  private func withPresentSets(_ record: CommitRecord) throws -> CommitRecord {
+  func withPresentSets(_ record: CommitRecord) throws -> CommitRecord {
     try record.renumberingSets { name throws(Failure) in try presentIndex(ofSet: name) ?? 0 }
   }
 

@@ -105,7 +105,8 @@ extension CommitEngine {
       return index
     }
     return (
-      Ruleset(shown.entries.map { $0.before ?? Table($0.id.name, family: $0.id.family) }), try store(of: record)
+      Ruleset(shown.entries.map { $0.before ?? Table($0.id.name, family: $0.id.family) }),
+      try store(named: record.backend)
     )
   }
 }

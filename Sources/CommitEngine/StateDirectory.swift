@@ -42,6 +42,9 @@ public struct StateDirectory: Hashable, Sendable {
     }
   }
 
+  /// Whether there is anything at the path; asking makes nothing.
+  public static func exists(_ path: String = standardPath) -> Bool { access(path, F_OK) == 0 }
+
   func file(_ name: String) -> String { "\(path)/\(name)" }
 
   /// The file whose lock keeps two Firebreaks apart. A state directory of its own has a lock of its own, so that

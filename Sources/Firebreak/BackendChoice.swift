@@ -1,6 +1,6 @@
 /// Which kernel interface to use.
 public enum BackendChoice: String, CaseIterable, Sendable {
-  /// The one whose tables hold rules; where both do or neither does, ip_tables, unless the kernel has not loaded it.
+  /// ip_tables where its tables hold rules, else nf_tables, else what the kernel has.
   case auto
   /// ip_tables and ip6_tables.
   case legacy
@@ -8,25 +8,29 @@ public enum BackendChoice: String, CaseIterable, Sendable {
   case nft
 
   /// The backend of this choice for the calling thread's network namespace.
-  /// - Parameter form: in which form nf_tables gets rules; the compiled one exists there alone, and `auto` takes it then.
+  /// - Parameters:
+  ///   - form: in which form nf_tables gets rules; the compiled one exists there alone, and `auto` takes it then.
+  ///   - directory: see ``NFTablesBackend/init(names:form:remembering:)``.
   /// - Throws: ``BackendError`` when `auto` cannot see what is in use.
-  public func backend(names: Names, form: NFTablesBackend.Form = .asItIs) throws(BackendError) -> any Backend {
-    if self == .nft || self == .auto && form == .compiled { return NFTablesBackend(names: names, form: form) }
-    if let named = named(names: names) { return named }
+  public func backend(
+    names: Names, form: NFTablesBackend.Form = .asItIs, remembering directory: String? = nil
+  ) throws(BackendError) -> any Backend {
+    if let named = named(names: names, form: form, remembering: directory) { return named }
+    let nft = NFTablesBackend(names: names, form: form, remembering: directory)
+    if form == .compiled { return nft }
     let legacy = XTablesBackend(names: names)
-    if try legacy.holdsRules() { return legacy }
-    let nft = NFTablesBackend(names: names, form: form)
-    guard nft.isAvailable else { return legacy }
-    let isNFTInUse = try !nft.snapshot(of: .only([])).existing.isEmpty
-    return isNFTInUse || !legacy.isAvailable ? nft : legacy
+    if try legacy.isInUse() { return legacy }
+    return nft.isAvailable ? nft : legacy
   }
 
   /// nil for `auto`.
-  package func named(names: Names) -> (any Backend)? {
+  package func named(
+    names: Names, form: NFTablesBackend.Form = .asItIs, remembering directory: String? = nil
+  ) -> (any Backend)? {
     switch self {
     case .auto: nil
     case .legacy: XTablesBackend(names: names)
-    case .nft: NFTablesBackend(names: names)
+    case .nft: NFTablesBackend(names: names, form: form, remembering: directory)
     }
   }
 }

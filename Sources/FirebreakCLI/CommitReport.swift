@@ -31,8 +31,15 @@ struct CommitReport {
 
   private func renderNotes(_ console: Console) {
     report.recovered.map { console.note($0.sentence) }
-    for note in report.notes + report.plan.notes { console.note(note) }
+    for note in notes(withWarning: !console.isQuiet) { console.note(note) }
   }
+
+  private func notes(withWarning: Bool) -> [String] {
+    report.notes + report.plan.notes + (withWarning ? Self.warningOfBoth() : [])
+  }
+
+  /// The commit is done by now: not being able to look is no failure of it.
+  private static func warningOfBoth() -> [String] { (try? KernelUse.warning()).flatMap { $0 }.map { [$0] } ?? [] }
 
   func render(_ console: Console, status: String? = nil, hasNotes: Bool = true, wasTakenBack: Bool = false) {
     let status = status ?? self.status
@@ -65,7 +72,7 @@ struct CommitReport {
       members.append(("seconds_left", .number(Int(commit.remaining.components.seconds))))
     }
     if let difference { members.append(("diff", JSON(difference))) }
-    members.append(("notes", .array((report.notes + report.plan.notes).map { .string($0) })))
+    members.append(("notes", .array(notes(withWarning: true).map { .string($0) })))
     return members
   }
 }

@@ -70,7 +70,7 @@ struct Diff: ParsableCommand {
   private func load(_ side: Side, _ store: RuleStore, _ console: Console) throws -> Ruleset {
     switch side {
     case .file(let path): try site.readRules([path], console, names: .forComparison).ruleset
-    case .kernel: try store.backend.snapshot(of: .all).ruleset
+    case .kernel: try store.backend.outline(of: .all).ruleset
     case .previous: try site.engine(store).previous().ruleset
     case .generation(let number): try site.history().generation(number).ruleset
     }

@@ -15,6 +15,7 @@ enum ExitStatus: Int32 {
   case notRoot = 77
   case notConfirmed = 81
   case notVerified = 82
+  /// What the kernel holds is a mixture, or cannot be told.
   case putBackFailed = 83
 }
 
@@ -80,7 +81,8 @@ struct CommandFailure: Error {
       self.init(
         .putBackFailed, "\(error)", hint: "look at the rules with `firebreak list`, then run `firebreak recover`")
     case .otherBackend(let name): self.init(.failed, "\(error)", hint: "leave --backend out, or say --backend \(name)")
-    case .nothingToRollBack, .nothingToConfirm, .noGuard, .missingSet, .damagedRecord: self.init(.failed, "\(error)")
+    case .nothingToRollBack, .nothingToConfirm, .noGuard, .missingSet, .occupied, .damagedRecord:
+      self.init(.failed, "\(error)")
     }
   }
 
@@ -92,7 +94,7 @@ struct CommandFailure: Error {
       case .busy, .stale: .busy
       case .refused: error.code == ENOENT ? .unsupported : .failed  // the kernel has no such match or target
       case .system: .failed
-      case .putBackFailed: .putBackFailed
+      case .putBackFailed, .unknown: .putBackFailed
       }
     self.init(status, "\(error)")
   }

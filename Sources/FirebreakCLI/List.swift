@@ -24,7 +24,10 @@ struct List: ParsableCommand {
   func run() throws {
     try site.run { console in
       try site.enter()
-      let tables = try site.store().backend.snapshot(of: selection).ruleset.tables.sorted { ($0.id) < ($1.id) }
+      let backend = try site.store().backend
+      let needsCounters = verbose || site.json
+      let snapshot = try needsCounters ? backend.snapshot(of: selection) : backend.outline(of: selection)
+      let tables = snapshot.ruleset.tables.sorted { ($0.id) < ($1.id) }
       let shown = chain.map { name in tables.filter { $0.contains(name) } } ?? tables
       if let chain, shown.isEmpty {
         throw CommandFailure(

@@ -51,6 +51,7 @@ struct FirebreakCommand: ParsableCommand {
         firebreak rollback                       take the last apply back
         firebreak owners                         which rules are Docker's, fail2ban's, …
         firebreak snapshot nft.image             keep everything that nf_tables holds; restore puts it back
+        firebreak status                         what is in force, and does anything need attention?
         firebreak simulate rules.v4 --chain INPUT --src 192.0.2.1 --dst 192.0.2.2 --proto icmp
 
       MATCHES AND TARGETS
@@ -68,7 +69,7 @@ struct FirebreakCommand: ParsableCommand {
         69  the kernel lacks it                    70  a bug in firebreak
         75  busy or changed under us, try again    77  not root
         81  not confirmed, rolled back            82  verification failed, rolled back
-        83  the kernel holds a mixture and putting it back failed
+        83  the kernel holds a mixture and putting it back failed, or what it holds cannot be told
 
       FILES
         /var/lib/firebreak    generations, the journal of the commit under way, audit.jsonl
@@ -85,6 +86,7 @@ struct FirebreakCommand: ParsableCommand {
       GuardCommand.self,
       List.self,
       Log.self,
+      Migrate.self,
       Owners.self,
       Recover.self,
       Restore.self,
@@ -93,6 +95,7 @@ struct FirebreakCommand: ParsableCommand {
       Show.self,
       Simulate.self,
       SnapshotCommand.self,
+      Status.self,
     ])
 
   /// The names of the commands that the help shows.

@@ -88,7 +88,7 @@ struct Simulate: ParsableCommand {
   private func load(_ console: Console) throws -> SimulatedRules {
     guard input.inputs != ["kernel"] else {
       try site.enter()
-      return SimulatedRules(try site.store().backend.snapshot(of: .all).ruleset, isKernel: true)
+      return SimulatedRules(try site.store().backend.outline(of: .all).ruleset, isKernel: true)
     }
     let reading = try site.readRules(input.inputs, console)
     return SimulatedRules(reading.ruleset, files: reading.files)

@@ -27,8 +27,8 @@ struct SiteOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
-      Which kernel interface to use: ip_tables, as iptables-legacy, or nf_tables, as iptables-nft. auto takes the one that \
-      is in use, ip_tables where neither or both are.
+      Which kernel interface to use: ip_tables, as iptables-legacy, or nf_tables, as iptables-nft. auto takes ip_tables \
+      where its tables hold rules, else nf_tables, else what the kernel has.
       """, valueName: "auto|legacy|nft"))
   var backend = BackendWord.auto
 
@@ -91,7 +91,12 @@ struct SiteOptions: ParsableArguments {
 
   /// - Parameter form: in which form nf_tables gets rules.
   func store(form: NFTablesBackend.Form = .asItIs) throws -> RuleStore {
-    RuleStore(try backend.choice.backend(names: .system, form: form))
+    RuleStore(try backend.choice.backend(names: .system, form: form, remembering: memory))
+  }
+
+  /// Where rules of nf_tables are remembered: in memory, as those themselves are, or beside a state of its own.
+  private var memory: String {
+    stateDir == StateDirectory.standardPath ? NFTablesBackend.standardMemory : stateDir
   }
 
   /// - Parameter store: where to commit.
@@ -105,7 +110,10 @@ struct SiteOptions: ParsableArguments {
         arguments: [FirebreakCommand.name, "recover", "--lock-wait", "60", "--this-start"] + place)
       engine.guardCommand = RecoveryCommand(program: programPath, arguments: [FirebreakCommand.name, "guard"] + place)
     }
-    engine.otherStore = { name in BackendChoice(rawValue: name)?.named(names: .system).map { RuleStore($0) } }
+    let memory = memory
+    engine.otherStore = { name in
+      BackendChoice(rawValue: name)?.named(names: .system, remembering: memory).map { RuleStore($0) }
+    }
     return engine
   }
 

@@ -27,6 +27,12 @@ struct Batch: ~Copyable {
   private let firstSequence: UInt32
   /// Where libnftnl builds its messages: the longest name and the longest comment fit many times.
   private let scratch = Scratch()
+  private var common: [Family: CommonRules] = [:]
+  /// What the rule that was added last is called.
+  private let revisions: KernelRevisions?
+  private var previousReference: UInt32 = 0
+  private var lastPrefix: (id: TableID, chain: ChainName, bytes: [UInt8])?
+  private var additions: [TableID: Additions] = [:]
 
   private struct Scratch: ~Copyable {
     let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 16 << 10, alignment: 8)
@@ -36,8 +42,10 @@ struct Batch: ~Copyable {
   /// - Parameters:
   ///   - generation: the kernel refuses the batch when it is no longer this one.
   ///   - firstSequence: the messages are numbered from it on.
-  init(generation: UInt32, firstSequence: UInt32, capacity: Int) {
+  ///   - revisions: which revisions of extensions to write; nil for the newest.
+  init(generation: UInt32, firstSequence: UInt32, capacity: Int, revisions: KernelRevisions? = nil) {
     self.firstSequence = firstSequence
+    self.revisions = revisions
     out = ByteWriter(capacity: capacity + 4096)
     frame(NFNL_MSG_BATCH_BEGIN) { $0.put(NFNL_BATCH_GENID, big: generation) }
   }
@@ -52,10 +60,16 @@ struct Batch: ~Copyable {
   }
 
   /// `struct nlmsghdr`, `struct nfgenmsg`, and what `body` writes.
-  mutating func message<E: Error>(
+  mutating func message(
     _ type: Int32, flags: Int32, family: UInt8, resource: UInt16 = 0, _ subject: Subject,
-    _ body: (inout ByteWriter) throws(E) -> Void
-  ) throws(E) {
+    _ body: (inout ByteWriter) -> Void
+  ) {
+    let start = begin(type, flags: flags, family: family, resource: resource)
+    body(&out)
+    end(start, subject)
+  }
+
+  private mutating func begin(_ type: Int32, flags: Int32, family: UInt8, resource: UInt16 = 0) -> Int {
     let start = out.count
     out.write(UInt32(0))
     out.write(UInt16(truncatingIfNeeded: type))
@@ -65,7 +79,10 @@ struct Batch: ~Copyable {
     out.write(family)
     out.write(UInt8(NFNETLINK_V0))
     out.write(resource)
-    try body(&out)
+    return start
+  }
+
+  private mutating func end(_ start: Int, _ subject: Subject) {
     out.patch(UInt32(out.count - start), at: start)
     lastStart = start
     subjects.append(subject)
@@ -161,6 +178,52 @@ struct Batch: ~Copyable {
 
   // MARK: Rules
 
+  /// Where a new rule comes in its chain.
+  enum Place {
+    case start
+    case end
+    /// Before the rule with this handle.
+    case before(UInt64)
+    /// In place of the rule with this handle.
+    case instead(UInt64)
+    /// Behind the new rule that was added last.
+    case afterPrevious
+  }
+
+  /// - Parameters:
+  ///   - number: of the rule in the plan's table, from 0.
+  ///   - isReferred: whether the next rule comes ``Place/afterPrevious``.
+  /// - Throws: when nf_tables has no form for the rule.
+  mutating func add(
+    _ number: Int, of chain: Chain, in id: TableID, at place: Place, isReferred: Bool
+  ) throws(NFTRuleCodec.Unsupported) {
+    let common = common(id.family)
+    let prefix = prefix(id, chain.name)
+    let reference = UInt32(truncatingIfNeeded: subjects.count)
+    let begin = begin(Self.type(NFT_MSG_NEWRULE), flags: place.flags, family: id.family.rawValue)
+    out.write(prefix)
+    switch place {
+    case .start, .end: break
+    case .before(let handle): out.put(NFTA_RULE_POSITION, big: handle)
+    case .instead(let handle): out.put(NFTA_RULE_HANDLE, big: handle)
+    case .afterPrevious: out.put(NFTA_RULE_POSITION_ID, big: previousReference)
+    }
+    if isReferred { out.put(NFTA_RULE_ID, big: reference) }
+    let start = out.count
+    out.write(UInt16(0))
+    out.write(UInt16(truncatingIfNeeded: NFTA_RULE_EXPRESSIONS.rawValue) | UInt16(NLA_F_NESTED))
+    let proto = try Self.write(number, of: chain.rules, common, revisions, to: &out)
+    out.patch(UInt16(truncatingIfNeeded: out.count - start), at: start)
+    if let proto { Self.writeCompat(proto, to: &out) }
+    end(begin, .rule(id, chain.name, number))
+    previousReference = reference
+    let message = subjects.count - 1
+    let offset = lastStart
+    let member = Additions.Member(chain: chain.name, number: number, replaced: place.replaced)
+    additions[id, default: Additions()].note(member, message: message, offset: offset)
+  }
+
+  /// A rule whose handle nobody will ask for.
   /// - Parameters:
   ///   - number: of the rule in the plan's table, from 0.
   ///   - next: the handle of the rule before which it is to stand; nil for the end of the chain.
@@ -181,13 +244,45 @@ struct Batch: ~Copyable {
         for expression in expressions { ExpressionAttributes.write(form.inKernel(expression, in: id), to: &out) }
       }
       if !userData.isEmpty { out.put(NFTA_RULE_USERDATA, userData) }
-      guard let proto, expressions.contains(where: \.isOfXTables) else { return }
-      // Extensions of xtables ask which protocol the rule is for.
-      out.nest(NFTA_RULE_COMPAT) { out in
-        out.put(NFTA_RULE_COMPAT_PROTO, big: UInt32(proto.value.rawValue))
-        out.put(NFTA_RULE_COMPAT_FLAGS, big: proto.isInverted ? UInt32(NFT_RULE_COMPAT_F_INV.rawValue) : 0)
-      }
+      if let proto, expressions.contains(where: \.isOfXTables) { Self.writeCompat(proto, to: &out) }
     }
+  }
+
+  /// Extensions of xtables ask which protocol the rule is for.
+  private static func writeCompat(_ proto: Negatable<IPProtocol>, to out: inout ByteWriter) {
+    out.nest(NFTA_RULE_COMPAT) { out in
+      out.put(NFTA_RULE_COMPAT_PROTO, big: UInt32(proto.value.rawValue))
+      out.put(NFTA_RULE_COMPAT_FLAGS, big: proto.isInverted ? UInt32(NFT_RULE_COMPAT_F_INV.rawValue) : 0)
+    }
+  }
+
+  /// The attributes with which all rules of a chain begin.
+  private mutating func prefix(_ id: TableID, _ chain: ChainName) -> [UInt8] {
+    if let last = lastPrefix, last.id == id, last.chain == chain { return last.bytes }
+    var out = ByteWriter()
+    out.put(NFTA_RULE_TABLE, text: id.name.rawValue)
+    out.put(NFTA_RULE_CHAIN, text: chain.text)
+    lastPrefix = (id, chain, out.bytes)
+    return out.bytes
+  }
+
+  private static func write(
+    _ number: Int, of rules: RuleList, _ common: CommonRules, _ revisions: KernelRevisions?, to out: inout ByteWriter
+  ) throws(NFTRuleCodec.Unsupported) -> Negatable<IPProtocol>? {
+    if let written = common.write(number, of: rules, to: &out) { return written.proto }
+    let rule = rules[number]
+    let expressions = try NFTRuleCodec.expressions(for: rule, family: rules.family, registry: .standard) {
+      revisions?.revision(of: $0, rules.family) ?? $0.revision(for: rules.family)
+    }
+    for expression in expressions { ExpressionAttributes.write(expression, to: &out) }
+    return expressions.contains(where: \.isOfXTables) ? rule.proto : nil
+  }
+
+  private mutating func common(_ family: Family) -> CommonRules {
+    if let known = common[family] { return known }
+    let new = CommonRules(family: family, revisions: revisions)
+    common[family] = new
+    return new
   }
 
   /// - Parameter handle: nil for all rules of the chain.
@@ -218,14 +313,30 @@ struct Batch: ~Copyable {
     let flags = UInt16(truncatingIfNeeded: NLM_F_REQUEST | NLM_F_ACK)
     let old = out.written.loadUnaligned(fromByteOffset: lastStart + 6, as: UInt16.self)
     out.patch(old | flags, at: lastStart + 6)
+    for offset in additions.values.flatMap(\.offsets) {
+      let old = out.written.loadUnaligned(fromByteOffset: offset + 6, as: UInt16.self)
+      out.patch(old | UInt16(truncatingIfNeeded: NLM_F_ECHO), at: offset + 6)
+    }
     let last = firstSequence &+ UInt32(truncatingIfNeeded: subjects.count - 1)
     if !isTrial { frame(NFNL_MSG_BATCH_END) { _ in } }
-    return SealedBatch(out: out, subjects: subjects, first: firstSequence, last: last)
+    return SealedBatch(out: out, subjects: subjects, additions: additions, first: firstSequence, last: last)
   }
 }
 
+extension Batch.Place {
+  fileprivate var flags: Int32 {
+    switch self {
+    case .start, .before: NLM_F_CREATE
+    case .end, .afterPrevious: NLM_F_CREATE | NLM_F_APPEND
+    case .instead: NLM_F_REPLACE
+    }
+  }
+
+  fileprivate var replaced: UInt64? { if case .instead(let handle) = self { handle } else { nil } }
+}
+
 extension NFTExpression {
-  fileprivate var isOfXTables: Bool {
+  var isOfXTables: Bool {
     switch self {
     case .match, .target: true
     default: false
@@ -237,13 +348,17 @@ extension NFTExpression {
 struct SealedBatch: ~Copyable {
   private let out: ByteWriter
   private let subjects: [Batch.Subject]
+  private let additions: [TableID: Additions]
   private let first: UInt32
   /// The message that the kernel acknowledges.
   private let last: UInt32
 
-  init(out: consuming ByteWriter, subjects: [Batch.Subject], first: UInt32, last: UInt32) {
+  init(
+    out: consuming ByteWriter, subjects: [Batch.Subject], additions: [TableID: Additions], first: UInt32, last: UInt32
+  ) {
     self.out = out
     self.subjects = subjects
+    self.additions = additions
     self.first = first
     self.last = last
   }
@@ -260,34 +375,66 @@ struct SealedBatch: ~Copyable {
     case netlink(NetlinkFailure)
   }
 
-  /// Sends it; the kernel has then carried it out, or throws.
-  func send(through socket: borrowing NetlinkSocket) throws(Problem) {
+  /// What the kernel said of a batch that it carried out.
+  struct Result {
+    /// By table, the new rules and their handles; a table is missing where the kernel did not tell.
+    var handles: [TableID: (members: [Additions.Member], handles: [UInt64])] = [:]
+  }
+
+  private struct Answers {
     var refusals: [UInt32: Refusal] = [:]
+    /// The handles of rules that the kernel sent back, by their messages' places.
+    var echoes: [Int: UInt64] = [:]
+  }
+
+  /// Sends it; the kernel has then carried it out, or throws.
+  @discardableResult
+  func send(through socket: borrowing NetlinkSocket) throws(Problem) -> Result {
+    var answers = Answers()
     do throws(NetlinkFailure) {
       try socket.send(out.written)
-      try receive(through: socket, &refusals)
+      try receive(through: socket, &answers)
     } catch {
       guard error.operation == .receive, error.code == ENOBUFS else { throw .netlink(error) }
       // There were more refusals than fit. Those that came first are there.
       socket.stopWaiting()
-      do throws(NetlinkFailure) { try receive(through: socket, &refusals) } catch {}
-      guard !refusals.isEmpty else { throw .netlink(error) }
+      do throws(NetlinkFailure) { try receive(through: socket, &answers) } catch {}
+      guard !answers.refusals.isEmpty else { throw .netlink(error) }
     }
-    if let first = refusals.min(by: { $0.key < $1.key }) { throw .refused(first.value) }
+    if let first = answers.refusals.min(by: { $0.key < $1.key }) { throw .refused(first.value) }
+    var result = Result()
+    for (id, table) in additions {
+      if let handles = table.handles(answers.echoes) { result.handles[id] = (table.members, handles) }
+    }
+    return result
   }
 
-  private func receive(
-    through socket: borrowing NetlinkSocket, _ refusals: inout [UInt32: Refusal]
-  ) throws(NetlinkFailure) {
-    var found: [UInt32: Refusal] = [:]
-    defer { refusals.merge(found) { old, _ in old } }
+  private func receive(through socket: borrowing NetlinkSocket, _ answers: inout Answers) throws(NetlinkFailure) {
+    var found = answers
+    defer { answers = found }
     try socket.receive { message throws(NetlinkFailure) in
       let place = message.sequence &- first
-      guard message.type == NLMSG_ERROR, Int(place) < subjects.count else { return true }
+      guard Int(place) < subjects.count else { return true }
+      if message.isRule, let handle = message.ruleHandle { found.echoes[Int(place)] = handle }
+      guard message.type == NLMSG_ERROR else { return true }
       let code = message.errorCode
-      if code != 0 { found[place] = Refusal(subject: subjects[Int(place)], code: code, text: message.errorText) }
+      if code != 0 {
+        let refusal = Refusal(subject: subjects[Int(place)], code: code, text: message.errorText)
+        found.refusals[place] = found.refusals[place] ?? refusal
+      }
       // Answers come in the order of the messages; one about the frame stands for all.
       return message.sequence != last && place != 0
     }
+  }
+}
+
+extension NetlinkSocket.Message {
+  fileprivate var isRule: Bool { type == NFNL_SUBSYS_NFTABLES << 8 | Int32(NFT_MSG_NEWRULE.rawValue) }
+
+  fileprivate var ruleHandle: UInt64? {
+    guard payload.count >= 4, var fields = try? AttributeReader(UnsafeRawBufferPointer(rebasing: payload[4...])) else {
+      return nil
+    }
+    return try? fields.big(NFTA_RULE_HANDLE)
   }
 }

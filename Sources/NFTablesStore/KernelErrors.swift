@@ -1,7 +1,7 @@
 internal import CNFTables
 internal import Glibc
 internal import Netfilter
-internal import RuleStore
+package import RuleStore
 
 /// From error numbers to sentences that name what they are about and say what to do.
 extension BackendError {
@@ -30,7 +30,7 @@ extension BackendError {
     }
   }
 
-  init(_ failure: NetlinkFailure) {
+  package init(_ failure: NetlinkFailure) {
     let reason = describe(failure.code)
     switch (failure.operation, failure.code) {
     case (_, EPERM), (_, EACCES):

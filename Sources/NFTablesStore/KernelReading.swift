@@ -29,6 +29,11 @@ struct KernelReading {
 
   mutating func add(_ table: LiveTable) { tables[table.table.id] = table }
 
+  /// Puts in what is now known of a table that was read.
+  mutating func update(_ table: LiveTable) {
+    if tables[table.table.id]?.table.sameRules(as: table.table) == true { tables[table.table.id] = table }
+  }
+
   /// Takes over what an earlier reading of the same generation knew.
   mutating func merge(_ earlier: KernelReading) {
     guard earlier.generation == generation else { return }
@@ -45,6 +50,13 @@ struct LiveTable {
   var madeChains: Set<ChainName> = []
   /// Where everything stands in the compiled form; nil in the linear one.
   var compiled: CompiledTable?
+  /// The netlink port of the program that alone may change the table, where there is one.
+  var owner: TableOwner?
+  /// Chains whose rules are remembered, not read: their counters are those of an earlier time.
+  var uncounted: Set<ChainName> = []
+
+  /// Whether the handle of every rule is known.
+  var isWhole: Bool { table.chains.allSatisfy { (handles[$0.name] ?? []).count == $0.rules.count } }
 }
 
 /// Reads nf_tables through one socket.
@@ -66,26 +78,56 @@ struct KernelReader: ~Copyable {
     case unreadable(String)
   }
 
-  init() throws(NetlinkFailure) { socket = try NetlinkSocket() }
+  init(_ receiveQueue: Int32? = nil) throws(NetlinkFailure) { socket = try NetlinkSocket(receiveQueue) }
+
+  init(through socket: consuming NetlinkSocket) { self.socket = socket }
+
+  /// Closes the socket. When rules have just been taken out, that waits until no packet can be at them any more.
+  consuming func close() {}
 
   /// Reads tables as they were at one moment.
-  mutating func read(_ selection: TableSelection) throws(Problem) -> KernelReading {
+  /// - Parameter memory: gives the rules of chains that need not be read; their counters are then those of another time.
+  mutating func read(_ selection: TableSelection, _ memory: RuleMemory? = nil) throws(Problem) -> KernelReading {
     var last = NetlinkFailure(.interrupted, EINTR)
     for attempt in 0..<Self.attempts {
       if attempt > 0 { usleep(Self.pause) }
-      let before = try generation()
+      var before: UInt32?
       do throws(Problem) {
-        let reading = try readOnce(selection, before)
-        if try generation() == before { return reading }
+        let now = try generation()
+        before = now
+        try awaitCommits(not: now)
+        let reading = try readOnce(selection, now, memory?.recall(place(now)))
+        if try generation() == now { return reading }
       } catch {
         guard case .netlink(let failure) = error, failure.operation == .interrupted else {
-          if try generation() != before { continue }  // half of one table, half of another
+          if let before, try generation() != before { continue }  // half of one table, half of another
           throw error
         }
         last = failure
       }
     }
     throw .netlink(last)
+  }
+
+  /// Waits until no commit of anybody is under way.
+  ///
+  /// The kernel counts a new generation before it shows it, so one that has just begun to be counted may still look like
+  /// the one before. Who begins a batch waits for the commit before him, and one that was made for another generation is
+  /// refused then, without any work. When the generation is the same before and after this, it is shown too.
+  private mutating func awaitCommits(not generation: UInt32) throws(Problem) {
+    var out = ByteWriter()
+    out.write(UInt32(0))
+    out.write(UInt16(truncatingIfNeeded: NFNL_MSG_BATCH_BEGIN))
+    out.write(UInt16(truncatingIfNeeded: NLM_F_REQUEST))
+    out.write(socket.takeSequence(1))
+    out.write(UInt32(0))
+    out.write(UInt8(0))
+    out.write(UInt8(NFNETLINK_V0))
+    out.write(UInt16(NFNL_SUBSYS_NFTABLES).bigEndian)
+    out.put(NFNL_BATCH_GENID, big: generation ^ 0x8000_0000)
+    out.patch(UInt32(out.count), at: 0)
+    do throws(NetlinkFailure) { try socket.send(out.written) } catch { throw .netlink(error) }
+    socket.discardAnswer()
   }
 
   /// The number of changes that nf_tables has seen (`NFT_MSG_GETGEN`).
@@ -99,7 +141,17 @@ struct KernelReader: ~Copyable {
     return found
   }
 
-  private mutating func readOnce(_ selection: TableSelection, _ generation: UInt32) throws(Problem) -> KernelReading {
+  /// The generation of this network namespace, told apart from all others; nil where the kernel cannot.
+  func place(_ generation: UInt32) -> RuleMemory.Moment? {
+    socket.namespaceCookie.map { RuleMemory.Moment(namespace: $0, generation: generation) }
+  }
+
+  /// Whether the kernel is one that finds a rule of the same batch.
+  var canFollow: Bool { socket.namespaceCookie != nil }
+
+  private mutating func readOnce(
+    _ selection: TableSelection, _ generation: UInt32, _ recalled: RuleMemory.Recalled?
+  ) throws(Problem) -> KernelReading {
     var reading = KernelReading(generation: generation)
     var existing: [TableID] = []
     var linear: Set<TableID> = []
@@ -112,7 +164,11 @@ struct KernelReader: ~Copyable {
       if found[TableForm.compiledTable] != nil {
         chains = try self.chains(family)
         for chain in chains?[TableForm.compiledTable] ?? [] { chain.compiledTable.map { _ = compiled.insert($0) } }
-        if compiled.isEmpty, found[TableForm.compiledTable]!.use > 0 { taken.insert(family) }
+        if compiled.isEmpty {
+          let hasChains = chains?[TableForm.compiledTable]?.isEmpty == false
+          let isTaken = if hasChains { true } else { try holdsObjects(TableForm.compiledTable, family) }
+          if isTaken { taken.insert(family) }
+        }
       }
       let ids = TableName.printOrder.map { TableID($0, family) }
         .filter { found[$0.name.rawValue] != nil || compiled.contains($0.name) }
@@ -127,15 +183,17 @@ struct KernelReader: ~Copyable {
       if let chains { heads = chains } else { heads = try self.chains(family) }
       for id in wanted {
         guard compiled.contains(id.name) else {
-          reading.add(try read(id, found[id.name.rawValue]!, heads[id.name.rawValue] ?? []))
+          reading.add(try read(id, found[id.name.rawValue]!, heads[id.name.rawValue] ?? [], recalled))
           continue
         }
-        if let head = found[id.name.rawValue] {
-          let linear = try read(id, head, heads[id.name.rawValue] ?? [])
-          guard linear.table.isPristine else { throw .twice(id) }
-        }
         let head = found[TableForm.compiledTable]!
-        reading.add(try readCompiled(id, head, heads[TableForm.compiledTable] ?? []))
+        var live = try readCompiled(id, head, heads[TableForm.compiledTable] ?? [])
+        if let head = found[id.name.rawValue] {
+          let linear = try read(id, head, heads[id.name.rawValue] ?? [], nil)
+          guard linear.table.isPristine else { throw .twice(id) }
+          live.owner = live.owner ?? linear.owner
+        }
+        reading.add(live)
       }
     }
     reading.list(existing, compiled: allCompiled, linear: linear, taken: taken)
@@ -148,12 +206,17 @@ struct KernelReader: ~Copyable {
     let flags: UInt32
     let use: UInt32
     let owner: UInt32?
+
+    /// The program that alone may change the table.
+    var keeper: TableOwner? { flags & NFT_TABLE_F_OWNER.rawValue != 0 ? TableOwner(port: owner ?? 0) : nil }
   }
 
   struct ChainHead {
     let name: ChainName
     let base: Base?
     let flags: UInt32
+    /// Its rules, and those that lead to it.
+    let use: UInt32
 
     /// The table of iptables that a chain of the compiled table belongs to.
     var compiledTable: TableName? { TableForm.owner(of: name.text) }
@@ -184,7 +247,7 @@ struct KernelReader: ~Copyable {
     return result
   }
 
-  private mutating func chains(_ family: Family) throws(Problem) -> [String: [ChainHead]] {
+  mutating func chains(_ family: Family) throws(Problem) -> [String: [ChainHead]] {
     var result: [String: [ChainHead]] = [:]
     try ask(NFT_MSG_GETCHAIN, family: family.rawValue) { message throws(Problem) in
       let chain = nftnl_chain_alloc()!
@@ -209,36 +272,64 @@ struct KernelReader: ~Copyable {
       result[ours, default: []].append(
         ChainHead(
           name: ChainName(unchecked: String(cString: name)), base: base,
-          flags: nftnl_chain_get_u32(chain, UInt16(NFTNL_CHAIN_FLAGS.rawValue))))
+          flags: nftnl_chain_get_u32(chain, UInt16(NFTNL_CHAIN_FLAGS.rawValue)),
+          use: nftnl_chain_get_u32(chain, UInt16(NFTNL_CHAIN_USE.rawValue))))
     }
     return result
   }
 
   // MARK: One table
 
-  private mutating func read(_ id: TableID, _ head: TableHead, _ chains: [ChainHead]) throws(Problem) -> LiveTable {
-    try check(head, id)
-    guard Int(head.use) == chains.count else {
+  private mutating func read(
+    _ id: TableID, _ head: TableHead, _ chains: [ChainHead], _ recalled: RuleMemory.Recalled?
+  ) throws(Problem) -> LiveTable {
+    try checkState(of: head, id)
+    // The kernel counts what a transaction that is still under way makes and removes, so its number alone proves nothing.
+    if Int(head.use) != chains.count, try holdsObjects(id.name.rawValue, id.family) {
       throw .foreign(id, nil, rule: nil, what: "holds sets, maps or other objects of nf_tables")
     }
     var live = LiveTable(table: Table(id.name, family: id.family))
+    live.owner = head.keeper
     for chain in chains { try place(chain, in: &live) }
     for chain in chains {
-      let (rules, handles) = try rules(of: chain.name, in: id)
+      let known = recalled?.rules(of: chain.name, in: id, atMost: Int(chain.use))
+      if known != nil { live.uncounted.insert(chain.name) }
+      let (rules, handles) = if let known { known } else { try rules(of: chain.name, in: id) }
       live.handles[chain.name] = handles
       live.table.setRules(of: live.table.index(of: chain.name)!, rules)
     }
     return live
   }
 
-  func check(_ head: TableHead, _ id: TableID) throws(Problem) {
-    if head.flags & NFT_TABLE_F_OWNER.rawValue != 0 {
-      throw .foreign(
-        id, nil, rule: nil, what: "belongs to \(TableOwner(port: head.owner ?? 0)), which alone may change it")
-    }
+  func checkState(of head: TableHead, _ id: TableID) throws(Problem) {
     guard head.flags & NFT_TABLE_F_DORMANT.rawValue == 0 else {
       throw .foreign(id, nil, rule: nil, what: "is dormant: the kernel does not look at its rules")
     }
+  }
+
+  /// Whether a table holds more than chains.
+  /// - Parameter isBesidesSets: whether sets and maps are not meant.
+  mutating func holdsObjects(_ name: String, _ family: Family, isBesidesSets: Bool = false) throws(Problem) -> Bool {
+    var found = false
+    let family = family.rawValue
+    if !isBesidesSets {
+      try ask(NFT_MSG_GETSET, family: family) {
+        $0.put(NFTA_SET_TABLE, text: name)
+      } each: { _ in
+        found = true
+      }
+    }
+    try ask(NFT_MSG_GETOBJ, family: family) {
+      $0.put(NFTA_OBJ_TABLE, text: name)
+    } each: { _ in
+      found = true
+    }
+    try ask(NFT_MSG_GETFLOWTABLE, family: family) {
+      $0.put(NFTA_FLOWTABLE_TABLE, text: name)
+    } each: { _ in
+      found = true
+    }
+    return found
   }
 
   /// Puts an empty chain where it belongs.
@@ -284,9 +375,38 @@ struct KernelReader: ~Copyable {
     return (list, handles)
   }
 
+  /// The counters of some rules of a chain as they are now; nil where one is no longer there.
+  mutating func counters(of handles: [UInt64], in chain: ChainName, of id: TableID) throws(Problem) -> [Counters]? {
+    var found: [Counters] = []
+    for handle in handles {
+      do throws(Problem) {
+        try ask(NFT_MSG_GETRULE, flags: 0, family: id.family.rawValue) { out in
+          out.put(NFTA_RULE_TABLE, text: id.name.rawValue)
+          out.put(NFTA_RULE_CHAIN, text: chain.text)
+          out.put(NFTA_RULE_HANDLE, big: handle)
+        } each: { message throws(Problem) in
+          var fields = try Self.fields(of: message)
+          if let rule = try Self.rule(&fields, id.family) { found.append(rule.counters) }
+        }
+      } catch {
+        if case .netlink(let failure) = error, failure.operation == .answer, failure.code == ENOENT { return nil }
+        throw error
+      }
+    }
+    return found.count == handles.count ? found : nil
+  }
+
+  /// The counters of all rules of a chain as they are now.
+  mutating func counters(of chain: ChainName, in id: TableID) throws(Problem) -> (handles: [UInt64], [Counters]) {
+    let (rules, handles) = try rules(of: chain, in: id)
+    return (handles, rules.indices.map { rules.counters(of: $0) })
+  }
+
   /// nil where it is none of xtables.
   private static func rule(_ fields: inout AttributeReader, _ family: Family) throws(Problem) -> Rule? {
-    for known in [NFTA_RULE_TABLE, NFTA_RULE_CHAIN, NFTA_RULE_POSITION, NFTA_RULE_PAD] { _ = fields.take(known) }
+    for known in [NFTA_RULE_TABLE, NFTA_RULE_CHAIN, NFTA_RULE_POSITION, NFTA_RULE_HANDLE, NFTA_RULE_PAD] {
+      _ = fields.take(known)
+    }
     let note = fields.take(NFTA_RULE_USERDATA).map { comment(in: $0) }
     guard let elements = fields.take(NFTA_RULE_EXPRESSIONS), (try? fields.finish()) != nil else { return nil }
     var expressions: [NFTExpression] = []
@@ -332,5 +452,12 @@ struct KernelReader: ~Copyable {
     each: (NetlinkSocket.Message) throws(Problem) -> Void
   ) throws(Problem) {
     try socket.ask(type, flags: flags, family: family, attributes, each: each)
+  }
+
+  mutating func ask(
+    subsystem: Int32, _ type: UInt32, flags: Int32, family: UInt8, _ attributes: (inout ByteWriter) -> Void,
+    each: (NetlinkSocket.Message) throws(Problem) -> Void
+  ) throws(Problem) {
+    try socket.ask(subsystem: subsystem, type, flags: flags, family: family, attributes, each: each)
   }
 }

@@ -19,6 +19,10 @@ public final class NFTablesBackend: Backend {
   /// What was read last, for the handles of its rules.
   private let lastReading = Mutex<KernelReading?>(nil)
   private let isLocked = Mutex(false)
+  private let revisions: KernelRevisions
+  /// Bytes of answers that may wait in a socket; nil for as many as are of use.
+  private let receiveQueue: Int32?
+  private let memory: RuleMemory?
 
   /// In which form tables are written.
   public enum Form: Hashable, Sendable {
@@ -30,19 +34,38 @@ public final class NFTablesBackend: Backend {
     case linear
   }
 
+  /// Where the command keeps what it remembers, unless it keeps its state elsewhere.
+  public static let standardMemory = "/run/firebreak"
+
   /// - Parameters:
   ///   - names: for rules in messages.
   ///   - form: in which form tables are written.
-  public convenience init(names: Names = .wellKnown, form: Form = .asItIs) {
-    self.init(names: names, form: form, smallestMap: ChainLayout.smallestMap)
+  ///   - directory: where rules that were read or written are kept, so that they need not be read again as long as nothing
+  ///     has changed; nil to read them each time. Only ``standardMemory`` is made where it is not there.
+  public convenience init(names: Names = .wellKnown, form: Form = .asItIs, remembering directory: String? = nil) {
+    self.init(names: names, form: form, remembering: directory, leastRules: RuleMemory.leastRules)
   }
 
-  /// - Parameter smallestMap: fewer rules than so many stay linear.
-  package init(names: Names = .wellKnown, form: Form, smallestMap: Int) {
+  /// - Parameters:
+  ///   - smallestMap: fewer rules than so many stay linear.
+  ///   - leastRules: rulesets with fewer are not remembered.
+  ///   - hasRevision: what is asked about revisions of extensions; nil asks the kernel.
+  ///   - receiveQueue: how many bytes of answers may wait in a socket.
+  package init(
+    names: Names = .wellKnown, form: Form = .asItIs, smallestMap: Int? = nil, remembering directory: String? = nil,
+    leastRules: Int = RuleMemory.leastRules, hasRevision: RevisionAnswer? = nil, receiveQueue: Int32? = nil
+  ) {
     self.names = names
     self.form = form
-    self.smallestMap = smallestMap
+    self.smallestMap = smallestMap ?? ChainLayout.smallestMap
+    self.receiveQueue = receiveQueue
+    revisions = KernelRevisions(hasRevision ?? KernelReader.hasRevision)
+    memory = directory.map {
+      RuleMemory(path: $0, makesDirectory: $0 == Self.standardMemory, leastRules: leastRules)
+    }
   }
+
+  private var compiler: PlanCompiler { PlanCompiler(names: names, revisions: revisions, smallestMap: smallestMap) }
 
   // MARK: Lock
 
@@ -81,22 +104,62 @@ public final class NFTablesBackend: Backend {
 
   // MARK: Reading
 
-  /// Whether this kernel has nf_tables.
-  public var isAvailable: Bool { (try? generation()) != nil }
+  /// Whether this kernel has nf_tables. Who may not ask is told when he tries to use it.
+  public var isAvailable: Bool {
+    do throws(BackendError) {
+      _ = try generation()
+      return true
+    } catch {
+      return error.kind != .unsupported
+    }
+  }
+
+  /// Whether a table of iptables-nft does something to a packet: it has rules, chains of its own, or a policy other than
+  /// ACCEPT. Tables that are there and empty do not count. No rule is read.
+  package func isInUse() throws(BackendError) -> Bool {
+    try withReader { reader throws(KernelReader.Problem) in try reader.isInUse() }
+  }
+
+  /// Whether nf_tables carries this revision of an extension of xtables; nil when the kernel has no such extension.
+  package func hasRevision(_ revision: UInt8, of name: String, isTarget: Bool, _ family: Family) -> Bool? {
+    KernelReader.hasRevision(revision, name, isTarget, family)
+  }
+
+  /// The tables of other programs, which are never touched.
+  public func otherTables() throws(BackendError) -> [OtherTable] {
+    try withReader { reader throws(KernelReader.Problem) in try reader.otherTables() }
+  }
+
+  /// The tables that stand in compiled form.
+  package func compiledTables() throws(BackendError) -> Set<TableID> {
+    try withReader { reader throws(KernelReader.Problem) in try reader.read(.only([])).compiled }
+  }
 
   private func generation() throws(BackendError) -> UInt32 {
     try withReader { reader throws(KernelReader.Problem) in try reader.generation() }
   }
 
   public func snapshot(of selection: TableSelection) throws(BackendError) -> Snapshot {
-    let reading = try read(selection)
+    snapshot(try read(selection), selection)
+  }
+
+  /// Rules that are remembered are not read.
+  public func outline(of selection: TableSelection) throws(BackendError) -> Snapshot {
+    snapshot(try read(selection, memory), selection)
+  }
+
+  private func snapshot(_ reading: KernelReading, _ selection: TableSelection) -> Snapshot {
     let tables = reading.existing.filter { selection.contains($0) }.compactMap { reading.tables[$0]?.table }
     return Snapshot(
       ruleset: Ruleset(tables), existing: reading.existing, stamp: Snapshot.Stamp(UInt64(reading.generation)))
   }
 
-  private func read(_ selection: TableSelection) throws(BackendError) -> KernelReading {
-    let fresh = try withReader { reader throws(KernelReader.Problem) in try reader.read(selection) }
+  private func read(_ selection: TableSelection, _ known: RuleMemory? = nil) throws(BackendError) -> KernelReading {
+    let (fresh, moment) = try withReader { reader throws(KernelReader.Problem) in
+      let reading = try reader.read(selection, known)
+      return (reading, reader.place(reading.generation))
+    }
+    if let memory, let moment { remember(fresh, in: memory, at: moment) }
     return lastReading.withLock { last in
       var merged = fresh
       if let last { merged.merge(last) }
@@ -105,10 +168,19 @@ public final class NFTablesBackend: Backend {
     }
   }
 
+  /// Keeps what had to be read. Compiled tables are read each time.
+  private func remember(_ reading: KernelReading, in memory: RuleMemory, at moment: RuleMemory.Moment) {
+    let tables = reading.tables.values.filter { $0.compiled == nil }
+    guard
+      tables.contains(where: { !$0.uncounted.isSuperset(of: $0.table.chains.filter { !$0.rules.isEmpty }.map(\.name)) })
+    else { return }
+    memory.keep(tables, since: memory.recall(moment), at: moment)
+  }
+
   private func withReader<R>(_ body: (inout KernelReader) throws(KernelReader.Problem) -> R) throws(BackendError) -> R {
     do throws(KernelReader.Problem) {
       var reader: KernelReader
-      do throws(NetlinkFailure) { reader = try KernelReader() } catch { throw .netlink(error) }
+      do throws(NetlinkFailure) { reader = try KernelReader(receiveQueue) } catch { throw .netlink(error) }
       return try body(&reader)
     } catch {
       throw BackendError(error)
@@ -128,14 +200,16 @@ public final class NFTablesBackend: Backend {
   // MARK: Writing
 
   /// Rules that nf_tables gives back as others that mean the same are written as those, so that what is read later is what
-  /// was planned.
+  /// was planned. Rules that do not stay are given their present counters, where those were not read.
   public func fitted(_ plan: Plan) throws(BackendError) -> Plan {
-    let compiler = PlanCompiler(names: names, smallestMap: smallestMap)
+    let compiler = compiler
     let known = lastReading.withLock { $0 }
+    let wanted = plan.steps + reshaped(plan, known)
+    if let known { try checkOwners(wanted, known) }
     var steps: [Plan.Step] = []
     var layouts: [TableID: CompiledPlan] = [:]
     var notes: [String] = []
-    for step in plan.steps + reshaped(plan, known) {
+    for step in wanted {
       let live = step.before == nil ? nil : known?.tables[step.id]
       let isCompiled = live?.compiled != nil
       var after = step.after
@@ -143,13 +217,16 @@ public final class NFTablesBackend: Backend {
         let (table, layout, note) = try compiler.prepare(step, live)
         after = table
         layouts[step.id] = layout
-        if let note, form == .compiled || layout == nil { notes.append(note) }
+        if let note, form == .compiled || layout == nil && after.ruleCount > 0 { notes.append(note) }
       } else {
         after = try compiler.normalForm(step)
       }
       let keepsForm = isCompiled == (layouts[step.id] != nil)
       if let before = step.before, keepsForm, !step.restoresCounters, before.sameRules(as: after) { continue }
-      steps.append(Plan.Step(id: step.id, before: step.before, after: after, restoresCounters: step.restoresCounters))
+      steps.append(
+        try counted(
+          Plan.Step(id: step.id, before: step.before, after: after, restoresCounters: step.restoresCounters),
+          keepsForm: keepsForm))
     }
     prepared.withLock { $0 = layouts }
     return Plan(steps: steps, creations: plan.creations, unchanged: plan.unchanged, notes: notes)
@@ -164,6 +241,23 @@ public final class NFTablesBackend: Backend {
     }
   }
 
+  /// The step with the counters that rules have now that go, or come back in another place.
+  /// - Parameter keepsForm: whether rules stay in the kernel at all.
+  private func counted(_ step: Plan.Step, keepsForm: Bool) throws(BackendError) -> Plan.Step {
+    let last = lastReading.withLock { $0?.tables[step.id] }
+    guard let before = step.before, let last, !last.uncounted.isEmpty, last.table.sameRules(as: before) else {
+      return step
+    }
+    return try withReader { reader throws(KernelReader.Problem) in
+      var compiler = compiler
+      compiler.canFollow = reader.canFollow
+      var count = CounterUpdate(step, last, compiler, movesAll: !keepsForm)
+      try count.read(through: &reader)
+      lastReading.withLock { $0?.update(count.live) }
+      return count.step
+    }
+  }
+
   /// The kernel takes a batch whole or not at all, so that nothing needs a rehearsal; the full one gives it the batch
   /// without the end, which the kernel then tries and forgets.
   public func rehearse(_ plan: Plan, _ extent: RehearsalExtent) throws(BackendError) -> String? {
@@ -171,7 +265,7 @@ public final class NFTablesBackend: Backend {
     let known = lastReading.withLock { $0 }
     do throws(BackendError) {
       try send(plan, try reading(for: plan, of: known?.generation), isTrial: true)
-      try PlanCompiler(names: names).checkDepth(plan)
+      try compiler.checkDepth(plan)
     } catch {
       guard error.kind == .stale else { throw error }
       return "no rehearsal: \(error.message)"
@@ -186,14 +280,59 @@ public final class NFTablesBackend: Backend {
       try send(plan, reading, isTrial: false)
     } catch {
       // An answer that got lost says nothing: what the kernel holds does.
-      guard error.kind == .system, isCarriedOut(plan, since: reading.generation) else { throw error }
+      guard error.kind == .system else { throw error }
+      guard try isCarriedOut(plan, since: reading, after: error) else { throw error }
     }
   }
 
-  private func isCarriedOut(_ plan: Plan, since generation: UInt32) -> Bool {
-    guard let now = try? read(.only(Set(plan.tables))), now.generation != generation else { return false }
-    return plan.steps.allSatisfy { now.tables[$0.id]?.table.sameRules(as: $0.after) == true }
-      && plan.creations.allSatisfy { now.existing.contains($0) }
+  private static let looks = 5
+  private static let lookPause: useconds_t = 20_000
+
+  /// - Throws: ``BackendError`` of kind `unknown` when that cannot be told.
+  private func isCarriedOut(_ plan: Plan, since before: KernelReading, after lost: BackendError) throws(BackendError)
+    -> Bool
+  {
+    var last = lost
+    for look in 0..<Self.looks {
+      if look > 0 { usleep(Self.lookPause) }
+      do throws(BackendError) {
+        let now = try read(.only(Set(plan.tables)))
+        if now.generation == before.generation { return false }
+        if plan.steps.allSatisfy({ now.tables[$0.id]?.table.sameRules(as: $0.after) == true }),
+          plan.creations.allSatisfy({ now.existing.contains($0) })
+        {
+          return true
+        }
+        if plan.creations.allSatisfy({ !now.existing.contains($0) }),
+          plan.steps.allSatisfy({ step in
+            step.before.map { now.tables[step.id]?.table.sameRules(as: $0) == true } ?? true
+          })
+        {
+          return false
+        }
+        last = BackendError(.stale, "another program has changed the same tables since")
+        break
+      } catch {
+        last = error
+      }
+    }
+    throw BackendError(
+      .unknown,
+      """
+      IT IS NOT KNOWN WHETHER THE RULES WERE TAKEN: \(lost.message), and then: \(last.message); nf_tables holds all of the \
+      new rules or none of them
+      """,
+      hint: "see which: firebreak diff; settle it: firebreak recover", code: lost.code)
+  }
+
+  /// - Throws: ``BackendError`` of kind `refused` for a table that another program keeps for itself.
+  private func checkOwners(_ steps: [Plan.Step], _ reading: KernelReading) throws(BackendError) {
+    for step in steps {
+      guard let owner = reading.tables[step.id]?.owner else { continue }
+      throw BackendError(
+        .refused, "nf_tables table \(step.id) belongs to \(owner), which alone may change it",
+        hint: "end that program first, or change the rules through it", table: step.id)
+    }
   }
 
   /// What is known of the plan's tables in a generation.
@@ -210,12 +349,13 @@ public final class NFTablesBackend: Backend {
         step.before.map { reading.tables[step.id]?.table.sameRules(as: $0) == true } ?? true
       })
     else { throw BackendError(.stale, "the rules have changed since they were read") }
+    try checkOwners(plan.steps, reading)
     return reading
   }
 
   /// With the forms that the tables are to have, decided when the plan was fitted, or now.
   private func compiler(for plan: Plan, _ reading: KernelReading) throws(BackendError) -> PlanCompiler {
-    var compiler = PlanCompiler(names: names, smallestMap: smallestMap)
+    var compiler = compiler
     let prepared = prepared.withLock { $0 }
     for step in plan.steps {
       let live = reading.tables[step.id]
@@ -233,24 +373,38 @@ public final class NFTablesBackend: Backend {
   package func messages(for plan: Plan) throws(BackendError) -> Int {
     let reading = try reading(for: plan, of: nil)
     let compiler = try compiler(for: plan, reading)
-    var batch = Batch(generation: reading.generation, firstSequence: 0, capacity: 0)
+    var batch = Batch(generation: reading.generation, firstSequence: 0, capacity: 0, revisions: revisions)
     try compiler.compile(plan, reading, into: &batch)
     return batch.count
   }
 
   private func send(_ plan: Plan, _ reading: KernelReading, isTrial: Bool) throws(BackendError) {
-    let compiler = try compiler(for: plan, reading)
+    var compiler = try compiler(for: plan, reading)
     var socket: NetlinkSocket
-    do throws(NetlinkFailure) { socket = try NetlinkSocket() } catch { throw BackendError(error) }
+    do throws(NetlinkFailure) { socket = try NetlinkSocket(receiveQueue) } catch { throw BackendError(error) }
+    compiler.canFollow = socket.namespaceCookie != nil
     var batch = Batch(
-      generation: reading.generation, firstSequence: socket.takeSequence(0), capacity: plan.estimatedBytes)
+      generation: reading.generation, firstSequence: socket.takeSequence(0), capacity: plan.estimatedBytes,
+      revisions: revisions)
     try compiler.compile(plan, reading, into: &batch)
     let sealed = batch.seal(isTrial: isTrial)
+    let result: SealedBatch.Result
     do throws(SealedBatch.Problem) {
-      try sealed.send(through: socket)
+      result = try sealed.send(through: socket)
     } catch {
       throw BackendError(error, plan, compiler)
     }
+    guard !isTrial, let memory else { return }
+    var reader = KernelReader(through: socket)
+    // The kernel counts its generations up and leaves 0 out.
+    let next = reading.generation == .max ? 1 : reading.generation + 1
+    if let old = reader.place(reading.generation), let new = reader.place(next), (try? reader.generation()) == next {
+      let after = compiler.reading(after: plan, reading, result, generation: next)
+      memory.keep(
+        Array(after.tables.values), replacing: Set(plan.tables).union(plan.creations), since: memory.recall(old),
+        at: new)
+    }
+    reader.close()  // after the file has been written, for it waits
   }
 }
 

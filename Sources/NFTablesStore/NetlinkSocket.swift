@@ -2,8 +2,8 @@ internal import CNFTables
 internal import Glibc
 
 /// What a netlink call reported.
-struct NetlinkFailure: Error {
-  enum Operation {
+package struct NetlinkFailure: Error {
+  package enum Operation: Sendable {
     case open
     case send
     case receive
@@ -13,10 +13,10 @@ struct NetlinkFailure: Error {
     case interrupted
   }
 
-  let operation: Operation
-  let code: Int32
+  package let operation: Operation
+  package let code: Int32
 
-  init(_ operation: Operation, _ code: Int32) {
+  package init(_ operation: Operation, _ code: Int32) {
     self.operation = operation
     self.code = code
   }
@@ -39,7 +39,8 @@ struct NetlinkSocket: ~Copyable {
   /// An error code of the kernel that user space has no name for: the batch's generation is no longer the present one.
   static let restartNeeded: Int32 = 85
 
-  init() throws(NetlinkFailure) {
+  /// - Parameter receiveQueue: how many bytes of answers may wait; nil for as many as are of use.
+  init(_ receiveQueue: Int32? = nil) throws(NetlinkFailure) {
     guard let raw = mnl_socket_open2(NETLINK_NETFILTER, Int32(SOCK_CLOEXEC.rawValue)) else {
       throw NetlinkFailure(.open, errno)
     }
@@ -59,7 +60,7 @@ struct NetlinkSocket: ~Copyable {
       var on: Int32 = 1
       setsockopt(descriptor, SOL_NETLINK, option, &on, socklen_t(MemoryLayout<Int32>.size))
     }
-    Self.enlarge(descriptor, [SO_RCVBUFFORCE, SO_RCVBUF], to: Self.receiveQueue)
+    Self.enlarge(descriptor, [SO_RCVBUFFORCE, SO_RCVBUF], to: receiveQueue ?? Self.receiveQueue)
   }
 
   deinit {
@@ -73,6 +74,19 @@ struct NetlinkSocket: ~Copyable {
       var size = size
       if setsockopt(descriptor, SOL_SOCKET, option, &size, socklen_t(MemoryLayout<Int32>.size)) == 0 { return }
     }
+  }
+
+  /// `SO_NETNS_COOKIE` (asm-generic/socket.h, Linux 5.14).
+  private static let namespaceCookieOption: Int32 = 71
+
+  /// A number that no other network namespace has had since the machine started; nil where the kernel gives none.
+  var namespaceCookie: UInt64? {
+    var cookie: UInt64 = 0
+    var size = socklen_t(MemoryLayout<UInt64>.size)
+    guard getsockopt(mnl_socket_get_fd(raw), SOL_SOCKET, Self.namespaceCookieOption, &cookie, &size) == 0,
+      size == MemoryLayout<UInt64>.size, cookie != 0
+    else { return nil }
+    return cookie
   }
 
   /// So many sequence numbers in a row that no other message has, from the returned one on.
@@ -139,6 +153,11 @@ struct NetlinkSocket: ~Copyable {
   func stopWaiting() {
     let descriptor = mnl_socket_get_fd(raw)
     _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
+  }
+
+  /// Takes an answer out that nobody needs, if it has come: it would take the place of others.
+  func discardAnswer() {
+    _ = recv(mnl_socket_get_fd(raw), buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT))
   }
 
   // MARK: Asking

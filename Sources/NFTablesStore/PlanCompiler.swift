@@ -5,11 +5,13 @@ internal import RuleStore
 /// Writes a plan as one batch.
 struct PlanCompiler {
   let names: Names
+  let revisions: KernelRevisions
   /// Fewer rules than so many are not looked up in a map of their own.
   var smallestMap = ChainLayout.smallestMap
-
   /// In which form each table is to stand afterwards; linear where nothing is said.
   var layouts: [TableID: CompiledPlan] = [:]
+  /// Whether the kernel finds a new rule that another one of the same batch refers to (Linux 5.1).
+  var canFollow = false
 
   /// - Parameter reading: of the tables that the plan changes; tables that are not in it do not exist.
   /// - Throws: ``BackendError`` of kind `unsupported` for a rule that nf_tables cannot say.
@@ -129,20 +131,36 @@ struct PlanCompiler {
   }
 
   private func edit(_ chain: Chain, _ step: Plan.Step, _ live: LiveTable?, _ batch: inout Batch) throws(BackendError) {
-    let old = live?.table[chain.name]?.rules ?? RuleList(family: step.id.family)
     let handles = live?.handles[chain.name] ?? []
-    let edit = ChainEdit(from: old, to: chain.rules, rewrites: step.restoresCounters)
+    let edit = chainEdit(chain, step, live)
     if let deletions = edit.deletions {
       for index in deletions { batch.deleteRules(handles[index], of: chain.name, in: step.id) }
     } else {
       batch.deleteRules(nil, of: chain.name, in: step.id)
     }
-    for (index, next) in edit.insertions {
-      let rule = chain.rules[index]
-      batch.add(
-        try expressions(of: rule, index, chain, step.id), proto: rule.proto, number: index, to: chain.name,
-        in: step.id, before: next.map { handles[$0] })
+    for (number, (rule, place)) in edit.insertions.enumerated() {
+      let isReferred = number + 1 < edit.insertions.count && edit.insertions[number + 1].place == .afterPrevious
+      let there: Batch.Place =
+        switch place {
+        case .start: .start
+        case .end: .end
+        case .before(let index): .before(handles[index])
+        case .instead(let index): .instead(handles[index])
+        case .afterPrevious: .afterPrevious
+        }
+      do throws(NFTRuleCodec.Unsupported) {
+        try batch.add(rule, of: chain, in: step.id, at: there, isReferred: isReferred)
+      } catch {
+        throw unsupported(error.message, rule, chain, step.id)
+      }
     }
+  }
+
+  /// How a chain of a step comes about.
+  func chainEdit(_ chain: Chain, _ step: Plan.Step, _ live: LiveTable?) -> ChainEdit {
+    ChainEdit(
+      from: live?.table[chain.name]?.rules ?? RuleList(family: step.id.family), to: chain.rules,
+      rewrites: step.restoresCounters, isCounted: live?.uncounted.contains(chain.name) != true, canFollow: canFollow)
   }
 
   /// Their rules first: they may lead to each other.
@@ -156,9 +174,14 @@ struct PlanCompiler {
     -> [NFTExpression]
   {
     do throws(NFTRuleCodec.Unsupported) {
-      return try NFTRuleCodec.expressions(for: rule, family: id.family, registry: .standard)
+      return try NFTRuleCodec.expressions(for: rule, family: id.family, registry: .standard) {
+        revisions.revision(of: $0, id.family)
+      }
     } catch {
-      throw unsupported(error.message, index, chain, id)
+      guard let part = error.lacking else { throw unsupported(error.message, index, chain, id) }
+      throw BackendError(
+        .unsupported, revisions.lacking(part, in: id), hint: KernelRevisions.hint, table: id,
+        culprit: culprit(chain, index, id))
     }
   }
 
@@ -175,12 +198,16 @@ struct PlanCompiler {
     _ step: Plan.Step, isExact: (ChainName, Int) -> Bool = { _, _ in false }
   ) throws(BackendError) -> Table {
     var result = step.after
+    let common = CommonRules(family: step.id.family, revisions: revisions)
+    var scratch = ByteWriter()
     for (place, chain) in step.after.chains.enumerated() {
       let before = step.before?[chain.name]?.rules ?? RuleList(family: step.id.family)
       var others = RuleList(family: step.id.family)
       var replaced: [Int: Int] = [:]
       for (index, source) in RulePairing(before, chain.rules).sources.enumerated()
       where source == nil && !isExact(chain.name, index) {
+        scratch.truncate(to: 0)
+        guard common.write(index, of: chain.rules, to: &scratch) == nil else { continue }
         let said = try expressions(of: chain.rules[index], index, chain, step.id)
         guard let rule = NFTRuleCodec.rule(from: said, family: step.id.family, registry: .standard) else {
           throw unsupported("it cannot be read back", index, chain, step.id)
@@ -193,6 +220,33 @@ struct PlanCompiler {
       if !replaced.isEmpty { result.setRules(of: place, chain.rules.replacing(replaced, from: others)) }
     }
     return result
+  }
+
+  /// What the linear tables hold when a batch has been carried out, where the kernel told the handles of all new rules.
+  func reading(after plan: Plan, _ before: KernelReading, _ result: SealedBatch.Result, generation: UInt32)
+    -> KernelReading
+  {
+    var reading = KernelReading(generation: generation)
+    let changed = Dictionary(uniqueKeysWithValues: plan.steps.map { ($0.id, $0) })
+    for (id, live) in before.tables where changed[id] == nil && live.compiled == nil { reading.add(live) }
+    for step in plan.steps where layouts[step.id] == nil {
+      let live = before.tables[step.id].flatMap { $0.compiled == nil ? $0 : nil }
+      var handles: [ChainName: [UInt64?]] = [:]
+      for chain in step.after.chains {
+        let old = live?.handles[chain.name] ?? []
+        handles[chain.name] = chainEdit(chain, step, live).staying.map { $0.map { old[$0] } }
+      }
+      if let new = result.handles[step.id] {
+        for (rule, handle) in zip(new.members, new.handles) { handles[rule.chain]?[rule.number] = handle }
+      }
+      var after = LiveTable(table: step.after)
+      for chain in step.after.chains {
+        after.handles[chain.name] = handles[chain.name]!.compactMap { $0 }
+        after.uncounted.insert(chain.name)
+      }
+      if after.isWhole { reading.add(after) }
+    }
+    return reading
   }
 
   /// - Throws: ``BackendError`` of kind `refused`, as the kernel would in the end.

@@ -15,6 +15,10 @@ public protocol Backend: Sendable {
   /// - Parameter selection: the tables to read; the others are only listed as existing or not.
   func snapshot(of selection: TableSelection) throws(BackendError) -> Snapshot
 
+  /// The same for planning: the counters of rules may be those of an earlier time. A backend that remembers rules need not
+  /// read them again then; before a plan is carried out, ``fitted(_:)`` puts in the present counters of those that go.
+  func outline(of selection: TableSelection) throws(BackendError) -> Snapshot
+
   /// The same plan in the forms that this kernel takes. Asked before anything is tried or written down.
   /// - Throws: ``BackendError`` of kind `unsupported`, naming the rule, when the kernel has an extension only in a revision
   ///   that cannot say what the rule says.
@@ -29,11 +33,13 @@ public protocol Backend: Sendable {
   /// - Parameter stamp: of the snapshot from which the plan was made.
   /// - Throws: ``BackendError``: `stale` when the kernel's rules are no longer those of the snapshot; `refused` when the
   ///   kernel takes something not; in both cases nothing has changed. `putBackFailed` alone means that the kernel holds
-  ///   a mixture.
+  ///   a mixture, `unknown` alone that it holds the old rules or the new ones.
   func apply(_ plan: Plan, expecting stamp: Snapshot.Stamp) throws(BackendError)
 }
 
 extension Backend {
+  public func outline(of selection: TableSelection) throws(BackendError) -> Snapshot { try snapshot(of: selection) }
+
   public func fitted(_ plan: Plan) throws(BackendError) -> Plan { plan }
 }
 

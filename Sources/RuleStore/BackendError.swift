@@ -15,6 +15,8 @@ public struct BackendError: Error, Hashable, Sendable {
     case refused
     /// The kernel refused it half-way and putting the first half back failed too: it holds a mixture.
     case putBackFailed
+    /// The kernel's answer got lost, and so did every attempt to look: it holds the old rules or the new ones.
+    case unknown
     /// Anything else that a system call reported.
     case system
   }

@@ -24,7 +24,7 @@ public struct RuleStore: Sendable {
   /// What a commit did.
   public struct Outcome: Sendable {
     public let plan: Plan
-    /// What the kernel held before.
+    /// What the kernel held before; the counters of rules may be those of an earlier time.
     public let before: Snapshot
     /// Why the rehearsal was left out, where it was.
     public let rehearsalNote: String?
@@ -56,7 +56,10 @@ public struct RuleStore: Sendable {
     let lock = try backend.lock(waiting: options.lockWait)
     defer { lock.release() }
     for attempt in 1... {
-      let before = try backend.snapshot(of: .only(tables.union(options.emptying)))
+      // Whether an interrupted commit has lost counters can be told by the present ones only.
+      let selection = TableSelection.only(tables.union(options.emptying))
+      let needsCounters = !options.interrupted.tables.isEmpty
+      let before = try needsCounters ? backend.snapshot(of: selection) : backend.outline(of: selection)
       let plan = try self.plan(from: before, to: wanting(before), options)
       guard !plan.isEmpty else { return Outcome(plan: plan, before: before, rehearsalNote: nil) }
       let note = options.rehearses ? try backend.rehearse(plan, .needed) : nil
@@ -74,8 +77,11 @@ public struct RuleStore: Sendable {
       try backend.apply(plan, expecting: before.stamp)
       return true
     } catch {
-      guard error.kind == .stale, canRetry else { throw error }
-      return false
+      guard error.kind == .stale else { throw error }
+      if canRetry { return false }
+      throw BackendError(
+        .stale, "\(error.message); planned anew \(Self.attempts) times, and each time another program was faster",
+        hint: "try again, or see which program changes rules all the time", table: error.table, code: error.code)
     }
   }
 
@@ -95,7 +101,7 @@ public struct RuleStore: Sendable {
   public func check(
     _ tables: Set<TableID>, _ options: CommitOptions = CommitOptions(), wanting: (Snapshot) throws -> Ruleset
   ) throws -> Outcome {
-    let before = try backend.snapshot(of: .only(tables.union(options.emptying)))
+    let before = try backend.outline(of: .only(tables.union(options.emptying)))
     let plan = try self.plan(from: before, to: wanting(before), options)
     let note = options.rehearses && !plan.isEmpty ? try backend.rehearse(plan, .full) : nil
     return Outcome(plan: plan, before: before, rehearsalNote: note)

@@ -1,30 +1,8 @@
-package import Netfilter
+internal import Netfilter
 internal import RuleStore
-internal import Synchronization
 
-/// Says whether the kernel has a revision of an extension; nil where it has no such extension, or does not say.
-package typealias RevisionAnswer =
-  @Sendable (
-    _ revision: UInt8, _ kernelName: String, _ isTarget: Bool, _ family: Family
-  ) -> Bool?
-
-/// Which revisions of extensions the kernel has. Rules are made in the newest revisions; older kernels do not have all of
-/// them.
-///
-/// The kernel is asked once about each extension that has several revisions, when a commit is to write it.
-final class KernelRevisions: Sendable {
-  private let answer: RevisionAnswer
-  private let known = Mutex<[Question: UInt8?]>([:])
-
-  private struct Question: Hashable {
-    let name: String
-    let revision: UInt8
-    let isTarget: Bool
-    let family: Family
-  }
-
-  init(_ answer: @escaping RevisionAnswer) { self.answer = answer }
-
+/// Plans in the revisions that the kernel has, in the bytes that ip_tables takes.
+extension KernelRevisions {
   /// The plan in revisions that the kernel has.
   /// - Throws: ``BackendError`` of kind `unsupported` for a rule that cannot be said in them.
   func fitted(_ plan: Plan, names: Names) throws(BackendError) -> Plan {
@@ -63,46 +41,19 @@ final class KernelRevisions: Sendable {
     return result
   }
 
-  /// The revision to use instead; nil when the kernel takes this one, or has no earlier one either.
   private func earlier(than name: RuleList.RevisedName, _ family: Family) -> UInt8? {
-    guard let text = name.name, Registry.standard.hasEarlierRevisions(kernelName: text, isTarget: name.isTarget) else {
-      return nil
-    }
-    return earlier(Question(name: text, revision: name.revision, isTarget: name.isTarget, family: family))
-  }
-
-  private func earlier(_ question: Question) -> UInt8? {
-    if let found = known.withLock({ $0[question] }) { return found }
-    let found = ask(question)
-    known.withLock { $0[question] = .some(found) }
-    return found
-  }
-
-  private func ask(_ question: Question) -> UInt8? {
-    func has(_ revision: UInt8) -> Bool? { answer(revision, question.name, question.isTarget, question.family) }
-    guard has(question.revision) == false else { return nil }
-    return (0..<question.revision).reversed().first { has($0) == true }
+    name.name.flatMap { earlier(than: name.revision, of: $0, isTarget: name.isTarget, family) }
   }
 
   private func rewrite(
     _ chain: Chain, _ place: Int, _ table: Table, _ names: Names, into rules: inout RuleList
   ) throws(BackendError) {
     let rule = chain.rules[place]
-    func revision(_ part: any Extension) -> UInt8 {
-      let revision = part.revision(for: table.family)
-      let isTarget = part is any Target
-      return earlier(
-        Question(name: part.kernelName, revision: revision, isTarget: isTarget, family: table.family)) ?? revision
-    }
     var bytes = ByteWriter()
-    if let part = RuleCodec.encode(rule, family: table.family, to: &bytes, revision: revision) {
+    if let part = RuleCodec.encode(rule, family: table.family, to: &bytes, revision: { revision(of: $0, table.family) })
+    {
       throw BackendError(
-        .unsupported,
-        """
-        table \(table.id): this kernel has '\(part.kernelName)' in revision \(revision(part)) at most, and what the rule \
-        says needs revision \(part.revision(for: table.family))
-        """,
-        hint: "write the rule without what a later kernel brought", table: table.id,
+        .unsupported, lacking(part, in: table.id), hint: Self.hint, table: table.id,
         culprit: BackendError.Culprit(
           table: table.id, chain: chain.name, ruleNumber: place + 1, position: chain.rules.position(of: place),
           text: "-A \(chain.name)" + SaveText.rule(rule, family: table.family, names: names)))

@@ -93,13 +93,15 @@ public final class XTablesBackend: Backend {
   /// Whether the kernel has ip_tables, loaded or built in.
   package var isAvailable: Bool { KernelTables.isAvailable }
 
-  /// Whether any table holds more than the built-in chains, as far as the number of entries tells.
-  package func holdsRules() throws(BackendError) -> Bool {
+  /// Whether any table does something to a packet: it has rules, chains of its own, or a policy other than ACCEPT.
+  /// Tables that are there and empty do not count.
+  package func isInUse() throws(BackendError) -> Bool {
     for family in Family.allCases {
       for name in KernelTables.existing(family) {
         let id = TableID(name, family)
         let count = try bulk(id) { () throws(BulkTable.Problem) in try BulkTable.entryCount(id) }
         if count > Table(name, family: family).entryCount { return true }
+        if try !read(id).isPristine { return true }
       }
     }
     return false

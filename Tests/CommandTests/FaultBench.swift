@@ -9,7 +9,37 @@ struct FaultPoint: Sendable, CustomStringConvertible {
   /// What strace does there: `signal=SIGKILL`, `error=EINVAL`.
   let fault: String
   var description: String { "\(fault) at \(call) \(number)" }
-  var injection: String { "inject=\(call):\(fault):when=\(number)" }
+  /// Whether every later call goes wrong too.
+  var goesOn = false
+  var injection: String { "inject=\(call):\(fault):when=\(number)\(goesOn ? "+" : "")" }
+}
+
+/// What is done under faults.
+enum FaultyAct: Sendable, CustomStringConvertible {
+  case apply(backend: String)
+  case migrate(from: String, to: String)
+
+  var description: String {
+    switch self {
+    case .apply(let backend): "apply to \(backend)"
+    case .migrate(let source, let target): "migrate from \(source) to \(target)"
+    }
+  }
+
+  /// The interfaces it acts on: the words in the names of iptables' programs. The old rules are in the first one.
+  var variants: [String] {
+    switch self {
+    case .apply(let backend): [backend]
+    case .migrate(let source, let target): [source, target]
+    }
+  }
+
+  func words(_ inputs: [String]) -> [String] {
+    switch self {
+    case .apply(let backend): ["apply", "-q", "--backend", backend] + inputs
+    case .migrate(_, let target): ["migrate", "-q", "--to", target]
+    }
+  }
 }
 
 /// Old and new rules over two tables and two families, and a namespace where one is put in place of the other again and
@@ -18,6 +48,7 @@ final class FaultBench: Sendable {
   private let space: TestNamespace
   private let inputs: [String]
   private let reset: String
+  private let act: FaultyAct
 
   /// What the kernel holds before and after, counters too.
   struct States: Sendable {
@@ -28,18 +59,23 @@ final class FaultBench: Sendable {
   /// - Parameters:
   ///   - startsEmpty: nothing is in the tables before.
   ///   - filler: so many rules more in each table: large ones take another way into the kernel.
-  init(tables: [String] = ["raw", "filter"], families: [Int] = [4, 6], startsEmpty: Bool = false, filler: Int = 0)
-    throws
-  {
+  init(
+    _ act: FaultyAct = .apply(backend: "legacy"), tables: [String] = ["raw", "filter"], families: [Int] = [4, 6],
+    startsEmpty: Bool = false, filler: Int = 0
+  ) throws {
     space = try TestNamespace()
+    self.act = act
     var inputs: [String] = []
-    var reset = "set -e\n"
+    var reset = "set -e\n" + (act.variants.contains("nft") ? "nft flush ruleset\n" : "")
     for family in families {
       let old = try space.file("old.v\(family)", tables.map { Self.table($0, family, filler, isNew: false) }.joined())
       inputs.append(
         try space.file("new.v\(family)", tables.map { Self.table($0, family, filler, isNew: true) }.joined()))
       let empty = try space.file("empty.v\(family)", tables.map { "*\($0)\nCOMMIT\n" }.joined())
-      reset += "\(family == 4 ? "iptables" : "ip6tables")-legacy-restore -c < \(startsEmpty ? empty : old)\n"
+      let tool = family == 4 ? "iptables" : "ip6tables"
+      for (place, variant) in act.variants.enumerated() where variant == "legacy" || place == 0 {
+        reset += "\(tool)-\(variant)-restore -c < \(startsEmpty || place > 0 ? empty : old)\n"
+      }
     }
     self.inputs = inputs
     self.reset = reset
@@ -70,10 +106,20 @@ final class FaultBench: Sendable {
 
   func putBack() throws { try space.require(["sh", "-c", reset]) }
 
-  /// The kernel's rules and counters as iptables says. No packet passes here, so they are compared whole.
+  /// The kernel's rules and counters as iptables says. No packet passes here, so they are compared whole. A table that
+  /// does nothing is left out where rules go from one place to another.
   func kernel() throws -> String {
-    let text = try space.require(["sh", "-c", "iptables-legacy-save -c; ip6tables-legacy-save -c"]).stdout
-    return uncommented(text).joined(separator: "\n")
+    let tools = act.variants.map { "echo '#in' \($0); iptables-\($0)-save -c; ip6tables-\($0)-save -c" }
+    let text = try space.require(["sh", "-c", tools.joined(separator: "; ")]).stdout
+    guard act.variants.count > 1 else { return uncommented(text).joined(separator: "\n") }
+    return text.split(separator: "#in ").flatMap { part -> [String] in
+      let lines = uncommented(String(part)).map { String($0) }
+      return lines.prefix(1) + lines.dropFirst().split(separator: "COMMIT").filter { !Self.isEmpty($0) }.flatMap { $0 }
+    }.joined(separator: "\n")
+  }
+
+  private static func isEmpty(_ table: ArraySlice<String>) -> Bool {
+    !table.contains { $0.contains("-A ") || $0.hasPrefix(":") && !$0.contains(" ACCEPT ") }
   }
 
   /// Applies once without a fault.
@@ -107,14 +153,12 @@ final class FaultBench: Sendable {
   /// A state directory of its own for every attempt, so that a keeper that is late does not meet the next one.
   private func apply(_ prefix: [String], _ state: String) throws -> ProcessResult {
     try space.run(
-      prefix + [Built.firebreak, "apply", "-q", "--backend", "legacy", "--state-dir", "\(space.directory)/\(state)"]
-        + inputs, timeout: 30)
+      prefix + [Built.firebreak] + act.words(inputs) + ["--state-dir", "\(space.directory)/\(state)"], timeout: 30)
   }
 
   private func recover(_ state: String) throws -> ProcessResult {
     try space.run(
-      [Built.firebreak, "recover", "-w", "30", "--backend", "legacy", "--state-dir", "\(space.directory)/\(state)"],
-      timeout: 60)
+      [Built.firebreak, "recover", "-w", "30", "--state-dir", "\(space.directory)/\(state)"], timeout: 60)
   }
 
   /// What became of one attempt.
@@ -164,6 +208,23 @@ final class FaultBench: Sendable {
     let after = try kernel()
     #expect(after == states.old || after == states.new, "from \(number): \(recovered)\n\(differences(after, states))")
     #expect(try recover(state).stdout == "nothing to recover\n")
+  }
+
+  /// Applies with a fault that goes on, and expects one of both states with recovery.
+  /// - Returns: the exit status, which told the truth.
+  func attemptFrom(_ point: FaultPoint, _ states: States) throws -> Int32 {
+    try putBack()
+    let state = "state-\(point.call)-from-\(point.number)"
+    let result = try apply(["strace", "-qq", "-o", "/dev/null", "-e", point.injection], state)
+    let left = try kernel()
+    #expect(left == states.old || left == states.new, "\(point): \(result)")
+    if result.status == 1 { #expect(left == states.old, "\(point): \(result)") }
+    if result.status == 0 { #expect(left == states.new, "\(point): \(result)") }
+    if result.status == 83 { #expect(result.stderr.contains("NOT KNOWN"), "\(point): \(result)") }
+    #expect(try recover(state).status == 0)
+    #expect(try kernel() == left, "\(point): a transaction is whole, there is nothing to mend")
+    #expect(try recover(state).stdout == "nothing to recover\n")
+    return result.status
   }
 
   /// The keeper's time: at most ten seconds.

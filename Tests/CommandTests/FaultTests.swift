@@ -7,7 +7,7 @@ struct FaultTests {
   private static let workers = 4
 
   /// Tries points on several benches side by side and counts what became of them.
-  private func tryAll(
+  static func tryAll(
     _ what: String, _ points: @Sendable (FaultBench) throws -> [FaultPoint],
     on bench: @escaping @Sendable () throws -> FaultBench
   ) async throws -> (old: Int, new: Int, killed: Int) {
@@ -38,7 +38,9 @@ struct FaultTests {
   /// The kernel refuses one call: it is the old state, and the command says that it failed.
   @Test(arguments: ["EINVAL", "ENOMEM", "EPERM"])
   func theKernelRefusesACall(_ error: String) async throws {
-    let found = try await tryAll("\(error) at a setsockopt", { try $0.points("error=\(error)", only: "setsockopt") }) {
+    let found = try await Self.tryAll(
+      "\(error) at a setsockopt", { try $0.points("error=\(error)", only: "setsockopt") }
+    ) {
       try FaultBench()
     }
     #expect(found.old == 8 && found.new == 0, "each of four tables is replaced and then given its counters")
@@ -46,7 +48,7 @@ struct FaultTests {
 
   /// The command is killed before each system call that it makes, from start to end.
   @Test func itIsKilledAnywhere() async throws {
-    let found = try await tryAll("killed before a system call", { try $0.points("signal=SIGKILL") }) {
+    let found = try await Self.tryAll("killed before a system call", { try $0.points("signal=SIGKILL") }) {
       try FaultBench()
     }
     #expect(found.old > 50, "most calls come before the first write")
@@ -56,7 +58,7 @@ struct FaultTests {
 
   /// The same where no table existed before.
   @Test func itIsKilledWhileTablesAreNew() async throws {
-    _ = try await tryAll(
+    _ = try await Self.tryAll(
       "killed at a setsockopt, tables empty before", { try $0.points("signal=SIGKILL", only: "setsockopt") }
     ) {
       try FaultBench(startsEmpty: true)
@@ -66,8 +68,9 @@ struct FaultTests {
   /// Large tables, which are replaced without libiptc.
   @Test(arguments: ["signal=SIGKILL", "error=ENOMEM"])
   func largeTables(_ fault: String) async throws {
-    let found = try await tryAll("\(fault) at a setsockopt, large tables", { try $0.points(fault, only: "setsockopt") })
-    {
+    let found = try await Self.tryAll(
+      "\(fault) at a setsockopt, large tables", { try $0.points(fault, only: "setsockopt") }
+    ) {
       try FaultBench(filler: 400)
     }
     #expect(found.old + found.new == 8)
@@ -76,7 +79,7 @@ struct FaultTests {
   /// One table has no keeper: what it lost returns with the next command.
   @Test func oneTableIsKilledAnywhereAfterItsSnapshot() async throws {
     for call in ["setsockopt", "getsockopt", "rename", "close"] {
-      _ = try await tryAll("one table, killed at a \(call)", { try $0.points("signal=SIGKILL", only: call) }) {
+      _ = try await Self.tryAll("one table, killed at a \(call)", { try $0.points("signal=SIGKILL", only: call) }) {
         try FaultBench(tables: ["filter"], families: [4])
       }
     }

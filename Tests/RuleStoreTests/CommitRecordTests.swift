@@ -50,6 +50,28 @@ import Testing
     }
   }
 
+  /// A move is two acts through two backends.
+  @Test func aSecondActComesBack() throws {
+    let before = twoTablesTwoFamilies()
+    let ids = before.tables.map(\.id)
+    let there = Snapshot(ruleset: before, existing: ids, stamp: .init(0))
+    let here = Snapshot(ruleset: Ruleset(), existing: [], stamp: .init(0))
+    let record = CommitRecord(
+      plan: Plan(from: here, to: before), time: 1, message: "", backend: "nft",
+      second: (Plan(from: there, to: Ruleset(), emptying: Set(ids)), "legacy"))
+    let copy = try CommitRecord(decoding: record.encoded)
+    #expect(copy == record)
+    #expect(copy.parts.map(\.backend) == ["nft", "legacy"])
+    #expect(copy.parts[0].before.absent == Set(ids) && copy.parts[0].before.ruleset.tables.isEmpty)
+    #expect(copy.parts[1].before.absent.isEmpty && copy.parts[1].before.ruleset.tables.count == ids.count)
+    #expect(copy.parts[1].before.ruleset.tables.allSatisfy { $0 == before[$0.id] }, "counters too")
+    for length in stride(from: 0, to: record.encoded.count, by: 7) {
+      #expect(throws: CommitRecord.Damage.self) {
+        try CommitRecord(decoding: Array(record.encoded.prefix(length)))
+      }
+    }
+  }
+
   @Test func aRecordOfNothingComesBack() throws {
     let record = CommitRecord(plan: Plan(steps: []), time: 0, message: "")
     #expect(try CommitRecord(decoding: record.encoded) == record)

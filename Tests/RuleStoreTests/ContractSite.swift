@@ -15,6 +15,8 @@ enum ContractKind: String, CaseIterable, CustomTestStringConvertible, Sendable {
   case bulk
   /// nf_tables.
   case nft
+  /// The same, with rules remembered in a file.
+  case remembering
   /// nf_tables with every rule in a map that can be in one.
   case compiled
 
@@ -27,12 +29,12 @@ enum ContractKind: String, CaseIterable, CustomTestStringConvertible, Sendable {
     switch self {
     case .memory: nil
     case .legacy, .bulk: .legacyTables
-    case .nft, .compiled: .nfTables
+    case .nft, .remembering, .compiled: .nfTables
     }
   }
 
   /// iptables(8) for the same tables: the word in the names of its programs.
-  var variant: String { self == .nft ? "nft" : "legacy" }
+  var variant: String { self == .nft || self == .remembering ? "nft" : "legacy" }
 }
 
 /// A fresh kernel behind a backend: memory, or a network namespace of the test's own.
@@ -54,6 +56,10 @@ struct ContractSite: Sendable {
     case .nft:
       space = try TestNamespace()
       backend = NFTablesBackend()
+    case .remembering:
+      let space = try TestNamespace()
+      self.space = space
+      backend = NFTablesBackend(remembering: space.directory, leastRules: 0)
     case .compiled:
       space = try TestNamespace()
       backend = NFTablesBackend(form: .compiled, smallestMap: 1)
@@ -73,8 +79,9 @@ struct ContractSite: Sendable {
   @discardableResult
   func commit(_ wanted: Ruleset, counters: Plan.CounterSource = .wanted) throws -> Plan {
     try inside {
-      let before = try backend.snapshot(of: .all)
-      let plan = Plan(from: before, to: wanted, counters: counters)
+      let before = try kind == .remembering ? backend.outline(of: .all) : backend.snapshot(of: .all)
+      var plan = Plan(from: before, to: wanted, counters: counters)
+      if kind == .remembering { plan = try backend.fitted(plan) }
       try backend.apply(plan, expecting: before.stamp)
       return plan
     }

@@ -22,6 +22,9 @@ public struct RemoteSession: Hashable, Sendable {
   /// The caller's own session (`SSH_CONNECTION`, see ssh(1)) and every established connection that a process called sshd
   /// holds, in the calling thread's network namespace.
   public static var all: [RemoteSession] {
+    let own = getenv("SSH_CONNECTION").map { String(cString: $0) }
+    let connections = Connection.established
+    guard own != nil || !connections.isEmpty else { return [] }
     let interfaces = LocalAddresses()
     var found: [RemoteSession] = []
     func add(_ peer: IPAddress, _ peerPort: UInt16, _ local: IPAddress, _ localPort: UInt16) {
@@ -31,7 +34,7 @@ public struct RemoteSession: Hashable, Sendable {
         peer: peer, peerPort: peerPort, local: local, localPort: localPort, interface: interface)
       if !found.contains(session) { found.append(session) }
     }
-    if let own = getenv("SSH_CONNECTION").map({ String(cString: $0) }) {
+    if let own {
       let words = own.split(separator: " ")
       if words.count == 4, let peer = IPAddress(unmapping: words[0]), let local = IPAddress(unmapping: words[2]),
         let peerPort = UInt16(words[1]), let localPort = UInt16(words[3])
@@ -39,7 +42,6 @@ public struct RemoteSession: Hashable, Sendable {
         add(peer, peerPort, local, localPort)
       }
     }
-    let connections = Connection.established
     guard !connections.isEmpty else { return found }
     let served = SocketOwners(named: servers)
     for connection in connections where served.contains(connection.inode) {

@@ -31,8 +31,9 @@ struct CompiledParts {
 /// Reading the compiled form: the rules are those that the elements and the linear rules say, in the order of their notes.
 extension KernelReader {
   mutating func readCompiled(_ id: TableID, _ head: TableHead, _ chains: [ChainHead]) throws(Problem) -> LiveTable {
-    try check(head, id)
+    try checkState(of: head, id)
     var live = LiveTable(table: Table(id.name, family: id.family))
+    live.owner = head.keeper
     var names: [ChainName] = []
     var parts = CompiledParts()
     if let other = chains.first(where: { $0.compiledTable == nil }) {
@@ -43,11 +44,15 @@ extension KernelReader {
         parts.rules[chain.name.text] = []
         continue
       }
-      try place(ChainHead(name: name, base: chain.base, flags: chain.flags), in: &live)
+      try place(ChainHead(name: name, base: chain.base, flags: chain.flags, use: chain.use), in: &live)
       names.append(name)
     }
     let sets = try readMaps(of: id, into: &parts)
-    guard Int(head.use) == chains.count + sets else { throw .damaged(id, what: "holds objects of another program") }
+    if Int(head.use) != chains.count + sets,
+      try holdsObjects(TableForm.compiledTable, id.family, isBesidesSets: true)
+    {
+      throw .damaged(id, what: "holds objects of another program")
+    }
     try readRules(of: id, chains, into: &parts)
     for name in parts.maps.keys { try readElements(of: name, id, into: &parts) }
     var assembly = CompiledAssembly(id, parts)

@@ -9,10 +9,18 @@ extension NetlinkSocket {
     _ attributes: (inout ByteWriter) -> Void = { _ in },
     each: (Message) throws(KernelReader.Problem) -> Void
   ) throws(KernelReader.Problem) {
+    try ask(subsystem: NFNL_SUBSYS_NFTABLES, type.rawValue, flags: flags, family: family, attributes, each: each)
+  }
+
+  /// The same of any part of nfnetlink.
+  mutating func ask(
+    subsystem: Int32, _ type: UInt32, flags: Int32, family: UInt8, _ attributes: (inout ByteWriter) -> Void,
+    each: (Message) throws(KernelReader.Problem) -> Void
+  ) throws(KernelReader.Problem) {
     let sequence = takeSequence(1)
     var out = ByteWriter()
     out.write(UInt32(0))
-    out.write(UInt16(NFNL_SUBSYS_NFTABLES << 8 | Int32(type.rawValue)))
+    out.write(UInt16(subsystem << 8 | Int32(type)))
     out.write(UInt16(truncatingIfNeeded: NLM_F_REQUEST | NLM_F_ACK | flags))
     out.write(sequence)
     out.write(UInt32(0))

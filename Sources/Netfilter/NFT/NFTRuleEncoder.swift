@@ -10,7 +10,13 @@ struct NFTRuleEncoder {
   /// The one of the trace bit, `NFT_REG32_01`.
   private static let traceRegister: NFTRegister = 9
 
-  init(family: Family) { self.family = family }
+  /// The revision to write of an extension that stays a structure of xtables.
+  private let revision: (any Extension) -> UInt8
+
+  init(family: Family, revision: @escaping (any Extension) -> UInt8) {
+    self.family = family
+    self.revision = revision
+  }
 
   mutating func append(_ rule: Rule) throws(Unsupported) {
     guard rule.residue == HeaderResidue() else {
@@ -24,7 +30,7 @@ struct NFTRuleEncoder {
     if let fragment = rule.fragment { try append(fragment) }
     for match in rule.matches { try append(match, of: rule) }
     expressions.append(.counter(rule.counters))
-    append(rule.target)
+    try append(rule.target)
   }
 
   private mutating func compare(_ comparison: NFTComparison, _ data: [UInt8]) {
@@ -74,12 +80,12 @@ extension NFTRuleEncoder {
     compare(proto.isInverted ? .notEqual : .equal, [proto.value.rawValue])
   }
 
-  /// A prefix of whole bytes is loaded alone, any other network whole and under its mask.
+  /// A prefix of whole bytes, but for 3 bytes of IPv4, is loaded alone, any other network whole and under its mask.
   private mutating func append(_ network: Negatable<AddressMask>?, at offset: Int) {
     guard let network, network.isInverted || network.value != .any(family) else { return }
     let comparison: NFTComparison = network.isInverted ? .notEqual : .equal
     let address = bytes(of: network.value.address.bits)
-    if let length = network.value.prefixLength, length > 0, length % 8 == 0 {
+    if let length = network.value.prefixLength, NFTRuleCodec.loadsPrefixAlone(length, family) {
       load(.network, offset, length / 8)
       compare(comparison, Array(address.prefix(length / 8)))
     } else {
@@ -111,9 +117,9 @@ extension NFTRuleEncoder {
     case let udp as UDP: try append(udp, rule.proto)
     case let mark as MarkMatch: append(mark)
     case let limit as Limit:
-      guard let native = NFTLimit(limit) else { return appendStructure(limit) }
+      guard let native = NFTLimit(limit) else { return try appendStructure(limit) }
       expressions.append(.limit(native))
-    default: appendStructure(match)
+    default: try appendStructure(match)
     }
   }
 
@@ -123,7 +129,7 @@ extension NFTRuleEncoder {
     let destination = tcp.destinationPorts.map { Negatable(Bounds(ports: $0.value), inverted: $0.isInverted) }
     let ports = PortTests(source, destination)
     guard let ports, tcp.option == nil, tcp.flags?.value.mask.isEmpty != true, !ports.isEmpty || tcp.flags != nil else {
-      return appendStructure(tcp)
+      return try appendStructure(tcp)
     }
     if let flags = tcp.flags {
       load(.transport, NFTOffset.tcpFlags, 1)
@@ -136,7 +142,7 @@ extension NFTRuleEncoder {
   private mutating func append(_ udp: UDP, _ proto: Negatable<IPProtocol>?) throws(Unsupported) {
     guard proto == Negatable(.udp) else { throw Unsupported("udp needs -p udp") }
     guard let ports = PortTests(udp.sourcePorts, udp.destinationPorts), !ports.isEmpty else {
-      return appendStructure(udp)
+      return try appendStructure(udp)
     }
     append(ports)
   }
@@ -186,17 +192,22 @@ extension NFTRuleEncoder {
     compare(mark.isInverted ? .notEqual : .equal, mark.value.hostBytes)
   }
 
-  private mutating func appendStructure(_ match: any Match) {
-    expressions.append(
-      .match(name: match.kernelName, revision: match.revision(for: family), bytes: structure(of: match)))
+  private mutating func appendStructure(_ match: any Match) throws(Unsupported) {
+    let (revision, bytes) = try structure(of: match)
+    expressions.append(.match(name: match.kernelName, revision: revision, bytes: bytes))
   }
 
-  /// The bytes of the kernel's structure up to its alignment.
-  private func structure(of part: any Extension) -> [UInt8] {
+  /// The kernel's structure, with its bytes up to its alignment.
+  private func structure(of part: any Extension) throws(Unsupported) -> (revision: UInt8, bytes: [UInt8]) {
     var out = ByteWriter()
-    part.encode(to: &out, family: family)
+    let wanted = revision(part)
+    if wanted == part.revision(for: family) {
+      part.encode(to: &out, family: family)
+    } else if !part.encode(to: &out, family: family, earlier: wanted) {
+      throw Unsupported("'\(part.kernelName)' in revision \(wanted) cannot say what the rule says", lacking: part)
+    }
     out.align(RuleCodec.alignment)
-    return out.bytes
+    return (wanted, out.bytes)
   }
 }
 
@@ -215,7 +226,7 @@ extension FixedWidthInteger {
 // MARK: Targets
 
 extension NFTRuleEncoder {
-  private mutating func append(_ target: RuleTarget) {
+  private mutating func append(_ target: RuleTarget) throws(Unsupported) {
     switch target {
     case .none: break
     case .verdict(.accept): expressions.append(.verdict(.accept))
@@ -224,19 +235,19 @@ extension NFTRuleEncoder {
     case .verdict(.return): expressions.append(.verdict(.return))
     case .jump(let chain): expressions.append(.verdict(.jump(chain)))
     case .goto(let chain): expressions.append(.verdict(.goto(chain)))
-    case .extension(let target): append(target)
+    case .extension(let target): try append(target)
     }
   }
 
-  private mutating func append(_ target: any Target) {
+  private mutating func append(_ target: any Target) throws(Unsupported) {
     switch target {
     case let log as NFLog: expressions.append(.log(NFTLog(log)))
     case is Trace:
       expressions.append(.immediate([1], into: Self.traceRegister))
       expressions.append(.setMeta(.trace, from: Self.traceRegister))
     default:
-      expressions.append(
-        .target(name: target.kernelName, revision: target.revision(for: family), bytes: structure(of: target)))
+      let (revision, bytes) = try structure(of: target)
+      expressions.append(.target(name: target.kernelName, revision: revision, bytes: bytes))
     }
   }
 }

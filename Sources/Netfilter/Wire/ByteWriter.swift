@@ -1,8 +1,9 @@
 /// Writes a kernel structure field by field into memory of its own. Numbers go out in host order unless said otherwise.
 public struct ByteWriter: ~Copyable {
-  private var memory: UnsafeMutableRawPointer
-  private var capacity: Int
-  package private(set) var count = 0
+  // What numbers are written with is compiled into the modules that write them: a call for each costs more than the rest.
+  @usableFromInline var memory: UnsafeMutableRawPointer
+  @usableFromInline var capacity: Int
+  @usableFromInline package internal(set) var count = 0
 
   package init(capacity: Int = 512) {
     self.capacity = capacity
@@ -17,12 +18,12 @@ public struct ByteWriter: ~Copyable {
   /// A copy of what has been written so far.
   package var bytes: [UInt8] { Array(written) }
 
-  @inline(__always)
-  private mutating func reserve(_ more: Int) {
+  @inlinable @inline(__always)
+  mutating func reserve(_ more: Int) {
     if count + more > capacity { grow(more) }
   }
 
-  private mutating func grow(_ more: Int) {
+  @usableFromInline mutating func grow(_ more: Int) {
     capacity = Swift.max(capacity * 2, count + more)
     let larger = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 8)
     larger.copyMemory(from: memory, byteCount: count)
@@ -30,7 +31,7 @@ public struct ByteWriter: ~Copyable {
     memory = larger
   }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   package mutating func write<T: FixedWidthInteger & BitwiseCopyable>(_ value: T) {
     reserve(MemoryLayout<T>.size)
     memory.storeBytes(of: value, toByteOffset: count, as: T.self)
@@ -38,7 +39,7 @@ public struct ByteWriter: ~Copyable {
   }
 
   /// Network order.
-  @inline(__always)
+  @inlinable @inline(__always)
   package mutating func write<T: FixedWidthInteger & BitwiseCopyable>(big value: T) {
     write(value.bigEndian)
   }
@@ -91,7 +92,14 @@ public struct ByteWriter: ~Copyable {
     if over > 0 { zeros(alignment - over) }
   }
 
+  /// Forgets what was written after the first `count` bytes.
+  package mutating func truncate(to count: Int) {
+    precondition(count <= self.count, "bytes that have not been written")
+    self.count = count
+  }
+
   /// Overwrites a number written before; lengths and offsets are known only at the end.
+  @inlinable
   package mutating func patch<T: FixedWidthInteger & BitwiseCopyable>(_ value: T, at offset: Int) {
     precondition(offset >= 0 && offset + MemoryLayout<T>.size <= count, "patch of bytes not written yet")
     memory.storeBytes(of: value, toByteOffset: offset, as: T.self)

@@ -11,23 +11,29 @@ struct BackendChoiceTests {
     try space.require(["iptables-\(variant)-save"]).stdout.contains(Self.line)
   }
 
-  /// This kernel has ip_tables loaded or built in; one that has not takes nf_tables.
-  @Test func nothingInUseMeansLegacy() throws {
+  @Test func nothingInUseMeansNFT() throws {
     let space = try TestNamespace()
     let file = try space.file("rules.v4", Self.rule)
     #expect(try space.firebreak(["apply", "-q", "--backend", "auto", file]).status == 0)
-    #expect(try holds(space, "legacy"))
-    #expect(try !holds(space, "nft"))
+    #expect(try !holds(space, "legacy"))
+    #expect(try holds(space, "nft"))
     #expect(try space.firebreak(["save", "--backend", "auto"]).stdout.contains(Self.line))
   }
 
-  @Test func tablesOfLegacyMeanLegacy() throws {
-    let space = try TestNamespace()
-    try space.require(["iptables-legacy", "-L"])
-    let file = try space.file("rules.v4", Self.rule)
-    #expect(try space.firebreak(["apply", "-q", "--backend", "auto", file]).status == 0)
-    #expect(try holds(space, "legacy"))
-    #expect(try !holds(space, "nft"))
+  /// Tables of ip_tables that are there and do nothing are not in use; rules, chains and policies are.
+  @Test(arguments: [
+    (["-L"], "nft"), (["-P", "INPUT", "ACCEPT"], "nft"), (["-A", "INPUT", "-j", "ACCEPT"], "legacy"),
+    (["-t", "nat", "-A", "OUTPUT"], "legacy"), (["-N", "mine"], "legacy"), (["-P", "FORWARD", "DROP"], "legacy"),
+  ])
+  func whatLegacyHoldsDecides(_ words: [String], _ expected: String) throws {
+    for tool in ["iptables-legacy", "ip6tables-legacy"] {
+      let space = try TestNamespace()
+      try space.require([tool] + words)
+      let file = try space.file("rules.v4", Self.rule)
+      #expect(try space.firebreak(["apply", "-q", "--backend", "auto", file]).status == 0)
+      #expect(try holds(space, "legacy") == (expected == "legacy"))
+      #expect(try holds(space, "nft") == (expected == "nft"))
+    }
   }
 
   @Test func ofBothTheOneWithRulesIsTaken() throws {

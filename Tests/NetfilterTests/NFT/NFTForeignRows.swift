@@ -14,6 +14,7 @@ import Testing
     NFTRow(
       .ipv4, "-p tcp --dport 22 -s 1.2.3.4",
       "meta l4proto; cmp eq 06; payload 2b @ transport+2; cmp eq 0016; payload 4b @ network+12; cmp eq 01020304"),
+    NFTRow(.ipv4, "! -d 10.1.2.0/24", "payload 3b @ network+16; cmp neq 0a0102"),
     NFTRow(.ipv4, "-i eth0", "meta iifname; cmp eq 65746830(12)"),
     NFTRow(.ipv4, "! -o lo", "meta oifname; cmp neq 6c6f(14)"),
     NFTRow(.ipv4, "-p icmp", "payload 1b @ network+9; cmp eq 01"),

@@ -24,7 +24,7 @@ import Testing
     NFTRow(.ipv4, "! -d 10.0.0.1", "payload 4b @ network+16; cmp neq 0a000001"),
     NFTRow(.ipv4, "-s 10.0.0.0/8", "payload 1b @ network+12; cmp eq 0a"),
     NFTRow(.ipv4, "-s 0.0.0.0/8", "payload 1b @ network+12; cmp eq 00"),
-    NFTRow(.ipv4, "! -d 10.1.2.0/24", "payload 3b @ network+16; cmp neq 0a0102"),
+    NFTRow(.ipv4, "! -d 10.1.2.0/24", "payload 4b @ network+16; mask ffffff00; cmp neq 0a010200"),
     NFTRow(.ipv4, "-s 10.0.0.0/7", "payload 4b @ network+12; mask fe000000; cmp eq 0a000000"),
     NFTRow(.ipv4, "-s 10.0.0.0/9", "payload 4b @ network+12; mask ff800000; cmp eq 0a000000"),
     NFTRow(.ipv4, "-s 10.0.0.0/31", "payload 4b @ network+12; mask fffffffe; cmp eq 0a000000"),

@@ -10,7 +10,8 @@ import Testing
   ])
   func asLittleAsPossible(_ row: (old: String, new: String, deletions: Int, insertions: Int)) {
     let edit = ChainEdit(from: list(row.old), to: list(row.new), rewrites: false)
-    #expect(edit.deletions?.count == row.deletions)
+    let replaced = edit.insertions.count { if case .instead = $0.place { true } else { false } }
+    #expect(edit.deletions.map { $0.count + replaced } == row.deletions)
     #expect(edit.insertions.count == row.insertions)
   }
 
@@ -51,9 +52,18 @@ import Testing
     } else {
       chain = []
     }
-    for insertion in edit.insertions {
-      let place = insertion.before.map { next in chain.firstIndex { $0.old == next }! } ?? chain.count
-      chain.insert((nil, new[insertion.rule]), at: place)
+    var previous = -1
+    for (rule, place) in edit.insertions {
+      let index =
+        switch place {
+        case .start: 0
+        case .end: chain.count
+        case .before(let next), .instead(let next): chain.firstIndex { $0.old == next }!
+        case .afterPrevious: previous + 1
+        }
+      if case .instead = place { chain.remove(at: index) }
+      chain.insert((nil, new[rule]), at: index)
+      previous = index
     }
     return String(chain.map(\.letter))
   }
