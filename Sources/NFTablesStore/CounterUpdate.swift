@@ -47,7 +47,8 @@ struct CounterUpdate {
 
   private func edit(_ chain: Chain) -> ChainEdit {
     guard movesAll else { return compiler.chainEdit(chain, step, live) }
-    return ChainEdit(from: live.table[chain.name]?.rules ?? RuleList(family: step.id.family), to: chain.rules, rewrites: true)
+    return ChainEdit(
+      from: live.table[chain.name]?.rules ?? RuleList(family: step.id.family), to: chain.rules, rewrites: true)
   }
 
   private func counters(

@@ -63,7 +63,7 @@ struct PlanCompiler {
         continue
       }
       guard let live = reading.tables[step.id], let state = live.compiled,
-        var writer = try? CompiledWriter(live.table, state, smallestMap)
+        var writer = try? CompiledWriter(live.table, state, self)
       else { throw BackendError(.stale, "the rules have changed since they were read", table: step.id) }
       writer.removeAll(&batch)
       for chain in live.table.chains where chain.hook == nil || live.madeChains.contains(chain.name) {
@@ -80,12 +80,12 @@ struct PlanCompiler {
     let before = state == nil ? nil : live
     var writer: CompiledWriter
     do throws(CompiledWriter.Obstacle) {
-      writer = try CompiledWriter(step.after, state ?? CompiledTable(), smallestMap)
+      writer = try CompiledWriter(step.after, state ?? CompiledTable(), self)
     } catch {
       throw BackendError(.unsupported, "table \(step.id) cannot be compiled: \(error.reason)", table: step.id)
     }
     // What rules do to packets may have changed: then the order of those that stay has to be proved again.
-    let old = before.flatMap { try? CompiledWriter($0.table, CompiledTable(), smallestMap) }
+    let old = before.flatMap { try? CompiledWriter($0.table, CompiledTable(), self) }
     let isProvedAnew =
       before != nil && (old?.opaqueChains != writer.opaqueChains || old?.mayDetour != writer.mayDetour)
     let coder: RuleCoder = { (rule, index, chain, id) throws(BackendError) in

@@ -1,4 +1,5 @@
 package import Netfilter
+package import RuleStore
 
 /// How one chain's rules are spread over lookups and linear rules so that every packet meets the rules that it matches in
 /// the order in which they were written.
@@ -29,7 +30,7 @@ package struct ChainLayout {
 
   /// The kinds of map that a rule may stand in: whole, or by its key with a chain of its own.
   static func kinds(
-    of rule: Rule, _ split: RuleSplit, _ family: Family, mayDetour: Bool
+    of rule: Rule, _ split: RuleSplit, _ family: Family, mayDetour: Bool, _ revisions: KernelRevisions?
   ) -> (whole: Kind?, detour: Kind?) {
     guard split.shape.hasKey else { return (nil, nil) }
     let detour = mayDetour && rule.target.mayDetour ? Kind(plain: split.shape) : nil
@@ -40,7 +41,9 @@ package struct ChainLayout {
     case .nothing: return (nil, detour)
     case .proto: return (Kind(plain: split.shape), detour)
     case .conditions(let rest):
-      return (Guard.expressions(of: rest[0], family).map { Kind(shape: split.shape, conditions: $0) }, detour)
+      return (
+        Guard.expressions(of: rest[0], family, revisions).map { Kind(shape: split.shape, conditions: $0) }, detour
+      )
     }
   }
 
@@ -68,9 +71,10 @@ package struct ChainLayout {
   ///   - mayReorder: whether nothing that the rule does changes what later rules look at.
   ///   - mayDetour: whether the rule may stand in a chain of its own.
   ///   - smallestMap: fewer rules stay linear.
+  ///   - revisions: which revisions of extensions to write; nil for the newest.
   package init(
     _ rules: RuleList, mayReorder: (Rule) -> Bool = { Transparency.standard($0) }, mayDetour: Bool = true,
-    smallestMap: Int = smallestMap
+    smallestMap: Int = smallestMap, revisions: KernelRevisions? = nil
   ) {
     splits.reserveCapacity(rules.count)
     var candidates: [Int] = []  // by rule: the kind, -1 for linear
@@ -95,7 +99,7 @@ package struct ChainLayout {
       var kind = -1
       var detour = -1
       if isFree {
-        let wanted = Self.kinds(of: rule, split, rules.family, mayDetour: mayDetour)
+        let wanted = Self.kinds(of: rule, split, rules.family, mayDetour: mayDetour, revisions)
         if let whole = wanted.whole { kind = number(whole) }
         if let other = wanted.detour { detour = number(other) }
       }

@@ -157,7 +157,7 @@ struct CompiledEdit {
 extension CompiledWriter {
   /// The maps that a rule may stand in: whole, or by its key alone.
   func kinds(of rule: Rule, _ split: RuleSplit) -> (whole: ChainLayout.Kind?, detour: ChainLayout.Kind?) {
-    ChainLayout.kinds(of: rule, split, id.family, mayDetour: mayDetour)
+    ChainLayout.kinds(of: rule, split, id.family, mayDetour: mayDetour, revisions)
   }
 
   /// Changes a chain that is there.

@@ -21,7 +21,7 @@ extension PlanCompiler {
     for chain in after.chains where step.after[chain.name]?.rules.sameRules(as: chain.rules) != true {
       guard plan.chains[chain.name] != nil else { continue }
       // A rule in other words may have another key.
-      guard let layout = try? CompiledWriter(after, CompiledTable(), smallestMap).layout(of: chain) else {
+      guard let layout = try? CompiledWriter(after, CompiledTable(), self).layout(of: chain) else {
         return (after, nil, note)
       }
       plan.chains[chain.name] = layout
@@ -36,7 +36,7 @@ extension PlanCompiler {
         try checkEdit(step, live)
         return (CompiledPlan(table: step.after), nil)
       }
-      layouts = try CompiledWriter(step.after, CompiledTable(), smallestMap).layouts()
+      layouts = try CompiledWriter(step.after, CompiledTable(), self).layouts()
     } catch {
       return (nil, "table \(step.id) stays linear: \(error.reason)")
     }
@@ -49,7 +49,7 @@ extension PlanCompiler {
 
   /// - Throws: why a table that is compiled cannot stay so.
   private func checkEdit(_ step: Plan.Step, _ live: LiveTable) throws(CompiledWriter.Obstacle) {
-    let writer = try CompiledWriter(step.after, CompiledTable(), smallestMap)
+    let writer = try CompiledWriter(step.after, CompiledTable(), self)
     var count = 0
     for chain in step.after.chains {
       let old = live.table[chain.name]?.rules ?? RuleList(family: step.id.family)

@@ -6,6 +6,7 @@ struct CompiledWriter {
   let id: TableID
   private let table: Table
   let smallestMap: Int
+  let revisions: KernelRevisions
   /// Whether elements may lead to chains of ours: nf_tables goes no deeper than 16.
   let mayDetour: Bool
   let opaqueChains: Set<ChainName>
@@ -16,11 +17,14 @@ struct CompiledWriter {
     let reason: String
   }
 
-  /// - Parameter state: what is in the kernel.
+  /// - Parameters:
+  ///   - state: what is in the kernel.
+  ///   - compiler: what the table is written for.
   init(
-    _ table: Table, _ state: CompiledTable = CompiledTable(), _ smallestMap: Int = ChainLayout.smallestMap
+    _ table: Table, _ state: CompiledTable = CompiledTable(), _ compiler: PlanCompiler
   ) throws(Obstacle) {
-    self.smallestMap = smallestMap
+    smallestMap = compiler.smallestMap
+    revisions = compiler.revisions
     id = table.id
     self.table = table
     self.state = state
@@ -56,7 +60,7 @@ struct CompiledWriter {
       mayReorder: { rule in
         if found == nil { found = obstacle(in: rule) }
         return mayReorder(rule)
-      }, mayDetour: mayDetour, smallestMap: smallestMap)
+      }, mayDetour: mayDetour, smallestMap: smallestMap, revisions: revisions)
     if let found { throw found }
     return layout
   }

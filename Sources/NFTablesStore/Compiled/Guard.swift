@@ -1,4 +1,5 @@
 internal import Netfilter
+internal import RuleStore
 
 /// Conditions in front of a lookup. They are asked for packets that no rule behind them may be about, so nothing may come
 /// of asking: what counts packets, or drops those that are cut short, cannot be one.
@@ -14,11 +15,14 @@ enum Guard {
   }
 
   /// The expressions of a rule's rest; nil where it may not stand in front of a lookup.
-  static func expressions(of rest: Rule, _ family: Family) -> [NFTExpression]? {
+  static func expressions(of rest: Rule, _ family: Family, _ revisions: KernelRevisions?) -> [NFTExpression]? {
     var rest = rest
     rest.target = .none
     rest.counters = .zero
-    guard let said = try? NFTRuleCodec.expressions(for: rest, family: family, registry: .standard) else { return nil }
+    let said = try? NFTRuleCodec.expressions(for: rest, family: family, registry: .standard) {
+      revisions?.revision(of: $0, family) ?? $0.revision(for: family)
+    }
+    guard let said else { return nil }
     let conditions = said.filter { if case .counter = $0 { false } else { true } }
     let isAllowed = conditions.allSatisfy { expression in
       switch expression {

@@ -32,6 +32,30 @@ struct CompileCommandTests {
     #expect(try space.firebreak(["diff", path] + nft).status == 0)
   }
 
+  @Test func statusAndMigrateKnowCompiledTables() throws {
+    let space = try TestNamespace()
+    let path = try space.file("rules.v4", Self.rules)
+    try space.require(["nft", "add", "table", "ip6", "firebreak"])
+    try space.require(["nft", "add", "chain", "ip6", "firebreak", "theirs"])
+    #expect(try space.firebreak(["apply", "--compile", path, "--backend", "auto"]).status == 0)
+    // auto takes nf_tables because of what stands there.
+    let status = try space.firebreak(["status", "--backend", "auto"])
+    #expect(status.stdout.contains("backend: nft\n"), "\(status)")
+    #expect(status.stdout.contains("  IPv4 filter (compiled): 31 rules\n"), "\(status)")
+    #expect(status.stdout.contains("  ip6 firebreak\n"), "another program's: \(status)")
+    #expect(!status.stdout.contains("  ip firebreak\n"), "\(status)")
+    let json = try space.firebreak(["status", "--json", "--backend", "auto"])
+    #expect(json.stdout.contains(#""compiled":true"#), "\(json)")
+    let moved = try space.firebreak(["migrate", "--to", "legacy", "--backend", "auto"])
+    #expect(moved.status == 0, "\(moved)")
+    let saved = try space.require(["iptables-legacy-save", "-t", "filter"]).stdout.split(separator: "\n")
+    #expect(
+      saved.filter { $0.hasPrefix("-A") } == Self.rules.split(separator: "\n").filter { $0.hasPrefix("-A") })
+    #expect(try !space.require(["nft", "list", "ruleset"]).stdout.contains("192.0.2.7"))
+    let after = try space.firebreak(["status", "--backend", "auto"])
+    #expect(after.stdout.contains("backend: legacy\n") && !after.stdout.contains("(compiled)"), "\(after)")
+  }
+
   /// Without --backend it goes to nf_tables, which alone has the compiled form.
   @Test func itTakesNFTables() throws {
     let space = try TestNamespace()
