@@ -56,6 +56,21 @@ struct CompileCommandTests {
     #expect(after.stdout.contains("backend: legacy\n") && !after.stdout.contains("(compiled)"), "\(after)")
   }
 
+  /// A script works on the rules as iptables has them; what comes of it goes into the maps.
+  @Test(.requires(.tool("iptables-nft"))) func aScriptChangesCompiledTables() throws {
+    let site = try RunSite(loading: "")
+    let path = try site.space.file("rules.v4", Self.rules)
+    #expect(try site.space.firebreak(["apply", "--compile", path, "--backend", "auto"]).status == 0)
+    let script = "iptables-nft -I INPUT 1 -s 192.0.2.99 -p tcp -m tcp --dport 22 -j ACCEPT"
+    let result = try site.run(script, options: ["--backend", "auto"])
+    #expect(result.status == 0, "\(result)")
+    #expect(try site.space.require(["nft", "list", "tables"]).stdout == "table ip firebreak\n")
+    let saved = try site.space.firebreak(["save", "--backend", "nft"]).stdout.split(separator: "\n")
+    #expect(
+      saved.filter { $0.hasPrefix("-A") } == ["-A INPUT -s 192.0.2.99/32 -p tcp -m tcp --dport 22 -j ACCEPT"]
+        + Self.rules.split(separator: "\n").filter { $0.hasPrefix("-A") })
+  }
+
   /// Without --backend it goes to nf_tables, which alone has the compiled form.
   @Test func itTakesNFTables() throws {
     let space = try TestNamespace()
