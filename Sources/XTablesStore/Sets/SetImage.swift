@@ -141,8 +141,8 @@ extension SetImage.Entry {
 }
 
 extension KernelSets.Refusal {
-  /// The kernel has no sets, or has not loaded them.
-  var isMissing: Bool { code == 2 || code == 22 || code == 93 || code == 95 }  // ENOENT, EINVAL, EPROTONOSUPPORT, EOPNOTSUPP
+  /// The kernel has no sets, or has not loaded them: ENOENT, EINVAL, EPROTONOSUPPORT, EOPNOTSUPP.
+  var isMissing: Bool { code == 2 || code == 22 || code == 93 || code == 95 }
 
   /// What the kernel said, in words.
   package var reason: String {
