@@ -36,7 +36,11 @@ struct CommitReport {
 
   private func renderNotes(_ console: Console) {
     report.recovered.map { console.note($0.sentence) }
-    for note in report.notes + (console.isQuiet ? [] : Self.warningOfBoth()) { console.note(note) }
+    for note in notes(withWarning: !console.isQuiet) { console.note(note) }
+  }
+
+  private func notes(withWarning: Bool) -> [String] {
+    report.notes + report.plan.notes + (withWarning ? Self.warningOfBoth() : [])
   }
 
   /// The commit is done by now: not being able to look is no failure of it.
@@ -74,7 +78,7 @@ struct CommitReport {
     }
     if let difference { members.append(("diff", JSON(difference))) }
     members += extra
-    members.append(("notes", .array((report.notes + Self.warningOfBoth()).map { .string($0) })))
+    members.append(("notes", .array(notes(withWarning: true).map { .string($0) })))
     return members
   }
 }

@@ -89,8 +89,9 @@ struct SiteOptions: ParsableArguments {
     if let netns { try NetworkNamespace(netns).enter() }
   }
 
-  func store() throws -> RuleStore {
-    RuleStore(try backend.choice.backend(names: .system, remembering: memory))
+  /// - Parameter form: in which form nf_tables gets rules.
+  func store(form: NFTablesBackend.Form = .asItIs) throws -> RuleStore {
+    RuleStore(try backend.choice.backend(names: .system, form: form, remembering: memory))
   }
 
   /// Where rules of nf_tables are remembered: in memory, as those themselves are, or beside a state of its own.

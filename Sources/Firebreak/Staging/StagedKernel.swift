@@ -80,7 +80,7 @@ public final class StagedKernel {
     if let owned = reading.owned.first {
       throw BackendError(.refused, "table \(owned.id) belongs to a process of its own")
     }
-    return reading.image.tables.filter { !$0.id.isOfIPTables }
+    return reading.image.tables.filter { !$0.isOfIPTables }
   }
 
   private static func make(_ sets: [SetImage]) throws {

@@ -1,12 +1,15 @@
 internal import CNFTables
 internal import Netfilter
 
-extension RulesetImage.ID {
-  /// Whether it is a table of iptables: `filter`, `nat`, … of IPv4 or IPv6.
-  package var isOfIPTables: Bool { (family == .ip || family == .ip6) && TableName(rawValue: name.description) != nil }
-}
-
 extension RulesetImage.Table {
+  /// Whether it is a table of iptables, `filter`, `nat`, … of IPv4 or IPv6, or holds such tables in compiled form.
+  package var isOfIPTables: Bool {
+    guard id.family == .ip || id.family == .ip6 else { return false }
+    let name = id.name.description
+    return TableName(rawValue: name) != nil
+      || name == TableForm.compiledTable && chains.contains { TableForm.owner(of: $0.name.description) != nil }
+  }
+
   /// Whether both are the same but for the time that elements of sets have left, and their order.
   package func isSame(as other: RulesetImage.Table) -> Bool {
     guard id == other.id, attributes == other.attributes, chains == other.chains, objects == other.objects,

@@ -37,7 +37,8 @@ struct StatusTests {
     #expect(json.contains("\"backend\":\"nft\""))
     #expect(
       json.contains(
-        "{\"family\":6,\"table\":\"filter\",\"rules\":1,\"chains\":1,\"policy_drop\":[\"FORWARD\"],\"problem\":null}"))
+        "{\"family\":6,\"table\":\"filter\",\"compiled\":false,\"rules\":1,\"chains\":1,\"policy_drop\":[\"FORWARD\"],\"problem\":null}"
+      ))
     #expect(json.contains("\"other_tables\":[{\"family\":\"inet\",\"name\":\"theirs\",\"owner\":null}]"))
     #expect(json.contains("\"pending\":null,"))
   }
