@@ -51,6 +51,7 @@ struct FirebreakCommand: ParsableCommand {
         firebreak rollback                       take the last apply back
         firebreak owners                         which rules are Docker's, fail2ban's, …
         firebreak snapshot nft.image             keep everything that nf_tables holds; restore puts it back
+        firebreak hook install systemd           load the rules when the machine starts
         firebreak status                         what is in force, and does anything need attention?
         firebreak simulate rules.v4 --chain INPUT --src 192.0.2.1 --dst 192.0.2.2 --proto icmp
 
@@ -84,6 +85,7 @@ struct FirebreakCommand: ParsableCommand {
       Confirm.self,
       Diff.self,
       GuardCommand.self,
+      HookCommand.self,
       List.self,
       Log.self,
       Migrate.self,
