@@ -22,9 +22,8 @@ package struct HookProgram: Hashable, Sendable {
 
   /// A word that sh(1) takes as it is.
   static func shellWord(_ word: String) -> String {
-    let isPlain = !word.isEmpty && word.utf8.allSatisfy { isPlain($0) }
-    return isPlain
-      ? word : "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+    if isPlain(word) { return word }
+    return "'" + word.map { $0 == "'" ? "'\\''" : "\($0)" }.joined() + "'"
   }
 
   /// A command as systemd.service(5) wants it in ExecStart=. The program's own path has no way to say a quotation mark or
@@ -37,7 +36,7 @@ package struct HookProgram: Hashable, Sendable {
   }
 
   private static func systemdWord(_ word: String) -> String {
-    guard word.isEmpty || !word.utf8.allSatisfy({ isPlain($0) }) else { return word }
+    if isPlain(word) { return word }
     let escaped = word.map { "\"\\".contains($0) ? "\\\($0)" : "\($0)" }.joined()
     return "\"" + doubling("$", in: doubling("%", in: escaped)) + "\""
   }
@@ -46,12 +45,16 @@ package struct HookProgram: Hashable, Sendable {
     text.map { $0 == sign ? "\(sign)\(sign)" : "\($0)" }.joined()
   }
 
-  private static func isPlain(_ byte: UInt8) -> Bool {
-    switch byte {
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): true
-    default: "/._-+".utf8.contains(byte)
-    }
+  /// Whether a word means itself to everybody.
+  private static func isPlain(_ word: String) -> Bool {
+    !word.isEmpty
+      && word.utf8.allSatisfy { byte in
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): true
+        default: "/._-+".utf8.contains(byte)
+        }
+      }
   }
 
   /// A command as a list of YAML, whose strings may be those of JSON.

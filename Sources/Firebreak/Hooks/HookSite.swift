@@ -101,7 +101,8 @@ package struct HookSite: Sendable {
   /// - Returns: whether it knows.
   package func reloadSystemd() -> Bool {
     guard isThisSystem, access("/run/systemd/system", F_OK) == 0 else { return true }
-    var words = ["systemctl", "daemon-reload"].map { strdup($0) } + [nil]
+    let names: [String] = ["systemctl", "daemon-reload"]
+    var words: [UnsafeMutablePointer<CChar>?] = names.map { strdup($0) } + [nil]
     defer { for word in words { free(word) } }
     return fb_run_quietly("systemctl", &words) == 0
   }

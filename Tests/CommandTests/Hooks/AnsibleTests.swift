@@ -2,11 +2,12 @@ import Glibc
 import KernelTestSupport
 import Testing
 
+private let folder = Built.packageDirectory + "/.build/tools/ansible/bin"
+private let playbook = folder + "/ansible-playbook"
+
 /// The playbook of the examples, run by Ansible over a local connection in a namespace. scripts/setup has it installed.
-@Suite(.requires(.legacyTables, .nfTables, .tool("iptables-nft-save"), .tool(AnsibleTests.playbook)))
+@Suite(.requires(.legacyTables, .nfTables, .tool("iptables-nft-save"), .tool(playbook)))
 struct AnsibleTests {
-  private static let folder = Built.packageDirectory + "/.build/tools/ansible/bin"
-  static let playbook = folder + "/ansible-playbook"
   private static let example = Built.packageDirectory + "/examples/provisioning/ansible"
 
   private struct Site {
@@ -20,11 +21,11 @@ struct AnsibleTests {
 
     func play(_ path: String = AnsibleTests.example + "/site.yml", _ options: String...) throws -> ProcessResult {
       let variables = [
-        "ansible_python_interpreter=\(AnsibleTests.folder)/python", "firebreak_program=\(Built.firebreak)",
+        "ansible_python_interpreter=\(folder)/python", "firebreak_program=\(Built.firebreak)",
         "firebreak_state_dir=\(space.stateDirectory)", "firebreak_backend=nft",
         "{\"firebreak_hook_options\": [\"--root\", \"\(root.path)\"]}",
       ]
-      let words = [AnsibleTests.playbook, "-i", "localhost,", "-c", "local", path] + options
+      let words = [playbook, "-i", "localhost,", "-c", "local", path] + options
       // No terminal, and nothing in anybody's home.
       return try space.run(
         words + variables.flatMap { ["-e", $0] },
