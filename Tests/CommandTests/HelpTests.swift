@@ -94,7 +94,7 @@ import Testing
     ("firebreak help match hash", ["hashlimit"]), ("firebreak help target MASQ", ["MASQUERADE"]),
     ("firebreak help mat", ["match", "matches"]), ("firebreak help ch", ["check"]),
     ("firebreak appl", ["apply"]), ("firebreak completion f", ["fish"]),
-    ("firebreak hook ", ["install", "remove", "list", "show", "help"]), ("firebreak hook install net", ["netfilter-persistent"]),
+    ("firebreak hook ins", ["install"]), ("firebreak hook install net", ["netfilter-persistent"]),
   ])
   func offers(_ line: String, _ expected: [String]) throws {
     #expect(try complete(line) == Set(expected))
