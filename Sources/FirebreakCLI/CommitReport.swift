@@ -6,9 +6,14 @@ struct CommitReport {
   private let report: CommitEngine.Report
   private let status: String
   private let showsDifference: Bool
+  /// Members of the JSON form besides.
+  private let extra: [(String, JSON)]
 
-  init(_ report: CommitEngine.Report, status: String, showsDifference: Bool = false) {
+  init(
+    _ report: CommitEngine.Report, status: String, showsDifference: Bool = false, extra: [(String, JSON)] = []
+  ) {
     self.report = report
+    self.extra = extra
     self.status = report.plan.isEmpty ? "unchanged" : status
     self.showsDifference = showsDifference
   }
@@ -68,6 +73,7 @@ struct CommitReport {
       members.append(("seconds_left", .number(Int(commit.remaining.components.seconds))))
     }
     if let difference { members.append(("diff", JSON(difference))) }
+    members += extra
     members.append(("notes", .array((report.notes + Self.warningOfBoth()).map { .string($0) })))
     return members
   }

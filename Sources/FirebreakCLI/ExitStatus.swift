@@ -66,6 +66,8 @@ struct CommandFailure: Error {
       self.init(.failed, "\(error)", hint: "make it root's own with mode 0700, or name another with --state-dir")
     case let error as HookFailure: self.init(error)
     case let error as SystemError: self.init(.failed, "\(error)")
+    case let error as StagingFailure: self.init(error.code == EPERM ? .notRoot : .failed, "\(error)", hint: error.hint)
+    case let error as ScriptRun.Unusable: self.init(.noInput, "\(error)", hint: error.hint)
     default: self.init(.bug, "unexpected: \(error)", hint: "please report this")
     }
   }
