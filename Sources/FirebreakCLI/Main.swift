@@ -77,6 +77,7 @@ struct FirebreakCommand: ParsableCommand {
         firebreak owners                         which rules are Docker's, fail2ban's, …
         firebreak run -- ./firewall.sh           run a script of iptables commands as one commit
         firebreak snapshot nft.image             keep everything that nf_tables holds; restore puts it back
+        firebreak hook install systemd           load the rules when the machine starts
         firebreak status                         what is in force, and does anything need attention?
         firebreak simulate rules.v4 --chain INPUT --src 192.0.2.1 --dst 192.0.2.2 --proto icmp
 
@@ -110,6 +111,7 @@ struct FirebreakCommand: ParsableCommand {
       Confirm.self,
       Diff.self,
       GuardCommand.self,
+      HookCommand.self,
       List.self,
       Log.self,
       Migrate.self,
