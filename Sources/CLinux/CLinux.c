@@ -119,22 +119,37 @@ static void detach(void) {
   for (int fd = 0; fd < 3; fd++) dup2(null, fd);
 }
 
-int fb_start_detached(const char *program, char *const arguments[]) {
+int fb_start_detached(const char *program, char *const arguments[], int *life) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return errno;
   pid_t child = fork();
-  if (child < 0) return errno;
+  if (child < 0) {
+    int error = errno;
+    close(ends[0]);
+    close(ends[1]);
+    return error;
+  }
   if (child == 0) {
     detach();
-    close_range(3, ~0U, 0);
+    if (ends[1] == 3) fcntl(3, F_SETFD, 0);
+    else dup2(ends[1], 3);
+    close_range(4, ~0U, 0);
     if (chdir("/") != 0) _exit(127);
     pid_t grandchild = fork();
     if (grandchild != 0) _exit(grandchild < 0 ? 1 : 0);
     execv(program, arguments);
     _exit(127);
   }
+  close(ends[1]);
   int status = 0;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
-  return status == 0 ? 0 : EAGAIN;
+  if (status != 0) {
+    close(ends[0]);
+    return EAGAIN;
+  }
+  *life = ends[0];
+  return 0;
 }
 
 /* The keeper's whole life, after fork: calls that are safe there only. */

@@ -33,6 +33,19 @@ struct Audit {
       ])
   }
 
+  /// Whether there is a line of a generation that was declared good. A command may die between the one and the other.
+  func holds(_ generation: Generation.Summary) throws(SystemError) -> Bool {
+    guard let bytes = try state.read(Self.file) else { return false }
+    let number = "\"generation\":\(generation.number),"
+    let events = [Event.commit, .rollback, .confirmation, .recovery].map { "\"event\":\"\($0.rawValue)\"" }
+    return String(decoding: bytes.suffix(Self.recent), as: UTF8.self).split(separator: "\n").contains { line in
+      line.contains(number) && events.contains { line.contains($0) }
+    }
+  }
+
+  /// How much of the end is looked at for what has just happened, in bytes.
+  private static let recent = 256 << 10
+
   /// - Parameter number: that the generation would have had.
   func note(_ event: Event, number: Int, reason: String) {
     write(event, .current, [("generation", .number(number)), ("reason", .string(reason))])
@@ -42,8 +55,7 @@ struct Audit {
     let what: String
     var tables: [TableID] = []
     switch recovery {
-    case .nothingDone: return
-    case .completed: what = "an interrupted commit had been carried out"
+    case .nothingDone, .completed: return  // the generation that came of it has its own line
     case .guardedAgain: what = "the guard of a commit was gone; another one watches"
     case .putBack(let these): (what, tables) = ("an interrupted commit was put back", these)
     case .notConfirmed(let these): (what, tables) = ("a commit that nobody confirmed was taken back", these)

@@ -126,10 +126,15 @@ public struct CommitEngine: Sendable {
     let lock = try lockState(request.options)
     defer { withExtendedLifetime(lock) {} }
     let recovered = try finishInterrupted(request.options)
-    if let waiting = try awaiting() {
-      throw Failure.awaitingConfirmation(number: waiting.number, seconds: Int(waiting.remaining.components.seconds))
-    }
+    if let journal = try journal() { throw try waiting(journal) }
     return try commit(request, recovered)
+  }
+
+  /// Why nothing else can begin while a commit waits to be confirmed.
+  private func waiting(_ journal: Journal) throws -> Failure {
+    .awaitingConfirmation(
+      number: try history.stagedGeneration(of: journal.head.nonce)?.number ?? 0,
+      seconds: Int(journal.head.deadline.remaining.components.seconds))
   }
 
   public func apply(_ wanted: Ruleset, _ options: RuleStore.CommitOptions = .init(), message: String = "") throws
@@ -164,8 +169,7 @@ public struct CommitEngine: Sendable {
     guard let journal = try journal(), journal.head.phase == .awaiting,
       let generation = try history.stagedGeneration(of: journal.head.nonce)
     else { throw Failure.nothingToConfirm }
-    try keep(generation)
-    audit.note(.confirmation, generation.summary)
+    try keep(generation, as: .confirmation)
     return generation.summary
   }
 
@@ -183,8 +187,9 @@ public struct CommitEngine: Sendable {
     let lock = try lockState(request.options)
     defer { withExtendedLifetime(lock) {} }
     let recovered = try finishInterrupted(request.options)
-    if number == nil, let journal = try journal() {
-      let plan = try takeBack(journal.record, request.options)
+    if let journal = try journal() {
+      guard number == nil else { throw try waiting(journal) }
+      let plan = try takeBackAtOnce(journal, request.options)
       audit.note(.takenBack, number: try history.numbers().last.map { $0 + 1 } ?? 1, reason: "rollback was asked for")
       return Report(
         plan: plan, notes: [], recovered: recovered, base: try history.numbers().last ?? 0, generation: nil, awaits: nil
@@ -199,6 +204,18 @@ public struct CommitEngine: Sendable {
     }
     let engine = try through(present.backend)
     return try engine.commit(engine.restoring(number, since: present, request), recovered)
+  }
+
+  /// Takes a commit back that has time left. Whoever finds this half done finishes it, the guard first of all: its time
+  /// is over from now on.
+  private func takeBackAtOnce(_ journal: Journal, _ options: RuleStore.CommitOptions) throws -> Plan {
+    var head = journal.head
+    head.deadline = .now
+    try? state.overwrite(Journal.encoded(head), atStartOf: Self.pending)
+    do { return try takeBack(journal.record, options) } catch {
+      if !Self.leavesWork(error) { try? state.overwrite(Journal.encoded(journal.head), atStartOf: Self.pending) }
+      throw error
+    }
   }
 
   // MARK: One commit, from plan to keep
@@ -216,6 +233,11 @@ public struct CommitEngine: Sendable {
         wanting: { try foreign.merge(request.wanted, into: $0, fit: store.backend.fitted) }
       ) { before, plan in
         guard !plan.steps.isEmpty else { return }
+        if generation != nil {
+          // Somebody changed the rules in between: whoever watches over the first attempt has to go before the second.
+          watch?.dismissKeeper()
+          try dropPending()
+        }
         try request.inspection?(plan, store)
         let staged = try stage(request, number, plan, before, foreign)
         generation = staged
@@ -237,13 +259,18 @@ public struct CommitEngine: Sendable {
       return report(try adopt(request, number, outcome, foreign))
     }
     try verify(request, generation)
-    if let time = request.confirmation {
-      let awaits = try waitForWord(on: generation, time)
-      audit.note(.awaiting, generation.summary)
-      return report(number, awaits)
+    do {
+      if let time = request.confirmation {
+        let awaits = try waitForWord(on: generation, time)
+        audit.note(.awaiting, generation.summary)
+        return report(number, awaits)
+      }
+      try keep(generation, as: request.restores == nil ? .commit : .rollback)
+    } catch {
+      // What cannot be put on file is not good.
+      try takeBackPending(request.options)
+      throw error
     }
-    try keep(generation)
-    audit.note(request.restores == nil ? .commit : .rollback, generation.summary)
     return report(number)
   }
 
@@ -257,9 +284,7 @@ public struct CommitEngine: Sendable {
       return foreign.own.digests[table.id] == CommitRecord.digest(of: now)
     }
     guard !isOwn else { return nil }
-    let generation = try stage(request, number, outcome.plan, outcome.before, foreign)
-    try keep(generation)
-    audit.note(.commit, generation.summary)
+    try keep(stage(request, number, outcome.plan, outcome.before, foreign), as: .commit)
     return number
   }
 
@@ -325,9 +350,11 @@ public struct CommitEngine: Sendable {
   }
 
   /// Declares a staged generation good.
-  func keep(_ generation: Generation) throws {
+  /// - Throws: ``SystemError``; it is not in the history then.
+  func keep(_ generation: Generation, as event: Audit.Event) throws {
     try history.publish(generation.number)
     // From here on it is the newest generation, whatever becomes of the rest.
+    audit.note(event, generation.summary)
     try? OwnRules(generation, boot: BootID.current).save(state)
     try? state.overwrite(
       Journal.encoded(.init(phase: .finished, deadline: .never, nonce: generation.summary.nonce)),

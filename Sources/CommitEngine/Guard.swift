@@ -14,18 +14,27 @@ enum GuardProcess {
   /// - Throws: ``CommitEngine/Failure/noGuard(_:)``
   static func start(_ command: RecoveryCommand, _ nonce: UInt64, _ state: StateDirectory) throws(CommitEngine.Failure) {
     let words = command.arguments + ["--nonce", String(nonce, radix: 16), "--parent", String(getpid())]
-    let code = launch(command.program, words, nonce)
+    var life: Int32 = -1
+    let code = launch(command.program, words, nonce, &life)
     guard code == 0 else { throw .noGuard(String(cString: strerror(code))) }
+    defer { if life >= 0 { close(life) } }
     let deadline = ContinuousClock.now + startLimit
     while !isWatching(nonce, state) {
+      guard !hasEnded(life) else { throw .noGuard("it ended at once") }
       guard ContinuousClock.now < deadline else { throw .noGuard("it did not answer within \(startLimit)") }
       usleep(1_000)
     }
   }
 
+  /// - Parameter life: what the guard has the other end of; -1 where that is not known.
+  private static func hasEnded(_ life: Int32) -> Bool {
+    var poll = pollfd(fd: life, events: Int16(POLLIN), revents: 0)
+    return life >= 0 && Glibc.poll(&poll, 1, 0) > 0
+  }
+
   /// Under systemd the guard is a unit of its own, because the end of a session may take all its processes with it;
   /// else a process without a terminal.
-  private static func launch(_ program: String, _ words: [String], _ nonce: UInt64) -> Int32 {
+  private static func launch(_ program: String, _ words: [String], _ nonce: UInt64, _ life: inout Int32) -> Int32 {
     if access("/run/systemd/system", F_OK) == 0 {
       let unit = "firebreak-guard-" + String(nonce, radix: 16)
       let namespace = "/proc/\(getpid())/task/\(fb_thread_number())/ns/net"
@@ -37,7 +46,7 @@ enum GuardProcess {
       systemd += ["--", program]
       if run("systemd-run", systemd + words.dropFirst() + ["--netns", namespace]) == 0 { return 0 }
     }
-    return withArguments(words) { fb_start_detached(program, $0) }
+    return withArguments(words) { fb_start_detached(program, $0, &life) }
   }
 
   private static func run(_ program: String, _ words: [String]) -> Int32 {

@@ -94,9 +94,13 @@ public struct History: Sendable {
   }
 
   /// Declares the staged generation good: from then on it is in the history.
+  /// - Throws: ``SystemError``; it is staged as before then.
   func publish(_ number: Int) throws(SystemError) {
     try state.rename(Self.staged, to: Self.name(number))
-    try state.sync(Self.folder)
+    do throws(SystemError) { try state.sync(Self.folder) } catch {
+      // A name that cannot be taken back stands, although a loss of power may still take it.
+      if (try? state.rename(Self.name(number), to: Self.staged)) != nil { throw error }
+    }
   }
 
   func dropStaged() throws(SystemError) {

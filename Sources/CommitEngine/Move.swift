@@ -199,8 +199,7 @@ extension CommitEngine {
         try journal(acts, generation.summary)
         if keeper == nil, let recovery { keeper = try Keeper(recovery) }
         guard try carryOut(acts, canRetry: attempt < RuleStore.attempts) else { continue }
-        try keep(generation)
-        audit.note(generation.summary.restores == nil ? .commit : .rollback, generation.summary)
+        try keep(generation, as: generation.summary.restores == nil ? .commit : .rollback)
         return (acts, notes)
       }
       preconditionFailure("the last attempt returns or throws")

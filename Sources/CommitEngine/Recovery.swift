@@ -76,7 +76,8 @@ extension CommitEngine {
       try dropPending()
       return nil
     }
-    if try isPublished(journal.head.nonce) {
+    if let kept = try published(journal.head.nonce) {
+      if try !audit.holds(kept) { audit.note(.recovery, kept) }
       try state.rename(Self.pending, to: Self.last)
       return nil
     }
@@ -101,8 +102,10 @@ extension CommitEngine {
   }
 
   /// Whether a commit is among the newest generations.
-  func isPublished(_ nonce: UInt64) throws -> Bool {
-    try history.numbers().suffix(8).contains { (try? history.summary($0))?.nonce == nonce }
+  func isPublished(_ nonce: UInt64) throws -> Bool { try published(nonce) != nil }
+
+  private func published(_ nonce: UInt64) throws -> Generation.Summary? {
+    try history.numbers().suffix(8).lazy.compactMap { try? history.summary($0) }.first { $0.nonce == nonce }
   }
 
   /// Tables that hold what the commit put there are its own and are put back, unless all do; the rules of any other table
@@ -110,7 +113,7 @@ extension CommitEngine {
   private func finishUnguarded(_ journal: Journal, _ options: RuleStore.CommitOptions) throws -> Recovery {
     let record = try withPresentSets(journal.record)
     let found = try record.parts.map { try look(at: $0) }
-    let isWhole = found.allSatisfy(\.isWhole)
+    let isWhole = found.allSatisfy(\.isWhole) || found.count == 1 && found[0].isInOneTransaction
     var changed: [TableID] = []
     // Last first: rules that move are in their new place before they leave the old one, and the other way round.
     for part in found.reversed() { changed += try settle(part, isWhole: isWhole, options) }
@@ -119,7 +122,7 @@ extension CommitEngine {
       return changed.isEmpty ? .nothingDone : .putBack(changed)
     }
     if let generation = try history.stagedGeneration(of: journal.head.nonce) {
-      try keep(generation)
+      try keep(generation, as: .recovery)
     } else {
       try dropPending()
     }
@@ -134,6 +137,8 @@ extension CommitEngine {
     /// What the kernel holds as the commit put it there.
     let replaced: [CommitRecord.Entry]
     var isWhole: Bool { replaced.count == part.entries.count }
+    /// What the kernel takes whole it has taken whole, although somebody else may have changed some of it since.
+    var isInOneTransaction: Bool { store.backend.capabilities.isOneTransaction && !replaced.isEmpty }
   }
 
   private func look(at part: CommitRecord.Part) throws -> Found {
@@ -181,12 +186,17 @@ extension CommitEngine {
     var options = options
     options.counters = .wanted
     options.rehearses = false
+    // Who died may have replaced a table and not given it its counters.
+    if !store.backend.capabilities.isOneTransaction { options.interrupted = record.before.ruleset }
     let outcome = try store.commit(Set(record.entries.map(\.id)), options) { now in
       Ruleset(
         record.entries.compactMap { entry in
           let before = entry.before ?? Table(entry.id.name, family: entry.id.family)
           guard let live = now.ruleset[entry.id] else { return entry.before }
-          guard let committed = entry.committed, CommitRecord.digest(of: live) != entry.after else { return before }
+          let digest = CommitRecord.digest(of: live)
+          guard let committed = entry.committed, digest != entry.after, digest != CommitRecord.digest(of: before) else {
+            return before
+          }
           return TableMerge(base: committed, live: live, wanted: before, keeping: .foreign).result
         })
     }

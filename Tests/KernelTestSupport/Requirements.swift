@@ -14,6 +14,8 @@ public enum Need: Sendable {
   case tool(String)
   /// Rulesets of other people; see ``Corpus``.
   case corpus
+  /// OpenSSH's server and client; see ``SSHServer``.
+  case sshServer
 
   /// Why it is not there, nil when it is.
   public var whatIsMissing: String? {
@@ -22,6 +24,8 @@ public enum Need: Sendable {
     case .legacyTables: Self.legacyRefusal
     case .nfTables: Self.nfTablesRefusal
     case .tool(let name): Self.isInPath(name) ? nil : "needs the program \(name)"
+    case .sshServer:
+      SSHServer.program == nil || !Self.isInPath("ssh-keygen") ? "needs an SSH server: scripts/setup fetches one" : nil
     case .corpus: Corpus.directory == nil ? "needs the corpus; FIREBREAK_CORPUS says where it is" : nil
     }
   }

@@ -34,9 +34,10 @@ int fb_load_module(const char *name);
  * Returns 0 or an errno value. The caller closes *pipe_end and reaps *process. */
 int fb_start_keeper(const char *program, char *const arguments[], int *pipe_end, int *process);
 
-/* Starts a program in a session of its own, with no open files but /dev/null, no terminal, and the signals that end
- * sessions ignored; it is nobody's child. Returns 0 or an errno value. */
-int fb_start_detached(const char *program, char *const arguments[]);
+/* Starts a program in a session of its own, with no open files but /dev/null and a pipe to *life, no terminal, and the
+ * signals that end sessions ignored; it is nobody's child. *life, which the caller closes, becomes readable when the
+ * program ends. Returns 0 or an errno value. */
+int fb_start_detached(const char *program, char *const arguments[], int *life);
 
 /* Runs a program that is looked for in the system's folders, silently. Returns 0 when it ended with status 0. */
 int fb_run_quietly(const char *name, char *const arguments[]);

@@ -1,0 +1,179 @@
+import Glibc
+import KernelTestSupport
+import Testing
+
+/// Eight processes that apply, confirm, roll back and recover at random with one state directory, and are killed now and
+/// then, while somebody looks. FIREBREAK_SOAK=120 lets it take so many seconds.
+@Suite(.requires(.legacyTables, .nfTables, .tool("nft"), .tool("timeout"), .tool("iptables-legacy-save")), .serialized)
+struct SoakTests {
+  private static let seconds = getenv("FIREBREAK_SOAK").flatMap { Double(String(cString: $0)) } ?? 4
+  private static let actors = 8
+  private static let inputs = 5
+  private static let rules = 12
+  private static let tables = ["mangle", "filter"]
+  /// A command that takes longer hangs: it waits five seconds for a lock, some of them for two.
+  private static let bound = 40.0
+
+  /// Every rule of an input has its number in it.
+  private static func text(_ input: Int, _ isIPv6: Bool) -> String {
+    tables.map { table in
+      let rules = (1...rules).map { number in
+        "-A OUTPUT -d \(isIPv6 ? "2001:db8:\(input)::\(number)" : "10.\(input).0.\(number)") -j ACCEPT\n"
+      }
+      return "*\(table)\n\(rules.joined())COMMIT\n"
+    }.joined()
+  }
+
+  private struct Counts {
+    var byStatus: [Int32: Int] = [:]
+    var looks = 0
+  }
+
+  private struct Stage {
+    let space: TestNamespace
+    let backend: String
+    let files: [[String]]
+
+    init(_ backend: String) throws {
+      let space = try TestNamespace()
+      self.space = space
+      self.backend = backend
+      files = try (1...SoakTests.inputs).map { input in
+        try [
+          space.file("\(input).v4", SoakTests.text(input, false)),
+          space.file("\(input).v6", SoakTests.text(input, true)),
+        ]
+      }
+    }
+
+    func words(_ step: [String]) -> [String] {
+      [Built.firebreak] + step + ["-q", "-w", "5", "--backend", backend, "--state-dir", space.stateDirectory]
+    }
+
+    /// The numbers of the inputs whose rules a table holds, as often as it holds one.
+    func found(_ text: String, _ isIPv6: Bool) -> [Int] {
+      let mark = isIPv6 ? "2001:db8:" : "10."
+      return text.split(separator: "\n").compactMap { line in
+        line.firstRange(of: mark).flatMap { Int(line[$0.upperBound...].prefix { $0.isNumber }) }
+      }
+    }
+
+    /// - Throws: where a table is not what some commit wrote whole, or the tables of one transaction are of several.
+    func look() throws {
+      var seen: [[Int]] = []
+      if backend == "legacy" {
+        for (tool, isIPv6) in [("iptables", false), ("ip6tables", true)] {
+          for table in SoakTests.tables {
+            seen.append(found(try space.require(["\(tool)-legacy-save", "-t", table]).stdout, isIPv6))
+          }
+        }
+      } else {
+        let text = try space.require(["nft", "list", "ruleset"]).stdout
+        let parts = text.split(separator: "\ntable ", omittingEmptySubsequences: false).map(String.init)
+        for part in parts where !part.isEmpty { seen.append(found(part, part.contains("ip6 daddr"))) }
+        let distinct = Set(seen.map { $0.first ?? 0 })
+        guard distinct.count < 2 else {
+          throw ProcessFailure("a mixture of commits \(seen.map { $0.first ?? 0 })\n\(text)")
+        }
+      }
+      for numbers in seen {
+        guard Set(numbers).count < 2, numbers.isEmpty || numbers.count == SoakTests.rules else {
+          throw ProcessFailure("a torn table: \(numbers)")
+        }
+      }
+    }
+
+    func act(_ random: inout SystemRandomNumberGenerator) throws -> Int32 {
+      let file = files.randomElement(using: &random)!
+      let step: [String] =
+        switch Int.random(in: 0..<12, using: &random) {
+        case 0...2: ["apply"] + file
+        case 3...5: ["apply", "--confirm", "1s", "--no-wait"] + file
+        case 6, 7: ["confirm"]
+        case 8: ["rollback"]
+        case 9: ["rollback", "--confirm", "1s", "--no-wait"]
+        case 10: ["rollback", "1"]
+        default: ["recover"]
+        }
+      var words = words(step)
+      if Int.random(in: 0..<4, using: &random) == 0 {
+        words = ["timeout", "--foreground", "-s", "KILL", "0.\(Int.random(in: 100...350, using: &random))"] + words
+      }
+      let result = try space.run(words, timeout: SoakTests.bound)  // 124: timeout(1) was just too late
+      guard [0, 1, 75, 81, 124, 137].contains(result.status) else { throw ProcessFailure("\(words): \(result)") }
+      if result.status == 1, !["nothing", "no commit", "no generation"].contains(where: { result.stderr.contains($0) })
+      {
+        throw ProcessFailure("\(words): \(result)")
+      }
+      return result.status
+    }
+  }
+
+  @Test(arguments: ["legacy", "nft"]) func eightAtOnce(_ backend: String) throws {
+    let stage = try Stage(backend)
+    let first = try stage.space.run(stage.words(["apply"] + stage.files[0]))
+    #expect(first.status == 0, "\(first)")
+    let end = ContinuousClock.now + .seconds(Self.seconds)
+    let actor: @Sendable () throws -> Counts = {
+      var random = SystemRandomNumberGenerator()
+      var counts = Counts()
+      while .now < end { counts.byStatus[try stage.act(&random), default: 0] += 1 }
+      return counts
+    }
+    let reader: @Sendable () throws -> Counts = {
+      var counts = Counts()
+      while .now < end {
+        try stage.look()
+        counts.looks += 1
+        usleep(20_000)
+      }
+      return counts
+    }
+    let counts = try concurrently([@Sendable () throws -> Counts](repeating: actor, count: Self.actors) + [reader])
+    try settle(stage)
+    let numbers = try accountForAll(stage)
+    let sum = counts.reduce(into: [Int32: Int]()) { $0.merge($1.byStatus, uniquingKeysWith: +) }
+    #expect((sum[0] ?? 0) > 0)
+    print(
+      "soak, \(backend): \(sum.values.reduce(0, +)) commands in \(Self.seconds) s, by status "
+        + "\(sum.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }.joined(separator: ", ")); "
+        + "\(numbers) generations, \(counts.last!.looks) looks")
+  }
+
+  /// Afterwards nothing is left to do, and what waits comes to its end.
+  private func settle(_ stage: Stage) throws {
+    for _ in 0..<100 {
+      let recovered = try stage.space.run(stage.words(["recover"]), timeout: Self.bound)
+      #expect(recovered.status == 0, "\(recovered)")
+      if access(stage.space.stateDirectory + "/commit.pending", F_OK) != 0 { break }
+      usleep(100_000)
+    }
+    let again = try stage.space.run(stage.words(["recover"]).filter { $0 != "-q" })
+    #expect(again.stdout == "nothing to recover\n", "\(again)")
+    try stage.look()
+  }
+
+  /// - Returns: how many generations there are: each number once, in the history and in the audit file, and the kernel
+  ///   holds the newest.
+  private func accountForAll(_ stage: Stage) throws -> Int {
+    func numbers(_ text: some StringProtocol) -> [Int] {
+      text.split(separator: "\n").compactMap { line in
+        line.firstRange(of: "\"generation\":").flatMap { Int(line[$0.upperBound...].prefix { $0.isNumber }) }
+      }
+    }
+    let log = try stage.space.run(
+      [Built.firebreak, "log", "-n", "100000", "--json", "--state-dir", stage.space.stateDirectory])
+    let kept = numbers(log.stdout.split(separator: "{").joined(separator: "\n")).sorted()
+    let audit = String(decoding: try readFile(stage.space.stateDirectory + "/audit.jsonl"), as: UTF8.self)
+    let audited = numbers(
+      audit.split(separator: "\n").filter { line in
+        ["commit", "rollback", "confirmation", "recovery"].contains { line.contains("\"event\":\"\($0)\"") }
+      }.joined(separator: "\n"))
+    #expect(kept == Array(1...kept.count))
+    #expect(audited.sorted() == kept)
+    let differs = try stage.space.run(
+      stage.words(["diff", "\(kept.count)", "kernel"]).filter { $0 != "-w" && $0 != "5" })
+    #expect(differs.status == 0, "generation \(kept.count) is not what the kernel holds: \(differs)")
+    return kept.count
+  }
+}
