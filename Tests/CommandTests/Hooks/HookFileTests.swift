@@ -26,7 +26,8 @@ private let hasSystemd = Need.tool("systemd-analyze").whatIsMissing == nil
   @Test(arguments: files) func installedAndRemoved(_ hook: String, _ listing: String) throws {
     let root = try ImageRoot()
     let rehearsed = try root.hook("install", "--check", "--json", hook)
-    #expect(rehearsed.status == 0 && rehearsed.stdout.contains("\"status\":\"planned\",\"changed\":true"), "\(rehearsed)")
+    #expect(
+      rehearsed.status == 0 && rehearsed.stdout.contains("\"status\":\"planned\",\"changed\":true"), "\(rehearsed)")
     #expect(try root.listing == "")
     let first = try root.hook("install", hook, "--json")
     #expect(first.status == 0 && first.stdout.contains("\"status\":\"installed\",\"changed\":true"), "\(first)")
