@@ -69,7 +69,10 @@ let package = Package(
       name: "CommandTests", dependencies: ["FirebreakCLI", "Firebreak", "KernelTestSupport"], swiftSettings: strict),
     .testTarget(name: "NetfilterTests", dependencies: ["Netfilter", "CIPTables"], swiftSettings: codec),
     .testTarget(
-      name: "RulesetAnalysisTests", dependencies: ["RulesetAnalysis", "Netfilter", "KernelTestSupport", "PacketLab"],
+      name: "RulesetAnalysisTests",
+      dependencies: [
+        "RulesetAnalysis", "RuleStore", "NFTablesStore", "XTablesStore", "Netfilter", "KernelTestSupport", "PacketLab",
+      ],
       swiftSettings: strict),
     // What fuzzers call, by the tests and by scripts/fuzz.
     .target(

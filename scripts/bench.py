@@ -110,9 +110,11 @@ def measure(count, rounds, firebreak, directory):
 
     put = lambda file: run([restore], file)
     both("into an empty table", lambda _: put(clear), lambda _: (apply + [files[0]],), lambda _: ([restore], files[0]))
-    both("one in a hundred new", lambda turn: put(files[turn % 2]),
+    # Put there by Firebreak, over all that the other one left: what somebody else changed it would keep.
+    own = lambda file: run(apply + ["--exclusive", file])
+    both("one in a hundred new", lambda turn: own(files[turn % 2]),
          lambda turn: (apply + [files[1 - turn % 2]],), lambda turn: ([restore], files[1 - turn % 2]))
-    put(files[0])
+    own(files[0])
     both("nothing new", lambda _: None, lambda _: (apply + [files[0]],), lambda _: ([restore], files[0]))
     both("save", lambda _: None, lambda _: ([firebreak, "save", "-q", "--backend", "legacy"],), lambda _: ([save],))
 

@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -26,6 +28,7 @@ int fb_enter_network_namespace(int fd) { return setns(fd, CLONE_NEWNET) == 0 ? 0
 
 struct visit {
   int fd; /* -1: a new namespace */
+  int kind;
   void (*body)(void *);
   void *context;
   int error;
@@ -33,7 +36,8 @@ struct visit {
 
 static void *visit_namespace(void *argument) {
   struct visit *visit = argument;
-  int result = visit->fd < 0 ? unshare(CLONE_NEWNET) : setns(visit->fd, CLONE_NEWNET);
+  int result = visit->fd < 0 ? unshare(visit->kind) : setns(visit->fd, visit->kind);
+  if (result == 0 && visit->kind == CLONE_NEWNS) result = mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL);
   if (result != 0) {
     visit->error = errno;
     return NULL;
@@ -51,12 +55,27 @@ static int run(struct visit *visit) {
 }
 
 int fb_in_fresh_network_namespace(void (*body)(void *), void *context) {
-  struct visit visit = {-1, body, context, 0};
+  struct visit visit = {-1, CLONE_NEWNET, body, context, 0};
   return run(&visit);
 }
 
+int fb_in_fresh_mount_namespace(void (*body)(void *), void *context) {
+  struct visit visit = {-1, CLONE_NEWNS, body, context, 0};
+  return run(&visit);
+}
+
+int fb_mount_memory(const char *path) {
+  return mount("firebreak", path, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755") == 0 ? 0 : errno;
+}
+
+int fb_bind(const char *source, const char *target) {
+  return mount(source, target, NULL, MS_BIND, NULL) == 0 ? 0 : errno;
+}
+
+int fb_adopt_orphans(int adopts) { return prctl(PR_SET_CHILD_SUBREAPER, adopts, 0, 0, 0) == 0 ? 0 : errno; }
+
 int fb_in_network_namespace(int fd, void (*body)(void *), void *context) {
-  struct visit visit = {fd, body, context, 0};
+  struct visit visit = {fd, CLONE_NEWNET, body, context, 0};
   return run(&visit);
 }
 

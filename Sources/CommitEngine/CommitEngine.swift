@@ -40,6 +40,9 @@ public struct CommitEngine: Sendable {
     public var wanted: Ruleset
     public var options = RuleStore.CommitOptions()
     public var message = ""
+    /// Where `wanted` is a copy of live tables that somebody worked on: the tables when they were copied. What the copy
+    /// holds no more goes, whoever wrote it; what others did since then stays.
+    public var copied: Ruleset?
     /// Whether rules of other programs in these tables stay.
     public var keeping = ForeignKeeping.foreign
     /// Take it back unless ``CommitEngine/confirm(_:)`` is called within this time.
@@ -145,7 +148,7 @@ public struct CommitEngine: Sendable {
 
   /// What ``apply(_:)`` would do; everything is rehearsed, and nothing is changed or written down.
   public func check(_ request: Request) throws -> Report {
-    var foreign = try ForeignRules(history, keeping: request.keeping)
+    var foreign = try ForeignRules(history, keeping: request.keeping, copied: request.copied)
     let outcome = try store.check(
       Set(request.wanted.tables.map(\.id)), request.options,
       wanting: { try foreign.merge(request.wanted, into: $0, fit: store.backend.fitted) })
@@ -217,7 +220,7 @@ public struct CommitEngine: Sendable {
   // MARK: One commit, from plan to keep
 
   private func commit(_ request: Request, _ recovered: Recovery?) throws -> Report {
-    var foreign = try ForeignRules(history, keeping: request.keeping)
+    var foreign = try ForeignRules(history, keeping: request.keeping, copied: request.copied)
     let base = foreign.own.number
     let number = (try history.numbers().last ?? 0) + 1
     var generation: Generation?
@@ -313,7 +316,8 @@ public struct CommitEngine: Sendable {
     let head = Journal.Head(
       phase: request.needsGuard ? .writing : .unguarded, deadline: request.needsGuard ? .now + limit : .never,
       nonce: summary.nonce)
-    try Journal(head: head, record: record).withEncoded { try state.write($0, to: Self.pending) }
+    let journal = Journal(head: head, record: record)
+    try state.write(to: Self.pending) { journal.write(to: &$0) }
   }
 
   /// Starts the process that finishes this commit if this one cannot.

@@ -140,8 +140,7 @@ package struct CommitRecord: Hashable, Sendable {
 
 // MARK: Bytes on disk
 
-/// A record is text enough to recognise (`firebreak record 2\n`), a checksum over the rest, and then fields in host order:
-/// it is read on the machine that wrote it, by the same or a later version.
+/// A record is text enough to recognise (`firebreak record 2\n`), fields in host order, and a checksum over these: it is read on the machine that wrote it, by the same or a later version.
 extension CommitRecord {
   private static let magic = Array("firebreak record 2\n".utf8)
 
@@ -159,19 +158,16 @@ extension CommitRecord {
     }
   }
 
-  /// The record's bytes, copied.
-  package var encoded: [UInt8] { withEncoded { Array($0) } }
+  /// The record's bytes.
+  package var encoded: [UInt8] {
+    var sink = MemorySink()
+    write(to: &sink)
+    return sink.bytes
+  }
 
-  /// Calls `body` with the record's bytes.
-  package func withEncoded<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
-    let rules = parts.flatMap(\.entries).reduce(0) { sum, entry in
-      sum + [entry.before, entry.committed].reduce(0) { $0 + ($1?.byteEstimate ?? 0) }
-    }
-    var out = ByteWriter(capacity: rules + message.utf8.count + 4096)
+  func write<Sink: RecordSink & ~Copyable>(to out: inout Sink) {
     out.write(Self.magic)
-    let checksumPlace = out.count
-    out.write(UInt64(0))
-    let start = out.count
+    out.startChecksum()
     out.write(time)
     out.write(lengthAndText: message)
     out.write(lengthAndText: boot)
@@ -185,22 +181,23 @@ extension CommitRecord {
       out.write(lengthAndText: second.backend)
       out.write(second.entries)
     }
-    out.patch(Checksum.of(UnsafeRawBufferPointer(rebasing: out.written[start...])), at: checksumPlace)
-    return try body(out.written)
+    out.writeChecksum()
   }
 
   package init(decoding bytes: [UInt8]) throws(Damage) {
-    let start = Self.magic.count + 8
-    guard bytes.count >= start, bytes.prefix(Self.magic.count).elementsEqual(Self.magic) else { throw .notARecord }
+    let content = Self.magic.count..<max(Self.magic.count, bytes.count - 8)
+    guard bytes.count >= Self.magic.count + 8, bytes.prefix(Self.magic.count).elementsEqual(Self.magic) else {
+      throw .notARecord
+    }
     let sums = bytes.withUnsafeBytes { all in
       (
-        all.loadUnaligned(fromByteOffset: Self.magic.count, as: UInt64.self),
-        Checksum.of(UnsafeRawBufferPointer(rebasing: all[start...]))
+        all.loadUnaligned(fromByteOffset: content.upperBound, as: UInt64.self),
+        RunningChecksum.of(UnsafeRawBufferPointer(rebasing: all[content]))
       )
     }
     guard sums.0 == sums.1 else { throw .checksum }
     do throws(WireError) {
-      var reader = ByteReader(bytes.span.bytes.extracting(start..<bytes.count))
+      var reader = ByteReader(bytes.span.bytes.extracting(content))
       self = try Self.read(&reader)
       try reader.finish()
     } catch {
@@ -228,7 +225,7 @@ extension CommitRecord {
   }
 }
 
-extension ByteWriter {
+extension RecordSink where Self: ~Copyable {
   fileprivate mutating func write(_ entries: [CommitRecord.Entry]) {
     write(UInt32(entries.count))
     for entry in entries {

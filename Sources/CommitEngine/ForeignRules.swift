@@ -7,6 +7,7 @@ struct ForeignRules {
   private let history: History
   let own: OwnRules
   private let keeping: ForeignKeeping
+  private let copied: Ruleset?
   private var base: Generation?
 
   /// Firebreak's part of tables that hold rules of others too.
@@ -17,9 +18,11 @@ struct ForeignRules {
   /// What stays of others, and what is worth saying about it.
   private(set) var notes: [String] = []
 
-  init(_ history: History, keeping: ForeignKeeping) throws {
+  /// - Parameter copied: the tables of which those that will be wanted are a copy that was worked on.
+  init(_ history: History, keeping: ForeignKeeping, copied: Ruleset? = nil) throws {
     self.history = history
     self.keeping = keeping
+    self.copied = copied
     own = try OwnRules.load(history)
   }
 
@@ -33,6 +36,16 @@ struct ForeignRules {
     for table in wanted.tables {
       let live = before.existing.contains(table.id) ? before.ruleset[table.id] : nil
       let digest = own.digests[table.id]
+      if let copied {
+        // What the copy took out was there before the first commit, whoever wrote it.
+        if digest == nil { found.updateValue(live, forKey: table.id) }
+        let merge = StagedMerge(
+          base: try baseTable(table.id, before, fit), start: copied[table.id], live: live,
+          wanted: table)
+        if !merge.result.sameRules(as: merge.own) { mixed[table.id] = merge.own }
+        result[table.id] = merge.result
+        continue
+      }
       if digest == nil { found.updateValue(live?.withoutKnownOwners, forKey: table.id) }
       guard let live, !live.isPristine, keeping != .nothing, digest != CommitRecord.digest(of: live) else { continue }
       let fitted = try self.fitted(table, before, fit)

@@ -41,39 +41,35 @@ public struct Generation: Sendable {
 
 // MARK: Bytes on disk
 
-/// `firebreak generation 1\n`, then two parts, each with its length (4 or 8 bytes) and checksum (8 bytes) before it: the
-/// summary, so that a list need not read more, and the tables.
+/// `firebreak generation 1\n`, the length of the summary (4 bytes), its checksum (8 bytes), the summary, so that a list need
+/// not read more; then the tables, and a checksum over these (8 bytes).
 extension Generation {
   private static let magic = Array("firebreak generation 1\n".utf8)
   private static let summaryStart = magic.count + 12
   /// No summary is longer.
   static let longestSummary = 64 << 10
 
-  var encoded: [UInt8] {
-    var head = ByteWriter(capacity: 512)
+  func write<Sink: RecordSink & ~Copyable>(to out: inout Sink) {
+    var head = MemorySink()
     summary.write(to: &head)
-    let tables = ruleset.tables + found.values.compactMap { $0 }
-    var body = ByteWriter(capacity: tables.reduce(4096) { $0 + $1.byteEstimate })
-    body.write(UInt32(ruleset.tables.count))
-    for table in ruleset.tables {
-      body.write(table.id)
-      body.write(table)
-    }
-    body.write(UInt32(found.count))
-    for (id, table) in found.sorted(by: { $0.key < $1.key }) {
-      body.write(id)
-      body.write(table)
-    }
-    body.write(sets)
-    var out = ByteWriter(capacity: body.count + head.count + 64)
+    let bytes = head.bytes
     out.write(Self.magic)
-    out.write(UInt32(head.count))
-    out.write(Checksum.of(head.written))
-    out.write(head.written)
-    out.write(UInt64(body.count))
-    out.write(Checksum.of(body.written))
-    out.write(body.written)
-    return Array(out.written)
+    out.write(UInt32(bytes.count))
+    out.write(bytes.withUnsafeBytes { RunningChecksum.of($0) })
+    out.write(bytes)
+    out.startChecksum()
+    out.write(UInt32(ruleset.tables.count))
+    for table in ruleset.tables {
+      out.write(table.id)
+      out.write(table)
+    }
+    out.write(UInt32(found.count))
+    for (id, table) in found.sorted(by: { $0.key < $1.key }) {
+      out.write(id)
+      out.write(table)
+    }
+    out.write(sets)
+    out.writeChecksum()
   }
 
   /// - Parameter bytes: of the file's beginning, at least ``longestSummary`` where there are as many.
@@ -97,16 +93,13 @@ extension Generation {
 
   init(decoding bytes: [UInt8]) throws(CommitRecord.Damage) {
     let (summary, end) = try Self.summary(of: bytes)
-    guard bytes.count >= end + 16 else { throw .checksum }
-    let (length, sum) = bytes.withUnsafeBytes { all in
-      (
-        all.loadUnaligned(fromByteOffset: end, as: UInt64.self),
-        all.loadUnaligned(fromByteOffset: end + 8, as: UInt64.self)
-      )
-    }
-    guard length == bytes.count - end - 16, Self.checksum(bytes, end + 16..<bytes.count) == sum else { throw .checksum }
+    let content = end..<max(end, bytes.count - 8)
+    guard bytes.count >= end + 8,
+      bytes.withUnsafeBytes({ $0.loadUnaligned(fromByteOffset: content.upperBound, as: UInt64.self) })
+        == Self.checksum(bytes, content)
+    else { throw .checksum }
     do throws(WireError) {
-      var reader = ByteReader(bytes.span.bytes.extracting(end + 16..<bytes.count))
+      var reader = ByteReader(bytes.span.bytes.extracting(content))
       self = try Self.tables(&reader, summary)
       try reader.finish()
     } catch { throw .content(error) }
@@ -128,7 +121,7 @@ extension Generation {
   }
 
   private static func checksum(_ bytes: [UInt8], _ range: Range<Int>) -> UInt64 {
-    bytes.withUnsafeBytes { Checksum.of(UnsafeRawBufferPointer(rebasing: $0[range])) }
+    bytes.withUnsafeBytes { RunningChecksum.of(UnsafeRawBufferPointer(rebasing: $0[range])) }
   }
 }
 
@@ -139,7 +132,7 @@ extension Generation.Summary {
   /// The generation whose rules these are.
   var standing: Int { restores ?? number }
 
-  fileprivate func write(to out: inout ByteWriter) {
+  fileprivate func write<Sink: RecordSink & ~Copyable>(to out: inout Sink) {
     out.write(UInt64(number))
     out.write(nonce)
     out.write(time)

@@ -38,11 +38,12 @@ enum GuardProcess {
     if access("/run/systemd/system", F_OK) == 0 {
       let unit = "firebreak-guard-" + String(nonce, radix: 16)
       let namespace = "/proc/\(getpid())/task/\(fb_thread_number())/ns/net"
-      let systemd = [
+      var systemd = [
         "systemd-run", "--quiet", "--collect", "--unit", unit, "--description",
         "takes an unconfirmed firewall commit back",
-        "--property", "KillMode=none", "--", program,
       ]
+      if let lock = getenv("XTABLES_LOCKFILE") { systemd += ["--setenv", "XTABLES_LOCKFILE=\(String(cString: lock))"] }
+      systemd += ["--", program]
       if run("systemd-run", systemd + words.dropFirst() + ["--netns", namespace]) == 0 { return 0 }
     }
     return withArguments(words) { fb_start_detached(program, $0, &life) }

@@ -8,12 +8,16 @@ public struct History: Sendable {
 
   static let folder = "generations"
   /// The next generation, written before the kernel is, and named by its number when it is declared good.
-  static let staged = "generation.pending"
+  static let staged = "\(folder)/pending"
 
-  /// Which generations are kept: the newest ones, and those that are young.
+  /// Which generations are kept: the newest ones, and those that are young, as long as all of them together are not too
+  /// large.
   public struct Retention: Hashable, Sendable {
     public var count = 100
     public var age: Duration = .seconds(90 * 86_400)
+    /// In bytes; the newest ``least`` are kept whatever their size.
+    public var size = 512 << 20
+    public var least = 10
     public init() {}
   }
 
@@ -84,18 +88,16 @@ public struct History: Sendable {
 
   /// Puts a generation on disk under a name of its own, safe from a loss of power.
   func stage(_ generation: Generation) throws {
-    try generation.encoded.withUnsafeBytes { try state.write($0, to: Self.staged, isDurable: true) }
+    let isNew = try state.makeFolder(Self.folder)
+    try state.write(to: Self.staged, isDurable: true) { generation.write(to: &$0) }
+    if isNew { try state.sync() }
   }
 
   /// Declares the staged generation good: from then on it is in the history.
   /// - Throws: ``SystemError``; it is staged as before then.
   func publish(_ number: Int) throws(SystemError) {
-    try state.makeFolder(Self.folder)
     try state.rename(Self.staged, to: Self.name(number))
-    do throws(SystemError) {
-      try state.sync(Self.folder)
-      try state.sync()
-    } catch {
+    do throws(SystemError) { try state.sync(Self.folder) } catch {
       // A name that cannot be taken back stands, although a loss of power may still take it.
       if (try? state.rename(Self.name(number), to: Self.staged)) != nil { throw error }
     }
@@ -114,15 +116,16 @@ public struct History: Sendable {
     return generation
   }
 
-  /// Removes what is neither among the newest nor young; the newest generation always stays.
+  /// Removes what is neither among the newest nor young, and of the rest the oldest where it is too much.
   func prune(_ retention: Retention, now: Int64) throws {
-    let numbers = try numbers()
-    for number in numbers.dropLast(max(1, retention.count)) {
-      let path = state.file(Self.name(number))
+    var size = 0
+    for (place, number) in try numbers().reversed().enumerated() {
       var info = stat()
-      guard lstat(path, &info) == 0 else { continue }
-      guard now - Int64(info.st_mtim.tv_sec) > retention.age.components.seconds else { return }
-      try state.remove(Self.name(number))
+      guard lstat(state.file(Self.name(number)), &info) == 0 else { continue }
+      size += Int(info.st_size)
+      let isOld = now - Int64(info.st_mtim.tv_sec) > retention.age.components.seconds
+      let isTooMuch = place >= max(1, retention.least) && size > retention.size
+      if isTooMuch || (place >= max(1, retention.count) && isOld) { try state.remove(Self.name(number)) }
     }
   }
 }

@@ -37,13 +37,15 @@ package struct Journal: Sendable {
   private static let magic = Array("firebreak journal 1\n".utf8)
   static let headSize = 64
 
-  package func withEncoded<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
-    try record.withEncoded { record throws(E) in
-      var out = ByteWriter(capacity: Self.headSize + record.count)
-      Self.write(head, to: &out)
-      out.write(record)
-      return try body(out.written)
-    }
+  func write<Sink: RecordSink & ~Copyable>(to out: inout Sink) {
+    out.write(Self.encoded(head))
+    record.write(to: &out)
+  }
+
+  package var encoded: [UInt8] {
+    var sink = MemorySink()
+    write(to: &sink)
+    return sink.bytes
   }
 
   static func encoded(_ head: Head) -> [UInt8] {

@@ -245,7 +245,8 @@ extension CommitEngine {
       nonce: summary.nonce,
       second: (acts.second.plan, acts.second.store.backend.capabilities.name), setName: { sets?.name($0) })
     let head = Journal.Head(phase: .unguarded, deadline: .never, nonce: record.nonce)
-    try Journal(head: head, record: record).withEncoded { try state.write($0, to: Self.pending) }
+    let journal = Journal(head: head, record: record)
+    try state.write(to: Self.pending) { journal.write(to: &$0) }
   }
 
   /// - Returns: false when somebody else had changed rules in between and another attempt may follow.

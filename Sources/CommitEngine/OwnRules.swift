@@ -41,35 +41,35 @@ struct OwnRules: Equatable {
   }
 
   func save(_ state: StateDirectory) throws(SystemError) {
-    var out = ByteWriter(capacity: 1024)
-    out.write(Self.magic)
-    let sumPlace = out.count
-    out.write(UInt64(0))
-    out.write(UInt64(number))
-    out.write(lengthAndText: boot)
-    out.write(place.value)
-    out.write(UInt32(digests.count))
-    for (id, digest) in digests.sorted(by: { $0.key < $1.key }) {
-      out.write(id)
-      out.write(digest)
+    try state.write(to: Self.file) { out in
+      out.write(Self.magic)
+      out.startChecksum()
+      out.write(UInt64(number))
+      out.write(lengthAndText: boot)
+      out.write(place.value)
+      out.write(UInt32(digests.count))
+      for (id, digest) in digests.sorted(by: { $0.key < $1.key }) {
+        out.write(id)
+        out.write(digest)
+      }
+      out.writeChecksum()
     }
-    out.patch(Checksum.of(UnsafeRawBufferPointer(rebasing: out.written[(sumPlace + 8)...])), at: sumPlace)
-    try state.write(out.written, to: Self.file)
   }
 
   private static func read(_ state: StateDirectory) throws(SystemError) -> OwnRules? {
-    let start = magic.count + 8
-    guard let bytes = try state.read(file), bytes.count > start, bytes.prefix(magic.count).elementsEqual(magic),
-      bytes.withUnsafeBytes({ all in
-        all.loadUnaligned(fromByteOffset: magic.count, as: UInt64.self)
-          == Checksum.of(UnsafeRawBufferPointer(rebasing: all[start...]))
-      })
+    guard let bytes = try state.read(file), bytes.count > magic.count + 8,
+      bytes.prefix(magic.count).elementsEqual(magic)
     else { return nil }
-    return try? decode(bytes, start)
+    let content = magic.count..<bytes.count - 8
+    let isWhole = bytes.withUnsafeBytes { all in
+      all.loadUnaligned(fromByteOffset: content.upperBound, as: UInt64.self)
+        == RunningChecksum.of(UnsafeRawBufferPointer(rebasing: all[content]))
+    }
+    return isWhole ? try? decode(bytes, content) : nil
   }
 
-  private static func decode(_ bytes: [UInt8], _ start: Int) throws(WireError) -> OwnRules {
-    var reader = ByteReader(bytes.span.bytes.extracting(start..<bytes.count))
+  private static func decode(_ bytes: [UInt8], _ content: Range<Int>) throws(WireError) -> OwnRules {
+    var reader = ByteReader(bytes.span.bytes.extracting(content))
     guard let number = Int(exactly: try reader.uint64("number")) else { throw reader.invalid("number") }
     let boot = try reader.lengthAndText("boot")
     let place = Place(value: try reader.uint64("place"))

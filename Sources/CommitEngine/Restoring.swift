@@ -74,24 +74,49 @@ extension CommitEngine {
 
   /// Puts the newest generation that is whole into the kernel, once in each start of the machine: what was not confirmed by
   /// then is none.
+  /// - Parameter backend: through which to load; nil for the one through which it was committed, and where the kernel no
+  ///   longer has that, this engine's own.
   /// - Returns: nil where there is no generation, or its rules were there already in this start.
-  public func loadAtStart(_ options: RuleStore.CommitOptions = .init()) throws -> Loading? {
+  /// - Throws: ``History/Failure/damaged(_:path:reason:)`` where there are generations and none is whole, and what
+  ///   ``apply(_:)`` throws.
+  public func loadAtStart(_ options: RuleStore.CommitOptions = .init(), through backend: String? = nil) throws
+    -> Loading?
+  {
     let lock = try lockState(options)
     defer { withExtendedLifetime(lock) {} }
     _ = try finishInterrupted(options)
-    var own = try OwnRules.load(history)
-    guard own.number > 0, own.boot != BootID.current, try awaiting() == nil else { return nil }
-    var notes: [String] = []
-    guard let newest = try history.newestIntact({ notes.append("\($0)") }) else { return nil }
+    guard try OwnRules.load(history).boot != BootID.current, try awaiting() == nil else { return nil }
+    var damaged: [History.Failure] = []
+    guard let newest = try history.newestIntact({ damaged.append($0) }) else {
+      if let newest = damaged.first { throw newest }
+      return nil
+    }
+    var notes = damaged.map { "\($0)" }
+    let outcome: RuleStore.Outcome
+    let own = store.backend.capabilities.name
+    do {
+      outcome = try load(newest, in: store(named: backend ?? newest.summary.backend), options, &notes)
+    } catch let error as BackendError
+      where error.kind == .unsupported && backend == nil && own != newest.summary.backend
+    {
+      notes.append("loaded through \(own) because \(newest.summary.backend) does not take it: \(error)")
+      outcome = try load(newest, in: store, options, &notes)
+    }
+    try OwnRules(newest, boot: BootID.current).save(state)
+    audit.note(.start, newest.summary)
+    return Loading(generation: newest.summary, plan: outcome.plan, notes: notes)
+  }
+
+  private func load(
+    _ newest: Generation, in store: RuleStore, _ options: RuleStore.CommitOptions, _ notes: inout [String]
+  ) throws -> RuleStore.Outcome {
     let generation = try withPresentSets(newest)
     var foreign = try ForeignRules(history, keeping: .foreign)
     let outcome = try store.commit(
       Set(generation.summary.tables), options,
       wanting: { try foreign.merge(generation.ruleset, into: $0, fit: store.backend.fitted) })
-    own = OwnRules(newest, boot: BootID.current)
-    try own.save(state)
-    audit.note(.start, newest.summary)
-    return Loading(generation: newest.summary, plan: outcome.plan, notes: notes + foreign.notes)
+    notes += foreign.notes
+    return outcome
   }
 
   /// The tables that the last commit changed, as they were before it; those it made stand there untouched. And the store

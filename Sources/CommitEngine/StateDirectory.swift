@@ -80,24 +80,26 @@ public struct StateDirectory: Hashable, Sendable {
   }
 
   /// Writes a file of mode 0600. It is there whole or not at all.
-  /// - Parameter isDurable: it shall be there after a loss of power, too; the new name is only after ``sync(_:)``.
-  func write(_ bytes: UnsafeRawBufferPointer, to name: String, isDurable: Bool = false) throws(SystemError) {
+  /// - Parameter isDurable: it shall be there after a loss of power, too; the new name only after ``sync(_:)``.
+  func write(to name: String, isDurable: Bool = false, _ body: (inout FileSink) -> Void) throws(SystemError) {
     let unfinished = name + ".new"
-    try writeInPlace(bytes, to: unfinished, isDurable)
+    try writeInPlace(to: unfinished, isDurable, body)
     try rename(unfinished, to: name)
   }
 
-  private func writeInPlace(_ bytes: UnsafeRawBufferPointer, to name: String, _ isDurable: Bool) throws(SystemError) {
+  private func writeInPlace(to name: String, _ isDurable: Bool, _ body: (inout FileSink) -> Void) throws(SystemError) {
     let path = file(name)
     let descriptor = try SystemError.check("write", path) {
       open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
     }
     defer { close(descriptor) }
-    try Self.write(bytes, descriptor, path)
+    var sink = FileSink(descriptor, path)
+    body(&sink)
+    try sink.finish()
     if isDurable { try SystemError.check("write", path) { fsync(descriptor) } }
   }
 
-  private static func write(_ bytes: UnsafeRawBufferPointer, _ descriptor: Int32, _ path: String) throws(SystemError) {
+  static func write(_ bytes: UnsafeRawBufferPointer, _ descriptor: Int32, _ path: String) throws(SystemError) {
     var done = 0
     while done < bytes.count {
       done += try SystemError.check("write", path) {
@@ -148,10 +150,12 @@ public struct StateDirectory: Hashable, Sendable {
   }
 
   /// Makes a folder of mode 0700 where there is none.
-  func makeFolder(_ name: String) throws(SystemError) {
-    guard mkdir(file(name), 0o700) != 0 else { return }
+  /// - Returns: whether it made one.
+  func makeFolder(_ name: String) throws(SystemError) -> Bool {
+    guard mkdir(file(name), 0o700) != 0 else { return true }
     let code = errno
-    if code != EEXIST { throw SystemError(operation: "make", path: file(name), code: code) }
+    guard code == EEXIST else { throw SystemError(operation: "make", path: file(name), code: code) }
+    return false
   }
 
   /// The names in a folder, in no order; none where there is no such folder.

@@ -3,7 +3,7 @@ internal import RuleStore
 
 /// Tables and texts as records and generations hold them: fields in host order, since they are read on the machine that
 /// wrote them. A text is its length and its UTF-8; rules are the packed bytes of ``RuleList``.
-extension ByteWriter {
+extension RecordSink where Self: ~Copyable {
   mutating func write(lengthAndText text: String) {
     write(UInt32(text.utf8.count))
     write(Array(text.utf8))
@@ -80,9 +80,4 @@ extension ByteReader {
     }
     return sets
   }
-}
-
-extension Table {
-  /// About how many bytes it takes.
-  var byteEstimate: Int { chains.reduce(0) { $0 + $1.rules.bytes.count + 80 } }
 }

@@ -8,22 +8,29 @@ public enum BackendChoice: String, CaseIterable, Sendable {
   case nft
 
   /// The backend of this choice for the calling thread's network namespace.
-  /// - Parameter directory: see ``NFTablesBackend/init(names:remembering:)``.
+  /// - Parameters:
+  ///   - form: in which form nf_tables gets rules; the compiled one exists there alone, and `auto` takes it then.
+  ///   - directory: see ``NFTablesBackend/init(names:form:remembering:)``.
   /// - Throws: ``BackendError`` when `auto` cannot see what is in use.
-  public func backend(names: Names, remembering directory: String? = nil) throws(BackendError) -> any Backend {
-    if let named = named(names: names, remembering: directory) { return named }
+  public func backend(
+    names: Names, form: NFTablesBackend.Form = .asItIs, remembering directory: String? = nil
+  ) throws(BackendError) -> any Backend {
+    if let named = named(names: names, form: form, remembering: directory) { return named }
+    let nft = NFTablesBackend(names: names, form: form, remembering: directory)
+    if form == .compiled { return nft }
     let legacy = XTablesBackend(names: names)
     if try legacy.isInUse() { return legacy }
-    let nft = NFTablesBackend(names: names, remembering: directory)
     return nft.isAvailable ? nft : legacy
   }
 
   /// nil for `auto`.
-  package func named(names: Names, remembering directory: String? = nil) -> (any Backend)? {
+  package func named(
+    names: Names, form: NFTablesBackend.Form = .asItIs, remembering directory: String? = nil
+  ) -> (any Backend)? {
     switch self {
     case .auto: nil
     case .legacy: XTablesBackend(names: names)
-    case .nft: NFTablesBackend(names: names, remembering: directory)
+    case .nft: NFTablesBackend(names: names, form: form, remembering: directory)
     }
   }
 }

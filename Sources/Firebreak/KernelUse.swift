@@ -14,6 +14,8 @@ public struct KernelUse: Sendable {
   /// What one table holds.
   public struct TableUse: Sendable {
     public let id: TableID
+    /// Whether its rules stand in compiled form (``NFTablesBackend/Form/compiled``).
+    public let isCompiled: Bool
     /// nil where the table cannot be read.
     public let contents: Contents?
     /// Why it cannot be read; nil where it can.
@@ -74,15 +76,19 @@ extension KernelUse.Interface {
       return
     }
     let existing = try backend.snapshot(of: .only([])).existing.sorted()
-    tables = try existing.map { id throws(BackendError) in try KernelUse.TableUse(id, backend) }
+    let compiled = try (backend as? NFTablesBackend)?.compiledTables() ?? []
+    tables = try existing.map { id throws(BackendError) in
+      try KernelUse.TableUse(id, backend, isCompiled: compiled.contains(id))
+    }
     isInUse = tables.contains { $0.isInUse }
   }
 }
 
 extension KernelUse.TableUse {
   /// A table that says what iptables cannot say has a problem and no contents.
-  fileprivate init(_ id: TableID, _ backend: any Backend) throws(BackendError) {
+  fileprivate init(_ id: TableID, _ backend: any Backend, isCompiled: Bool) throws(BackendError) {
     self.id = id
+    self.isCompiled = isCompiled
     do throws(BackendError) {
       guard let table = try backend.snapshot(of: .only([id])).ruleset[id] else {
         (contents, problem) = (Contents(Table(id.name, family: id.family)), nil)

@@ -10,10 +10,10 @@ public enum OutputFile {
     public var description: String { "cannot write \(path): \(String(cString: strerror(code)))" }
   }
 
-  /// Writes a file of mode 0600 in place of one that has its name, safe from a loss of power when it returns. What is not
+  /// Writes a file in place of one that has its name, safe from a loss of power when it returns. What is not
   /// a plain file, such as a device or pipe, is written to as it is.
   /// - Throws: ``Unwritable``; the file is then as it was.
-  public static func write(_ bytes: [UInt8], to path: String) throws(Unwritable) {
+  public static func write(_ bytes: [UInt8], to path: String, mode: UInt32 = 0o600) throws(Unwritable) {
     var info = stat()
     if stat(path, &info) == 0, info.st_mode & S_IFMT != S_IFREG {
       return try fill(path, O_WRONLY, bytes, isSynced: false, name: path)
@@ -24,7 +24,7 @@ public enum OutputFile {
     let unfinished = (slash == nil ? "" : directory) + ".\(name).\(getpid()).new"
     unlink(unfinished)
     do throws(Unwritable) {
-      try fill(unfinished, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, bytes, isSynced: true, name: path)
+      try fill(unfinished, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, bytes, isSynced: true, name: path, mode: mode)
       if rename(unfinished, path) != 0 { throw Unwritable(path: path, code: errno) }
     } catch {
       unlink(unfinished)
@@ -37,7 +37,7 @@ public enum OutputFile {
   }
 
   private static func fill(
-    _ path: String, _ flags: Int32, _ bytes: [UInt8], isSynced: Bool, name: String
+    _ path: String, _ flags: Int32, _ bytes: [UInt8], isSynced: Bool, name: String, mode: mode_t? = nil
   ) throws(Unwritable) {
     let descriptor = open(path, flags | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else { throw Unwritable(path: name, code: errno) }
@@ -49,6 +49,8 @@ public enum OutputFile {
       guard count > 0 else { throw Unwritable(path: name, code: count == 0 ? ENOSPC : errno) }
       done += count
     }
+    // Whatever the umask is.
+    if let mode, fchmod(descriptor, mode) != 0 { throw Unwritable(path: name, code: errno) }
     if isSynced, fsync(descriptor) != 0 { throw Unwritable(path: name, code: errno) }
   }
 }

@@ -13,6 +13,7 @@ struct Apply: ParsableCommand {
       EXAMPLES
         firebreak apply rules.v4 rules.v6
         firebreak apply --check --diff rules.v4
+        firebreak apply --compile many-hosts.v4
         iptables-save | sed s/eth0/ens3/ | firebreak apply -
       """)
 
@@ -41,6 +42,20 @@ struct Apply: ParsableCommand {
   @Flag(help: "Take these tables over whole: rules of other programs in them go too.")
   var exclusive = false
 
+  @Flag(
+    inversion: .prefixedNo,
+    help: """
+      Let nf_tables look rules up in maps where that means the same, instead of asking one after the other; \
+      --no-compile takes that back. Without either, tables keep the form that they have.
+      """)
+  var compile: Bool?
+
+  func validate() throws {
+    if compile == true, site.backend == .legacy {
+      throw ValidationError("--compile needs nf_tables: leave --backend legacy out, or write --backend nft")
+    }
+  }
+
   func run() throws {
     try site.run { console in
       try site.enter()
@@ -52,7 +67,7 @@ struct Apply: ParsableCommand {
       request.message = message
       request.keeping = exclusive ? .nothing : .foreign
       confirmation.apply(to: &request)
-      let engine = try site.engine(site.store())
+      let engine = try site.engine(site.store(form: compile.map { $0 ? .compiled : .linear } ?? .asItIs))
       guard !check else {
         let report = try reading.locating { try engine.check(request) }
         return CommitReport(report, status: "planned", showsDifference: diff).render(console)

@@ -6,9 +6,14 @@ struct CommitReport {
   private let report: CommitEngine.Report
   private let status: String
   private let showsDifference: Bool
+  /// Members of the JSON form besides.
+  private let extra: [(String, JSON)]
 
-  init(_ report: CommitEngine.Report, status: String, showsDifference: Bool = false) {
+  init(
+    _ report: CommitEngine.Report, status: String, showsDifference: Bool = false, extra: [(String, JSON)] = []
+  ) {
     self.report = report
+    self.extra = extra
     self.status = report.plan.isEmpty ? "unchanged" : status
     self.showsDifference = showsDifference
   }
@@ -31,7 +36,11 @@ struct CommitReport {
 
   private func renderNotes(_ console: Console) {
     report.recovered.map { console.note($0.sentence) }
-    for note in report.notes + (console.isQuiet ? [] : Self.warningOfBoth()) { console.note(note) }
+    for note in notes(withWarning: !console.isQuiet) { console.note(note) }
+  }
+
+  private func notes(withWarning: Bool) -> [String] {
+    report.notes + report.plan.notes + (withWarning ? Self.warningOfBoth() : [])
   }
 
   /// The commit is done by now: not being able to look is no failure of it.
@@ -68,7 +77,8 @@ struct CommitReport {
       members.append(("seconds_left", .number(Int(commit.remaining.components.seconds))))
     }
     if let difference { members.append(("diff", JSON(difference))) }
-    members.append(("notes", .array((report.notes + Self.warningOfBoth()).map { .string($0) })))
+    members += extra
+    members.append(("notes", .array(notes(withWarning: true).map { .string($0) })))
     return members
   }
 }

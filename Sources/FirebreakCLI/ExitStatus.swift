@@ -55,7 +55,8 @@ struct CommandFailure: Error {
     case let error as History.Failure:
       switch error {
       case .missing, .pruned: self.init(.noInput, "\(error)", hint: "`firebreak log` lists them")
-      case .damaged: self.init(.badInput, "\(error)")
+      case .damaged:
+        self.init(.badInput, "\(error)", hint: "`firebreak log` lists the others; `firebreak apply` makes a new one")
       }
     case let error as RulesetImage.Damaged: self.init(.badInput, "\(error); nothing was changed")
     case let error as OutputFile.Unwritable: self.init(.failed, "\(error)")
@@ -63,8 +64,23 @@ struct CommandFailure: Error {
     case let error as NetworkNamespace.Unavailable: self.init(error.code == EPERM ? .notRoot : .noInput, "\(error)")
     case let error as StateDirectory.Unsafe:
       self.init(.failed, "\(error)", hint: "make it root's own with mode 0700, or name another with --state-dir")
+    case let error as HookFailure: self.init(error)
     case let error as SystemError: self.init(.failed, "\(error)")
+    case let error as StagingFailure: self.init(error.code == EPERM ? .notRoot : .failed, "\(error)", hint: error.hint)
+    case let error as ScriptRun.Unusable: self.init(.noInput, "\(error)", hint: error.hint)
     default: self.init(.bug, "unexpected: \(error)", hint: "please report this")
+    }
+  }
+
+  private init(_ error: HookFailure) {
+    switch error {
+    case .foreign:
+      self.init(.failed, "\(error)", hint: "move it away, or put what `firebreak hook show` prints into it by hand")
+    case .outside: self.init(.failed, "\(error)", hint: "run firebreak inside of it (chroot) instead of --root")
+    case .noRoot: self.init(.noInput, "\(error)")
+    case .unwritable: self.init(.failed, "\(error)", hint: "name another path with --program")
+    case .system(_, _, let code):
+      self.init(code == EACCES || code == EPERM ? .notRoot : .failed, "\(error)")
     }
   }
 

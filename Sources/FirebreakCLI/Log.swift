@@ -7,7 +7,7 @@ struct Log: ParsableCommand {
     abstract: "List the commits that were kept.",
     discussion: """
       The newest first: number, time, author, rules added and removed, message. The newest 100 are kept, and all of the last \
-      90 days.
+      90 days, as long as all of them take no more than 512 MB.
       """)
 
   @OptionGroup var site: SiteOptions

@@ -8,6 +8,7 @@ struct FirebreakCommand: ParsableCommand {
 
   /// The whole tree of commands is needed for help and completions only: a command that is named is parsed at once.
   static func main() {
+    standIn()
     if let status = runTool() { Glibc.exit(status) }
     let arguments = CommandLine.arguments.dropFirst()
     if arguments.first == "--version", arguments.count == 1 { return print(configuration.version) }
@@ -19,6 +20,30 @@ struct FirebreakCommand: ParsableCommand {
       return main(nil)
     }
     command.main(ConfirmationOptions.completing(Array(arguments.dropFirst())))
+  }
+
+  /// Commands that do no more than look, and may look at the copy that a script works on.
+  private static let readers: Set<String> = [
+    "--help", "--version", "check", "help", "lint", "list", "matrix", "compare", "save", "simulate",
+  ]
+
+  /// Within `firebreak run` this program is found at the place of iptables and its companions.
+  private static func standIn() {
+    let called = CommandLine.arguments.first.flatMap(Tool.init(path:)) != nil
+    let word = CommandLine.arguments.dropFirst().first ?? ""
+    switch StagedCall.take() {
+    case .none: break
+    case .done(let status): Glibc.exit(status)
+    case .inCopy where called || Tool(path: word) != nil || readers.contains(word): break
+    case .inCopy:
+      refuse("'\(word)' cannot be used in a script that `firebreak run` runs: it commits when the script is done")
+    case .refused(let reason): refuse(reason)
+    }
+  }
+
+  private static func refuse(_ reason: String) -> Never {
+    writeAll(2, Array("firebreak: error: \(reason)\n".utf8))
+    Glibc.exit(ExitStatus.busy.rawValue)
   }
 
   /// Stands in for iptables and its companions, when called by such a name or told so by the first word.
@@ -50,7 +75,9 @@ struct FirebreakCommand: ParsableCommand {
         firebreak diff rules.v4                  does the kernel hold what the file says?
         firebreak rollback                       take the last apply back
         firebreak owners                         which rules are Docker's, fail2ban's, …
+        firebreak run -- ./firewall.sh           run a script of iptables commands as one commit
         firebreak snapshot nft.image             keep everything that nf_tables holds; restore puts it back
+        firebreak hook install systemd           load the rules when the machine starts
         firebreak status                         what is in force, and does anything need attention?
         firebreak simulate rules.v4 --chain INPUT --src 192.0.2.1 --dst 192.0.2.2 --proto icmp
 
@@ -84,6 +111,7 @@ struct FirebreakCommand: ParsableCommand {
       Confirm.self,
       Diff.self,
       GuardCommand.self,
+      HookCommand.self,
       List.self,
       Log.self,
       Migrate.self,
@@ -91,6 +119,7 @@ struct FirebreakCommand: ParsableCommand {
       Recover.self,
       Restore.self,
       Rollback.self,
+      Run.self,
       Save.self,
       Show.self,
       Simulate.self,

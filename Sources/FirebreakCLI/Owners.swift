@@ -20,7 +20,9 @@ struct Owners: ParsableCommand {
     try site.run { console in
       try site.enter()
       let tables = try site.store().backend.snapshot(of: selection).ruleset.tables.sorted { $0.id < $1.id }
-      let owned = tables.map { Ownership($0) }
+      // Looking makes no state directory.
+      let own = StateDirectory.exists(site.stateDir) ? try site.history().newestIntact()?.ruleset : nil
+      let owned = tables.map { Ownership($0, base: own?[$0.id]) }
       if console.isJSON { return console.print(.array(owned.map { JSON($0) })) }
       for table in owned where !table.shares.isEmpty { console.print(text(table)) }
       if owned.allSatisfy({ $0.shares.isEmpty }) { console.say("no rules") }

@@ -11,7 +11,9 @@ struct Recover: ParsableCommand {
       there; when there is nothing to finish it does nothing.
 
       Run for the first time after the machine has started, it puts the newest generation into the kernel: the last one \
-      that was confirmed. Where its file is damaged it takes the one before, and says so.
+      that was confirmed, through the kernel interface that it was committed through unless --backend names one. Where \
+      its file is damaged it takes the one before, and says so; when none is whole it fails. `firebreak hook` has the \
+      system run it.
       """)
 
   @OptionGroup var site: SiteOptions
@@ -27,7 +29,7 @@ struct Recover: ParsableCommand {
       lock.apply(to: &options)
       let engine = try site.engine(site.store())
       let recovery = try engine.recoverInterrupted(options)
-      let loading = thisStart ? nil : try engine.loadAtStart(options)
+      let loading = thisStart ? nil : try engine.loadAtStart(options, through: site.backendName)
       for note in loading?.notes ?? [] { console.note(note) }
       let sentences = [
         recovery?.sentence,

@@ -85,12 +85,17 @@ struct SiteOptions: ParsableArguments {
 
   /// Root, and inside the namespace: nothing is read before that.
   func enter() throws {
-    guard geteuid() == 0 else { throw CommandFailure(.notRoot, "only root may do this", hint: "run it with sudo") }
+    try Self.requireRoot()
     if let netns { try NetworkNamespace(netns).enter() }
   }
 
-  func store() throws -> RuleStore {
-    RuleStore(try backend.choice.backend(names: .system, remembering: memory))
+  static func requireRoot() throws {
+    guard geteuid() == 0 else { throw CommandFailure(.notRoot, "only root may do this", hint: "run it with sudo") }
+  }
+
+  /// - Parameter form: in which form nf_tables gets rules.
+  func store(form: NFTablesBackend.Form = .asItIs) throws -> RuleStore {
+    RuleStore(try backend.choice.backend(names: .system, form: form, remembering: memory))
   }
 
   /// Where rules of nf_tables are remembered: in memory, as those themselves are, or beside a state of its own.
@@ -122,7 +127,7 @@ struct SiteOptions: ParsableArguments {
   var backendName: String? { backend == .auto ? nil : backend.rawValue }
 
   /// This program's own file.
-  private var programPath: String? {
+  var programPath: String? {
     withUnsafeTemporaryAllocation(byteCount: Int(PATH_MAX), alignment: 1) { buffer in
       let count = readlink("/proc/self/exe", buffer.baseAddress!, buffer.count)
       return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil

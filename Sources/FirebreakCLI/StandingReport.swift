@@ -34,7 +34,7 @@ struct StandingReport {
         "commit \(awaiting.number) waits to be confirmed: \(awaiting.remaining.components.seconds) s left (firebreak confirm)"
       )
     }
-    if let generation = standing.generation { lines.append("generation\(generation.line)") }
+    if let generation = standing.generation { lines.append("generation \(generation.line.drop { $0 == " " })") }
     guard let drift = standing.drift else { return lines }
     lines.append(drift.isEmpty ? "the kernel holds it as it was committed" : "changed in the kernel since then:")
     return lines + drift.changes.map { "  \($0)" }

@@ -80,8 +80,9 @@ struct Status: ParsableCommand {
 
 extension KernelUse.TableUse {
   fileprivate var sentence: String {
-    guard let contents else { return "\(id): not readable as iptables: \(problem ?? "")" }
-    var text = "\(id): \(contents.rules) rules"
+    let name = isCompiled ? "\(id) (compiled)" : "\(id)"
+    guard let contents else { return "\(name): not readable as iptables: \(problem ?? "")" }
+    var text = "\(name): \(contents.rules) rules"
     if contents.chains > 0 { text += ", \(contents.chains) chains" }
     if !contents.dropping.isEmpty {
       text += ", policy DROP in \(contents.dropping.map(\.text).joined(separator: ", "))"
@@ -101,6 +102,7 @@ extension JSON {
   private init(_ table: KernelUse.TableUse) {
     self = .object([
       ("family", .number(table.id.family == .ipv4 ? 4 : 6)), ("table", .string(table.id.name.rawValue)),
+      ("compiled", .bool(table.isCompiled)),
       ("rules", table.contents.map { .number($0.rules) } ?? .null),
       ("chains", table.contents.map { .number($0.chains) } ?? .null),
       ("policy_drop", .array((table.contents?.dropping ?? []).map { .string($0.text) })),

@@ -39,6 +39,8 @@ struct AttributeReader {
     return UnsafeRawBufferPointer(rebasing: bytes[Int(offset)..<Int(offset + length)])
   }
 
+  func has<A: RawRepresentable>(_ type: A) -> Bool where A.RawValue == UInt32 { present & 1 << type.rawValue != 0 }
+
   mutating func require<A: RawRepresentable>(_ type: A) throws(WireError) -> UnsafeRawBufferPointer
   where A.RawValue == UInt32 {
     guard let data = take(type) else { throw WireError(offset: 0, field: "\(type)", reason: .truncated) }

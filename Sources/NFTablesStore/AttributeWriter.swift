@@ -37,6 +37,17 @@ extension ByteWriter {
     align(4)
   }
 
+  /// An attribute whose data `body` writes.
+  mutating func fill<A: RawRepresentable, E: Error>(_ type: A, _ body: (inout ByteWriter) throws(E) -> Void) throws(E)
+  where A.RawValue == UInt32 {
+    let start = count
+    write(UInt16(0))
+    write(UInt16(truncatingIfNeeded: type.rawValue))
+    try body(&self)
+    patch(UInt16(truncatingIfNeeded: count - start), at: start)
+    align(4)
+  }
+
   /// Attributes inside an attribute.
   mutating func nest<A: RawRepresentable, E: Error>(_ type: A, _ body: (inout ByteWriter) throws(E) -> Void) throws(E)
   where A.RawValue == UInt32 {

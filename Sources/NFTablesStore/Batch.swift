@@ -13,8 +13,13 @@ struct Batch: ~Copyable {
     case deletion(TableID, ChainName)
     /// By its place in the plan's table.
     case rule(TableID, ChainName, Int)
+    /// What is made of a chain's rules where they are compiled.
+    case lookup(TableID, ChainName)
     case part(ImagePart)
   }
+
+  /// In which form the tables are that the messages to come are about.
+  var form = TableForm.linear
 
   private var out: ByteWriter
   private var subjects: [Subject] = []
@@ -55,7 +60,7 @@ struct Batch: ~Copyable {
   }
 
   /// `struct nlmsghdr`, `struct nfgenmsg`, and what `body` writes.
-  private mutating func message(
+  mutating func message(
     _ type: Int32, flags: Int32, family: UInt8, resource: UInt16 = 0, _ subject: Subject,
     _ body: (inout ByteWriter) -> Void
   ) {
@@ -83,7 +88,7 @@ struct Batch: ~Copyable {
     subjects.append(subject)
   }
 
-  private static func type(_ message: nf_tables_msg_types) -> Int32 {
+  static func type(_ message: nf_tables_msg_types) -> Int32 {
     NFNL_SUBSYS_NFTABLES << 8 | Int32(message.rawValue)
   }
 
@@ -105,12 +110,21 @@ struct Batch: ~Copyable {
   private static let headerSize = MemoryLayout<nlmsghdr>.size + MemoryLayout<nfgenmsg>.size
 
   mutating func create(_ id: TableID) {
+    let form = form
     object(NFT_MSG_NEWTABLE, flags: NLM_F_CREATE, id.family, .table(id)) { header in
       let table = nftnl_table_alloc()!
-      nftnl_table_set_str(table, UInt16(NFTNL_TABLE_NAME.rawValue), id.name.rawValue)
+      nftnl_table_set_str(table, UInt16(NFTNL_TABLE_NAME.rawValue), form.tableName(id))
       nftnl_table_set_u32(table, UInt16(NFTNL_TABLE_FLAGS.rawValue), 0)
       nftnl_table_nlmsg_build_payload(header, table)
       nftnl_table_free(table)
+    }
+  }
+
+  /// Takes a table out with all that is in it.
+  mutating func delete(_ id: TableID) {
+    let name = form.tableName(id)
+    message(Self.type(NFT_MSG_DELTABLE), flags: 0, family: id.family.rawValue, .table(id)) { out in
+      out.put(NFTA_TABLE_NAME, text: name)
     }
   }
 
@@ -131,6 +145,11 @@ struct Batch: ~Copyable {
     self.chain(NFT_MSG_NEWCHAIN, flags: 0, chain.name, in: id) { Self.setPolicy(of: chain, $0) }
   }
 
+  /// Makes a chain that only the compiled form of another needs.
+  mutating func createHelper(_ name: ChainName, for chain: ChainName, in id: TableID) {
+    self.chain(NFT_MSG_NEWCHAIN, flags: NLM_F_CREATE, name, in: id) { _ in }
+  }
+
   mutating func delete(_ chain: ChainName, in id: TableID) {
     self.chain(NFT_MSG_DELCHAIN, flags: 0, chain, in: id) { _ in }
   }
@@ -146,10 +165,11 @@ struct Batch: ~Copyable {
     _ message: nf_tables_msg_types, flags: Int32, _ name: ChainName, in id: TableID, _ fill: (OpaquePointer) -> Void
   ) {
     let subject: Subject = message == NFT_MSG_DELCHAIN ? .deletion(id, name) : .chain(id, name)
+    let form = form
     object(message, flags: flags, id.family, subject) { header in
       let chain = nftnl_chain_alloc()!
-      nftnl_chain_set_str(chain, UInt16(NFTNL_CHAIN_TABLE.rawValue), id.name.rawValue)
-      nftnl_chain_set_str(chain, UInt16(NFTNL_CHAIN_NAME.rawValue), name.text)
+      nftnl_chain_set_str(chain, UInt16(NFTNL_CHAIN_TABLE.rawValue), form.tableName(id))
+      nftnl_chain_set_str(chain, UInt16(NFTNL_CHAIN_NAME.rawValue), form.chainName(name, in: id).text)
       fill(chain)
       nftnl_chain_nlmsg_build_payload(header, chain)
       nftnl_chain_free(chain)
@@ -194,19 +214,46 @@ struct Batch: ~Copyable {
     out.write(UInt16(truncatingIfNeeded: NFTA_RULE_EXPRESSIONS.rawValue) | UInt16(NLA_F_NESTED))
     let proto = try Self.write(number, of: chain.rules, common, revisions, to: &out)
     out.patch(UInt16(truncatingIfNeeded: out.count - start), at: start)
-    if let proto {
-      // Extensions of xtables ask which protocol the rule is for.
-      out.nest(NFTA_RULE_COMPAT) { out in
-        out.put(NFTA_RULE_COMPAT_PROTO, big: UInt32(proto.value.rawValue))
-        out.put(NFTA_RULE_COMPAT_FLAGS, big: proto.isInverted ? UInt32(NFT_RULE_COMPAT_F_INV.rawValue) : 0)
-      }
-    }
+    if let proto { Self.writeCompat(proto, to: &out) }
     end(begin, .rule(id, chain.name, number))
     previousReference = reference
     let message = subjects.count - 1
     let offset = lastStart
     let member = Additions.Member(chain: chain.name, number: number, replaced: place.replaced)
     additions[id, default: Additions()].note(member, message: message, offset: offset)
+  }
+
+  /// A rule whose handle nobody will ask for.
+  /// - Parameters:
+  ///   - number: of the rule in the plan's table, from 0.
+  ///   - next: the handle of the rule before which it is to stand; nil for the end of the chain.
+  ///   - userData: kept beside the rule.
+  ///   - subject: the chain of the plan's table, where it is not `chain`.
+  mutating func add(
+    _ expressions: [NFTExpression], proto: Negatable<IPProtocol>?, number: Int, to chain: ChainName, in id: TableID,
+    before next: UInt64?, userData: [UInt8] = [], subject: ChainName? = nil
+  ) {
+    let form = form
+    let flags = NLM_F_CREATE | (next == nil ? NLM_F_APPEND : 0)
+    message(Self.type(NFT_MSG_NEWRULE), flags: flags, family: id.family.rawValue, .rule(id, subject ?? chain, number)) {
+      out in
+      out.put(NFTA_RULE_TABLE, text: form.tableName(id))
+      out.put(NFTA_RULE_CHAIN, text: form.chainName(chain, in: id).text)
+      if let next { out.put(NFTA_RULE_POSITION, big: next) }
+      out.nest(NFTA_RULE_EXPRESSIONS) { out in
+        for expression in expressions { ExpressionAttributes.write(form.inKernel(expression, in: id), to: &out) }
+      }
+      if !userData.isEmpty { out.put(NFTA_RULE_USERDATA, userData) }
+      if let proto, expressions.contains(where: \.isOfXTables) { Self.writeCompat(proto, to: &out) }
+    }
+  }
+
+  /// Extensions of xtables ask which protocol the rule is for.
+  private static func writeCompat(_ proto: Negatable<IPProtocol>, to out: inout ByteWriter) {
+    out.nest(NFTA_RULE_COMPAT) { out in
+      out.put(NFTA_RULE_COMPAT_PROTO, big: UInt32(proto.value.rawValue))
+      out.put(NFTA_RULE_COMPAT_FLAGS, big: proto.isInverted ? UInt32(NFT_RULE_COMPAT_F_INV.rawValue) : 0)
+    }
   }
 
   /// The attributes with which all rules of a chain begin.
@@ -240,9 +287,10 @@ struct Batch: ~Copyable {
 
   /// - Parameter handle: nil for all rules of the chain.
   mutating func deleteRules(_ handle: UInt64?, of chain: ChainName, in id: TableID) {
+    let form = form
     message(Self.type(NFT_MSG_DELRULE), flags: 0, family: id.family.rawValue, .deletion(id, chain)) { out in
-      out.put(NFTA_RULE_TABLE, text: id.name.rawValue)
-      out.put(NFTA_RULE_CHAIN, text: chain.text)
+      out.put(NFTA_RULE_TABLE, text: form.tableName(id))
+      out.put(NFTA_RULE_CHAIN, text: form.chainName(chain, in: id).text)
       if let handle { out.put(NFTA_RULE_HANDLE, big: handle) }
     }
   }

@@ -6,7 +6,7 @@ enum CallDepth {
   static let limit = 16
 
   /// The first rule found that leads deeper.
-  static func firstTooDeep(in table: Table) -> (chain: Chain, rule: Int)? {
+  static func firstTooDeep(in table: Table, limit: Int = limit) -> (chain: Chain, rule: Int)? {
     var deepest: [ChainName: Int] = [:]
     var pending = table.chains.filter { $0.hook != nil }.map { ($0, 1) }
     // Each chain is looked at once for each greater depth at which it is met, and no depth passes the limit.

@@ -132,7 +132,7 @@ package struct ChainEdit {
   }
 
   /// Which of the numbers to leave in so that they rise and as many as possible stay.
-  private static func longestIncreasing(_ sources: [Int?]) -> [Bool] {
+  static func longestIncreasing(_ sources: [Int?]) -> [Bool] {
     var kept = [Bool](repeating: false, count: sources.count)
     var tails: [Int] = []  // places in `sources`: the smallest end of a rising row of each length
     var previous = [Int?](repeating: nil, count: sources.count)

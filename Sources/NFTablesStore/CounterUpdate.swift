@@ -8,8 +8,11 @@ struct CounterUpdate {
   /// The table as it is in the kernel, its counters as far as they have been read.
   private(set) var live: LiveTable
   private let compiler: PlanCompiler
+  private let movesAll: Bool
 
-  init(_ step: Plan.Step, _ live: LiveTable, _ compiler: PlanCompiler) {
+  /// - Parameter movesAll: whether no rule stays, since the table comes to stand in another form.
+  init(_ step: Plan.Step, _ live: LiveTable, _ compiler: PlanCompiler, movesAll: Bool = false) {
+    self.movesAll = movesAll
     self.step = step
     self.live = live
     self.compiler = compiler
@@ -24,10 +27,10 @@ struct CounterUpdate {
       let old = before.chains[place].rules
       let newPlace = after.index(of: name)
       let new = newPlace.map { after.chains[$0].rules } ?? RuleList(family: step.id.family)
-      guard newPlace == nil || !old.sameRules(as: new) else { continue }
+      guard newPlace == nil || movesAll || !old.sameRules(as: new) else { continue }
       let chain = newPlace.map { after.chains[$0] }
       let moved =
-        chain.map { compiler.chainEdit($0, step, live).moved(old, new) } ?? old.indices.map { ($0, nil) }
+        chain.map { self.edit($0).moved(old, new) } ?? old.indices.map { ($0, nil) }
       guard !moved.isEmpty, let counters = try counters(of: moved.map(\.old), old.count, name, &reader) else {
         continue
       }
@@ -40,6 +43,12 @@ struct CounterUpdate {
       if let newPlace { after.setRules(of: newPlace, carried) }
     }
     step = Plan.Step(id: step.id, before: before, after: after, restoresCounters: step.restoresCounters)
+  }
+
+  private func edit(_ chain: Chain) -> ChainEdit {
+    guard movesAll else { return compiler.chainEdit(chain, step, live) }
+    return ChainEdit(
+      from: live.table[chain.name]?.rules ?? RuleList(family: step.id.family), to: chain.rules, rewrites: true)
   }
 
   private func counters(

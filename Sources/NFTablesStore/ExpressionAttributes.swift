@@ -96,12 +96,27 @@ package enum ExpressionAttributes {
 
   private static func write(_ verdict: NFTVerdict, to out: inout ByteWriter) {
     out.put(NFTA_IMMEDIATE_DREG, big: verdictRegister)
-    out.nest(NFTA_IMMEDIATE_DATA) { out in
-      out.nest(NFTA_DATA_VERDICT) { out in
-        out.put(NFTA_VERDICT_CODE, big: verdict.code)
-        if let chain = verdict.chain { out.put(NFTA_VERDICT_CHAIN, text: chain.text) }
-      }
+    out.nest(NFTA_IMMEDIATE_DATA) { writeData(verdict, to: &$0) }
+  }
+
+  /// A verdict as data, for an expression or an element.
+  static func writeData(_ verdict: NFTVerdict, to out: inout ByteWriter) {
+    out.nest(NFTA_DATA_VERDICT) { out in
+      out.put(NFTA_VERDICT_CODE, big: verdict.code)
+      if let chain = verdict.chain { out.put(NFTA_VERDICT_CHAIN, text: chain.text) }
     }
+  }
+
+  /// Reads a verdict as an element has it, the data of `NFTA_SET_ELEM_DATA`; nil where it is none.
+  static func verdict(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> NFTVerdict? {
+    var data = try AttributeReader(bytes)
+    var fields = try data.nest(NFTA_DATA_VERDICT)
+    try data.finish()
+    let code: UInt32 = try fields.big(NFTA_VERDICT_CODE)
+    let chain = fields.take(NFTA_VERDICT_CHAIN).map { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    _ = fields.take(NFTA_VERDICT_CHAIN_ID)
+    try fields.finish()
+    return NFTVerdict(code: Int32(bitPattern: code), chain: chain.map { ChainName(unchecked: $0) })
   }
 
   private static func write(_ limit: NFTLimit, to out: inout ByteWriter) {

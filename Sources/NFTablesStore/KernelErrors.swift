@@ -9,6 +9,18 @@ extension BackendError {
     switch problem {
     case .netlink(let failure): self.init(failure)
     case .unreadable(let what): self.init(.system, "nf_tables: \(what)")
+    case .damaged(let id, let what):
+      self.init(
+        .refused,
+        "nf_tables table \(TableForm.compiledTable), which holds table \(id) in compiled form, \(what); nothing was changed",
+        hint: "see it with: nft -a list table \(id.family == .ipv4 ? "ip" : "ip6") \(TableForm.compiledTable)",
+        table: id)
+    case .twice(let id):
+      let family = id.family == .ipv4 ? "ip" : "ip6"
+      self.init(
+        .refused,
+        "nf_tables holds table \(id) twice: compiled in table \(TableForm.compiledTable), and as another program left it in table \(id.name); nothing was changed",
+        hint: "look at both, and take the one out that is not wanted: nft delete table \(family) \(id.name)", table: id)
     case .foreign(let id, let chain, let rule, let what):
       var subject = "nf_tables table \(id)"
       if let chain { subject += rule.map { ", chain \(chain): the rule with handle \($0)" } ?? ": chain \(chain)" }
@@ -63,6 +75,10 @@ extension BackendError {
       self.init(
         .refused, "nf_tables table \(id): the kernel refused to take out chain \(chain) or its rules: \(said)",
         table: id)
+    case .lookup(let id, let chain):
+      self.init(
+        .refused, "nf_tables table \(id): the kernel refused the compiled form of chain \(chain): \(said)",
+        hint: "commit it in linear form: --no-compile", table: id)
     case .part(let part): self.init(.refused, "the kernel refused \(part): \(said)")
     case .rule(let id, let chain, let number):
       self.init(

@@ -22,9 +22,10 @@ extension KernelReader {
         let chain = nftnl_chain_alloc()!
         defer { nftnl_chain_free(chain) }
         guard nftnl_chain_nlmsg_parse(message.start, chain) == 0,
-          let table = nftnl_chain_get_str(chain, UInt16(NFTNL_CHAIN_TABLE.rawValue))
+          let table = nftnl_chain_get_str(chain, UInt16(NFTNL_CHAIN_TABLE.rawValue)),
+          let name = nftnl_chain_get_str(chain, UInt16(NFTNL_CHAIN_NAME.rawValue))
         else { throw Problem.unreadable("a chain of the kernel cannot be read") }
-        guard TableName(rawValue: String(cString: table)) != nil else { return }
+        guard Self.isOurs(chain: String(cString: name), of: String(cString: table)) else { return }
         let isBuiltIn = nftnl_chain_is_set(chain, UInt16(NFTNL_CHAIN_HOOKNUM.rawValue))
         let accepts = nftnl_chain_get_u32(chain, UInt16(NFTNL_CHAIN_POLICY.rawValue)) == UInt32(Verdict.accept.rawValue)
         let uses = nftnl_chain_get_u32(chain, UInt16(NFTNL_CHAIN_USE.rawValue))
@@ -34,7 +35,23 @@ extension KernelReader {
     return isInUse
   }
 
+  /// Whether a chain of a family of iptables is one that stands for a chain of iptables.
+  private static func isOurs(chain: String, of table: String) -> Bool {
+    TableName(rawValue: table) != nil || table == TableForm.compiledTable && TableForm.owner(of: chain) != nil
+  }
+
+  /// The families whose compiled table holds chains of ours.
+  private mutating func compiledFamilies() throws(Problem) -> Set<UInt32> {
+    var result: Set<UInt32> = []
+    for family in Family.allCases {
+      let chains = try chains(family)[TableForm.compiledTable] ?? []
+      if chains.contains(where: { $0.compiledTable != nil }) { result.insert(UInt32(family.rawValue)) }
+    }
+    return result
+  }
+
   mutating func otherTables() throws(Problem) -> [OtherTable] {
+    let compiled = try compiledFamilies()
     var result: [OtherTable] = []
     try ask(NFT_MSG_GETTABLE, family: 0) { message throws(Problem) in
       let table = nftnl_table_alloc()!
@@ -45,7 +62,8 @@ extension KernelReader {
       let number = nftnl_table_get_u32(table, UInt16(NFTNL_TABLE_FAMILY.rawValue))
       let name = String(cString: text)
       let isOurs = TableName(rawValue: name) != nil && Family.allCases.contains { UInt32($0.rawValue) == number }
-      guard !isOurs else { return }
+      let isCompiled = name == TableForm.compiledTable && compiled.contains(number)
+      guard !isOurs, !isCompiled else { return }
       let isOwned = nftnl_table_is_set(table, UInt16(NFTNL_TABLE_OWNER.rawValue))
       let owner = isOwned ? TableOwner(port: nftnl_table_get_u32(table, UInt16(NFTNL_TABLE_OWNER.rawValue))) : nil
       result.append(OtherTable(family: Self.familyName(number), name: name, owner: owner.map { "\($0)" }))

@@ -10,9 +10,23 @@ struct KernelReading {
   private(set) var existing: [TableID] = []
   private(set) var tables: [TableID: LiveTable] = [:]
 
+  /// Those that stand in compiled form, read or not.
+  private(set) var compiled: Set<TableID> = []
+  /// Those that stand in a table of their own, read or not: beside a compiled one it is empty.
+  private(set) var linear: Set<TableID> = []
+
+  /// Families where another program has a table of the name that the compiled form needs.
+  private(set) var taken: Set<Family> = []
+
   init(generation: UInt32) { self.generation = generation }
 
-  mutating func list(_ ids: [TableID]) { existing = ids }
+  mutating func list(_ ids: [TableID], compiled: Set<TableID>, linear: Set<TableID>, taken: Set<Family>) {
+    self.taken = taken
+    existing = ids
+    self.compiled = compiled
+    self.linear = linear
+  }
+
   mutating func add(_ table: LiveTable) { tables[table.table.id] = table }
 
   /// Puts in what is now known of a table that was read.
@@ -34,6 +48,8 @@ struct LiveTable {
   var handles: [ChainName: [UInt64]] = [:]
   /// The built-in chains that have been made; one that has not holds no rules and accepts.
   var madeChains: Set<ChainName> = []
+  /// Where everything stands in the compiled form; nil in the linear one.
+  var compiled: CompiledTable?
   /// The netlink port of the program that alone may change the table, where there is one.
   var owner: TableOwner?
   /// Chains whose rules are remembered, not read: their counters are those of an earlier time.
@@ -55,6 +71,10 @@ struct KernelReader: ~Copyable {
     case netlink(NetlinkFailure)
     /// A table holds what iptables has no words for: all of the table, one chain, or one rule of a chain.
     case foreign(TableID, ChainName?, rule: UInt64?, what: String)
+    /// The compiled form of a table is not as it is written.
+    case damaged(TableID, what: String)
+    /// A table stands there in both forms.
+    case twice(TableID)
     case unreadable(String)
   }
 
@@ -134,33 +154,72 @@ struct KernelReader: ~Copyable {
   ) throws(Problem) -> KernelReading {
     var reading = KernelReading(generation: generation)
     var existing: [TableID] = []
+    var linear: Set<TableID> = []
+    var allCompiled: Set<TableID> = []
+    var taken: Set<Family> = []
     for family in Family.allCases {
       let found = try tables(family)
-      let ids = TableName.printOrder.map { TableID($0, family) }.filter { found[$0.name] != nil }
+      var chains: [String: [ChainHead]]?
+      var compiled: Set<TableName> = []
+      if found[TableForm.compiledTable] != nil {
+        chains = try self.chains(family)
+        for chain in chains?[TableForm.compiledTable] ?? [] { chain.compiledTable.map { _ = compiled.insert($0) } }
+        if compiled.isEmpty {
+          let hasChains = chains?[TableForm.compiledTable]?.isEmpty == false
+          let isTaken = if hasChains { true } else { try holdsObjects(TableForm.compiledTable, family) }
+          if isTaken { taken.insert(family) }
+        }
+      }
+      let ids = TableName.printOrder.map { TableID($0, family) }
+        .filter { found[$0.name.rawValue] != nil || compiled.contains($0.name) }
       existing += ids
+      for id in ids {
+        if compiled.contains(id.name) { allCompiled.insert(id) }
+        if found[id.name.rawValue] != nil { linear.insert(id) }
+      }
       let wanted = ids.filter { selection.contains($0) }
       guard !wanted.isEmpty else { continue }
-      let chains = try self.chains(family)
-      for id in wanted { reading.add(try read(id, found[id.name]!, chains[id.name] ?? [], recalled)) }
+      let heads: [String: [ChainHead]]
+      if let chains { heads = chains } else { heads = try self.chains(family) }
+      for id in wanted {
+        guard compiled.contains(id.name) else {
+          reading.add(try read(id, found[id.name.rawValue]!, heads[id.name.rawValue] ?? [], recalled))
+          continue
+        }
+        let head = found[TableForm.compiledTable]!
+        var live = try readCompiled(id, head, heads[TableForm.compiledTable] ?? [])
+        if let head = found[id.name.rawValue] {
+          let linear = try read(id, head, heads[id.name.rawValue] ?? [], nil)
+          guard linear.table.isPristine else { throw .twice(id) }
+          live.owner = live.owner ?? linear.owner
+        }
+        reading.add(live)
+      }
     }
-    reading.list(existing)
+    reading.list(existing, compiled: allCompiled, linear: linear, taken: taken)
     return reading
   }
 
   // MARK: Tables and chains
 
-  private struct TableHead {
+  struct TableHead {
     let flags: UInt32
     let use: UInt32
     let owner: UInt32?
+
+    /// The program that alone may change the table.
+    var keeper: TableOwner? { flags & NFT_TABLE_F_OWNER.rawValue != 0 ? TableOwner(port: owner ?? 0) : nil }
   }
 
-  private struct ChainHead {
+  struct ChainHead {
     let name: ChainName
     let base: Base?
     let flags: UInt32
     /// Its rules, and those that lead to it.
     let use: UInt32
+
+    /// The table of iptables that a chain of the compiled table belongs to.
+    var compiledTable: TableName? { TableForm.owner(of: name.text) }
 
     struct Base {
       let hook: UInt32
@@ -170,15 +229,15 @@ struct KernelReader: ~Copyable {
     }
   }
 
-  private mutating func tables(_ family: Family) throws(Problem) -> [TableName: TableHead] {
-    var result: [TableName: TableHead] = [:]
+  private mutating func tables(_ family: Family) throws(Problem) -> [String: TableHead] {
+    var result: [String: TableHead] = [:]
     try ask(NFT_MSG_GETTABLE, family: family.rawValue) { message throws(Problem) in
       let table = nftnl_table_alloc()!
       defer { nftnl_table_free(table) }
       guard nftnl_table_nlmsg_parse(message.start, table) == 0,
         let name = nftnl_table_get_str(table, UInt16(NFTNL_TABLE_NAME.rawValue))
       else { throw Problem.unreadable("a table of the kernel cannot be read") }
-      guard let ours = TableName(rawValue: String(cString: name)) else { return }
+      let ours = String(cString: name)
       let hasOwner = nftnl_table_is_set(table, UInt16(NFTNL_TABLE_OWNER.rawValue))
       result[ours] = TableHead(
         flags: nftnl_table_get_u32(table, UInt16(NFTNL_TABLE_FLAGS.rawValue)),
@@ -188,8 +247,8 @@ struct KernelReader: ~Copyable {
     return result
   }
 
-  private mutating func chains(_ family: Family) throws(Problem) -> [TableName: [ChainHead]] {
-    var result: [TableName: [ChainHead]] = [:]
+  mutating func chains(_ family: Family) throws(Problem) -> [String: [ChainHead]] {
+    var result: [String: [ChainHead]] = [:]
     try ask(NFT_MSG_GETCHAIN, family: family.rawValue) { message throws(Problem) in
       let chain = nftnl_chain_alloc()!
       defer { nftnl_chain_free(chain) }
@@ -197,7 +256,7 @@ struct KernelReader: ~Copyable {
         let table = nftnl_chain_get_str(chain, UInt16(NFTNL_CHAIN_TABLE.rawValue)),
         let name = nftnl_chain_get_str(chain, UInt16(NFTNL_CHAIN_NAME.rawValue))
       else { throw Problem.unreadable("a chain of the kernel cannot be read") }
-      guard let ours = TableName(rawValue: String(cString: table)) else { return }
+      let ours = String(cString: table)
       var base: ChainHead.Base?
       if nftnl_chain_is_set(chain, UInt16(NFTNL_CHAIN_HOOKNUM.rawValue)) {
         let type = nftnl_chain_get_str(chain, UInt16(NFTNL_CHAIN_TYPE.rawValue)).map { String(cString: $0) }
@@ -224,15 +283,13 @@ struct KernelReader: ~Copyable {
   private mutating func read(
     _ id: TableID, _ head: TableHead, _ chains: [ChainHead], _ recalled: RuleMemory.Recalled?
   ) throws(Problem) -> LiveTable {
-    guard head.flags & NFT_TABLE_F_DORMANT.rawValue == 0 else {
-      throw .foreign(id, nil, rule: nil, what: "is dormant: the kernel does not look at its rules")
-    }
+    try checkState(of: head, id)
     // The kernel counts what a transaction that is still under way makes and removes, so its number alone proves nothing.
-    if Int(head.use) != chains.count, try holdsObjects(id) {
+    if Int(head.use) != chains.count, try holdsObjects(id.name.rawValue, id.family) {
       throw .foreign(id, nil, rule: nil, what: "holds sets, maps or other objects of nf_tables")
     }
     var live = LiveTable(table: Table(id.name, family: id.family))
-    if head.flags & NFT_TABLE_F_OWNER.rawValue != 0 { live.owner = TableOwner(port: head.owner ?? 0) }
+    live.owner = head.keeper
     for chain in chains { try place(chain, in: &live) }
     for chain in chains {
       let known = recalled?.rules(of: chain.name, in: id, atMost: Int(chain.use))
@@ -244,13 +301,23 @@ struct KernelReader: ~Copyable {
     return live
   }
 
-  private mutating func holdsObjects(_ id: TableID) throws(Problem) -> Bool {
+  func checkState(of head: TableHead, _ id: TableID) throws(Problem) {
+    guard head.flags & NFT_TABLE_F_DORMANT.rawValue == 0 else {
+      throw .foreign(id, nil, rule: nil, what: "is dormant: the kernel does not look at its rules")
+    }
+  }
+
+  /// Whether a table holds more than chains.
+  /// - Parameter isBesidesSets: whether sets and maps are not meant.
+  mutating func holdsObjects(_ name: String, _ family: Family, isBesidesSets: Bool = false) throws(Problem) -> Bool {
     var found = false
-    let (family, name) = (id.family.rawValue, id.name.rawValue)
-    try ask(NFT_MSG_GETSET, family: family) {
-      $0.put(NFTA_SET_TABLE, text: name)
-    } each: { _ in
-      found = true
+    let family = family.rawValue
+    if !isBesidesSets {
+      try ask(NFT_MSG_GETSET, family: family) {
+        $0.put(NFTA_SET_TABLE, text: name)
+      } each: { _ in
+        found = true
+      }
     }
     try ask(NFT_MSG_GETOBJ, family: family) {
       $0.put(NFTA_OBJ_TABLE, text: name)
@@ -266,7 +333,7 @@ struct KernelReader: ~Copyable {
   }
 
   /// Puts an empty chain where it belongs.
-  private func place(_ chain: ChainHead, in live: inout LiveTable) throws(Problem) {
+  func place(_ chain: ChainHead, in live: inout LiveTable) throws(Problem) {
     let id = live.table.id
     let foreign = { (what: String) in Problem.foreign(id, chain.name, rule: nil, what: what) }
     guard chain.flags & ~NFT_CHAIN_BASE.rawValue == 0 else { throw foreign("is of a kind that iptables has not") }
@@ -365,7 +432,7 @@ struct KernelReader: ~Copyable {
 
   // MARK: Messages
 
-  private static func reading<R>(_ body: () throws(WireError) -> R) throws(Problem) -> R {
+  static func reading<R>(_ body: () throws(WireError) -> R) throws(Problem) -> R {
     do throws(WireError) { return try body() } catch {
       throw .unreadable("the kernel's answer cannot be read: \(error)")
     }

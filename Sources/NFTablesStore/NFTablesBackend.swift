@@ -12,6 +12,10 @@ public final class NFTablesBackend: Backend {
   public let capabilities = Capabilities(name: "nft", families: [.ipv4, .ipv6], isOneTransaction: true)
 
   private let names: Names
+  private let form: Form
+  private let smallestMap: Int
+  /// How tables are to be compiled of which a plan was made last.
+  private let prepared = Mutex<[TableID: CompiledPlan]>([:])
   /// What was read last, for the handles of its rules.
   private let lastReading = Mutex<KernelReading?>(nil)
   private let isLocked = Mutex(false)
@@ -20,26 +24,40 @@ public final class NFTablesBackend: Backend {
   private let receiveQueue: Int32?
   private let memory: RuleMemory?
 
+  /// In which form tables are written.
+  public enum Form: Hashable, Sendable {
+    /// The one that each has.
+    case asItIs
+    /// Looked up in maps, where that gains anything and every rule can be given back as it was written.
+    case compiled
+    /// One rule each, as iptables-nft has them.
+    case linear
+  }
+
   /// Where the command keeps what it remembers, unless it keeps its state elsewhere.
   public static let standardMemory = "/run/firebreak"
 
   /// - Parameters:
   ///   - names: for rules in messages.
+  ///   - form: in which form tables are written.
   ///   - directory: where rules that were read or written are kept, so that they need not be read again as long as nothing
   ///     has changed; nil to read them each time. Only ``standardMemory`` is made where it is not there.
-  public convenience init(names: Names = .wellKnown, remembering directory: String? = nil) {
-    self.init(names: names, remembering: directory, leastRules: RuleMemory.leastRules)
+  public convenience init(names: Names = .wellKnown, form: Form = .asItIs, remembering directory: String? = nil) {
+    self.init(names: names, form: form, remembering: directory, leastRules: RuleMemory.leastRules)
   }
 
   /// - Parameters:
+  ///   - smallestMap: fewer rules than so many stay linear.
   ///   - leastRules: rulesets with fewer are not remembered.
   ///   - hasRevision: what is asked about revisions of extensions; nil asks the kernel.
   ///   - receiveQueue: how many bytes of answers may wait in a socket.
   package init(
-    names: Names = .wellKnown, remembering directory: String? = nil, leastRules: Int = RuleMemory.leastRules,
-    hasRevision: RevisionAnswer? = nil, receiveQueue: Int32? = nil
+    names: Names = .wellKnown, form: Form = .asItIs, smallestMap: Int? = nil, remembering directory: String? = nil,
+    leastRules: Int = RuleMemory.leastRules, hasRevision: RevisionAnswer? = nil, receiveQueue: Int32? = nil
   ) {
     self.names = names
+    self.form = form
+    self.smallestMap = smallestMap ?? ChainLayout.smallestMap
     self.receiveQueue = receiveQueue
     revisions = KernelRevisions(hasRevision ?? KernelReader.hasRevision)
     memory = directory.map {
@@ -47,7 +65,7 @@ public final class NFTablesBackend: Backend {
     }
   }
 
-  private var compiler: PlanCompiler { PlanCompiler(names: names, revisions: revisions) }
+  private var compiler: PlanCompiler { PlanCompiler(names: names, revisions: revisions, smallestMap: smallestMap) }
 
   // MARK: Lock
 
@@ -112,6 +130,11 @@ public final class NFTablesBackend: Backend {
     try withReader { reader throws(KernelReader.Problem) in try reader.otherTables() }
   }
 
+  /// The tables that stand in compiled form.
+  package func compiledTables() throws(BackendError) -> Set<TableID> {
+    try withReader { reader throws(KernelReader.Problem) in try reader.read(.only([])).compiled }
+  }
+
   private func generation() throws(BackendError) -> UInt32 {
     try withReader { reader throws(KernelReader.Problem) in try reader.generation() }
   }
@@ -145,9 +168,9 @@ public final class NFTablesBackend: Backend {
     }
   }
 
-  /// Keeps what had to be read.
+  /// Keeps what had to be read. Compiled tables are read each time.
   private func remember(_ reading: KernelReading, in memory: RuleMemory, at moment: RuleMemory.Moment) {
-    let tables = Array(reading.tables.values)
+    let tables = reading.tables.values.filter { $0.compiled == nil }
     guard
       tables.contains(where: { !$0.uncounted.isSuperset(of: $0.table.chains.filter { !$0.rules.isEmpty }.map(\.name)) })
     else { return }
@@ -164,26 +187,63 @@ public final class NFTablesBackend: Backend {
     }
   }
 
+  /// How many rules of a table that was read last stand in maps, and how many do not.
+  package func lookups(of id: TableID) -> (lookedUp: Int, linear: Int) {
+    guard let live = try? read(.only([id])).tables[id] else { return (0, 0) }
+    guard let compiled = live.compiled else { return (0, live.table.ruleCount) }
+    let lookedUp = compiled.chains.values.reduce(0) { sum, chain in
+      sum + chain.entries.count { chain.items[$0.item].map != nil }
+    }
+    return (lookedUp, live.table.ruleCount - lookedUp)
+  }
+
   // MARK: Writing
 
   /// Rules that nf_tables gives back as others that mean the same are written as those, so that what is read later is what
   /// was planned. Rules that do not stay are given their present counters, where those were not read.
   public func fitted(_ plan: Plan) throws(BackendError) -> Plan {
-    if let known = lastReading.withLock({ $0 }) { try checkOwners(plan, known) }
     let compiler = compiler
+    let known = lastReading.withLock { $0 }
+    let wanted = plan.steps + reshaped(plan, known)
+    if let known { try checkOwners(wanted, known) }
     var steps: [Plan.Step] = []
-    for step in plan.steps {
-      let after = try compiler.normalForm(step)
-      if let before = step.before, !step.restoresCounters, before.sameRules(as: after) { continue }
+    var layouts: [TableID: CompiledPlan] = [:]
+    var notes: [String] = []
+    for step in wanted {
+      let live = step.before == nil ? nil : known?.tables[step.id]
+      let isCompiled = live?.compiled != nil
+      var after = step.after
+      if form == .compiled || form == .asItIs && isCompiled {
+        let (table, layout, note) = try compiler.prepare(step, live)
+        after = table
+        layouts[step.id] = layout
+        if let note, form == .compiled || layout == nil && after.ruleCount > 0 { notes.append(note) }
+      } else {
+        after = try compiler.normalForm(step)
+      }
+      let keepsForm = isCompiled == (layouts[step.id] != nil)
+      if let before = step.before, keepsForm, !step.restoresCounters, before.sameRules(as: after) { continue }
       steps.append(
         try counted(
-          Plan.Step(id: step.id, before: step.before, after: after, restoresCounters: step.restoresCounters)))
+          Plan.Step(id: step.id, before: step.before, after: after, restoresCounters: step.restoresCounters),
+          keepsForm: keepsForm))
     }
-    return Plan(steps: steps, creations: plan.creations)
+    prepared.withLock { $0 = layouts }
+    return Plan(steps: steps, creations: plan.creations, unchanged: plan.unchanged, notes: notes)
+  }
+
+  /// Steps for tables that stay as they are in the other form.
+  private func reshaped(_ plan: Plan, _ known: KernelReading?) -> [Plan.Step] {
+    guard form != .asItIs else { return [] }
+    return plan.unchanged.compactMap { id in
+      guard let live = known?.tables[id], (live.compiled != nil) != (form == .compiled) else { return nil }
+      return Plan.Step(id: id, before: live.table, after: live.table)
+    }
   }
 
   /// The step with the counters that rules have now that go, or come back in another place.
-  private func counted(_ step: Plan.Step) throws(BackendError) -> Plan.Step {
+  /// - Parameter keepsForm: whether rules stay in the kernel at all.
+  private func counted(_ step: Plan.Step, keepsForm: Bool) throws(BackendError) -> Plan.Step {
     let last = lastReading.withLock { $0?.tables[step.id] }
     guard let before = step.before, let last, !last.uncounted.isEmpty, last.table.sameRules(as: before) else {
       return step
@@ -191,7 +251,7 @@ public final class NFTablesBackend: Backend {
     return try withReader { reader throws(KernelReader.Problem) in
       var compiler = compiler
       compiler.canFollow = reader.canFollow
-      var count = CounterUpdate(step, last, compiler)
+      var count = CounterUpdate(step, last, compiler, movesAll: !keepsForm)
       try count.read(through: &reader)
       lastReading.withLock { $0?.update(count.live) }
       return count.step
@@ -266,8 +326,8 @@ public final class NFTablesBackend: Backend {
   }
 
   /// - Throws: ``BackendError`` of kind `refused` for a table that another program keeps for itself.
-  private func checkOwners(_ plan: Plan, _ reading: KernelReading) throws(BackendError) {
-    for step in plan.steps {
+  private func checkOwners(_ steps: [Plan.Step], _ reading: KernelReading) throws(BackendError) {
+    for step in steps {
       guard let owner = reading.tables[step.id]?.owner else { continue }
       throw BackendError(
         .refused, "nf_tables table \(step.id) belongs to \(owner), which alone may change it",
@@ -289,12 +349,37 @@ public final class NFTablesBackend: Backend {
         step.before.map { reading.tables[step.id]?.table.sameRules(as: $0) == true } ?? true
       })
     else { throw BackendError(.stale, "the rules have changed since they were read") }
-    try checkOwners(plan, reading)
+    try checkOwners(plan.steps, reading)
     return reading
   }
 
-  private func send(_ plan: Plan, _ reading: KernelReading, isTrial: Bool) throws(BackendError) {
+  /// With the forms that the tables are to have, decided when the plan was fitted, or now.
+  private func compiler(for plan: Plan, _ reading: KernelReading) throws(BackendError) -> PlanCompiler {
     var compiler = compiler
+    let prepared = prepared.withLock { $0 }
+    for step in plan.steps {
+      let live = reading.tables[step.id]
+      guard form == .compiled || form == .asItIs && live?.compiled != nil else { continue }
+      if let known = prepared[step.id], known.table.sameRules(as: step.after) {
+        compiler.layouts[step.id] = known
+      } else {
+        compiler.layouts[step.id] = try compiler.prepare(step, live).plan
+      }
+    }
+    return compiler
+  }
+
+  /// How many messages the kernel would get.
+  package func messages(for plan: Plan) throws(BackendError) -> Int {
+    let reading = try reading(for: plan, of: nil)
+    let compiler = try compiler(for: plan, reading)
+    var batch = Batch(generation: reading.generation, firstSequence: 0, capacity: 0, revisions: revisions)
+    try compiler.compile(plan, reading, into: &batch)
+    return batch.count
+  }
+
+  private func send(_ plan: Plan, _ reading: KernelReading, isTrial: Bool) throws(BackendError) {
+    var compiler = try compiler(for: plan, reading)
     var socket: NetlinkSocket
     do throws(NetlinkFailure) { socket = try NetlinkSocket(receiveQueue) } catch { throw BackendError(error) }
     compiler.canFollow = socket.namespaceCookie != nil

@@ -6,24 +6,110 @@ internal import RuleStore
 struct PlanCompiler {
   let names: Names
   let revisions: KernelRevisions
+  /// Fewer rules than so many are not looked up in a map of their own.
+  var smallestMap = ChainLayout.smallestMap
+  /// In which form each table is to stand afterwards; linear where nothing is said.
+  var layouts: [TableID: CompiledPlan] = [:]
   /// Whether the kernel finds a new rule that another one of the same batch refers to (Linux 5.1).
   var canFollow = false
 
   /// - Parameter reading: of the tables that the plan changes; tables that are not in it do not exist.
   /// - Throws: ``BackendError`` of kind `unsupported` for a rule that nf_tables cannot say.
   func compile(_ plan: Plan, _ reading: KernelReading, into batch: inout Batch) throws(BackendError) {
-    for id in plan.creations {
+    for id in plan.creations where layouts[id] == nil {
       let after = plan.steps.first { $0.id == id }?.after ?? Table(id.name, family: id.family)
       batch.create(id)
       for chain in after.chains { batch.create(chain, in: id) }
     }
+    try removeForms(plan, reading, &batch)
     let created = Set(plan.creations)
-    for step in plan.steps {
-      let live = reading.tables[step.id]
-      if !created.contains(step.id) { makeChains(step, live, &batch) }
+    for step in plan.steps where layouts[step.id] == nil {
+      var live = reading.tables[step.id]
+      if live?.compiled != nil {
+        live = nil
+        batch.create(step.id)
+        for chain in step.after.chains { batch.create(chain, in: step.id) }
+      } else if !created.contains(step.id) {
+        makeChains(step, live, &batch)
+      }
       for chain in step.after.chains { try edit(chain, step, live, &batch) }
       removeChains(step, live, &batch)
     }
+    for id in layouts.keys where reading.taken.contains(id.family) {
+      throw BackendError(
+        .refused,
+        "nf_tables holds a table \(TableForm.compiledTable) of another program, where compiled rules would stand",
+        hint: "give that table another name, or leave --compile out", table: id)
+    }
+    batch.form = .compiled
+    for step in plan.steps {
+      guard let layout = layouts[step.id] else { continue }
+      try compile(step, layout, reading.tables[step.id], &batch)
+    }
+    batch.form = .linear
+  }
+
+  /// Takes tables out that are to stand in the other form.
+  private func removeForms(_ plan: Plan, _ reading: KernelReading, _ batch: inout Batch) throws(BackendError) {
+    var left = reading.compiled
+    for id in plan.steps.map(\.id) where reading.linear.contains(id) && layouts[id] != nil { batch.delete(id) }
+    for step in plan.steps where layouts[step.id] != nil { left.insert(step.id) }
+    let leaving = plan.steps.filter { layouts[$0.id] == nil && reading.tables[$0.id]?.compiled != nil }
+    for step in leaving { left.remove(step.id) }
+    batch.form = .compiled
+    for step in leaving {
+      guard left.contains(where: { $0.family == step.id.family }) else {
+        if step.id == leaving.first(where: { $0.id.family == step.id.family })?.id { batch.delete(step.id) }
+        continue
+      }
+      guard let live = reading.tables[step.id], let state = live.compiled,
+        var writer = try? CompiledWriter(live.table, state, self)
+      else { throw BackendError(.stale, "the rules have changed since they were read", table: step.id) }
+      writer.removeAll(&batch)
+      for chain in live.table.chains where chain.hook == nil || live.madeChains.contains(chain.name) {
+        batch.delete(chain.name, in: step.id)
+      }
+    }
+    batch.form = .linear
+  }
+
+  private func compile(
+    _ step: Plan.Step, _ layout: CompiledPlan, _ live: LiveTable?, _ batch: inout Batch
+  ) throws(BackendError) {
+    let state = live?.compiled
+    let before = state == nil ? nil : live
+    var writer: CompiledWriter
+    do throws(CompiledWriter.Obstacle) {
+      writer = try CompiledWriter(step.after, state ?? CompiledTable(), self)
+    } catch {
+      throw BackendError(.unsupported, "table \(step.id) cannot be compiled: \(error.reason)", table: step.id)
+    }
+    // What rules do to packets may have changed: then the order of those that stay has to be proved again.
+    let old = before.flatMap { try? CompiledWriter($0.table, CompiledTable(), self) }
+    let isProvedAnew =
+      before != nil && (old?.opaqueChains != writer.opaqueChains || old?.mayDetour != writer.mayDetour)
+    let coder: RuleCoder = { (rule, index, chain, id) throws(BackendError) in
+      try expressions(of: rule, index, chain, id)
+    }
+    if before == nil {
+      batch.create(step.id)
+      for chain in step.after.chains { batch.create(chain, in: step.id) }
+    } else {
+      makeChains(step, before, &batch)
+    }
+    for chain in step.after.chains {
+      if before == nil, let known = layout.chains[chain.name] {
+        if !chain.rules.isEmpty { try writer.write(chain, known, coder, to: &batch) }
+        continue
+      }
+      let old = before?.table[chain.name]?.rules ?? RuleList(family: step.id.family)
+      try writer.edit(
+        chain, from: old, rewrites: step.restoresCounters || isProvedAnew, coder, &batch)
+    }
+    let gone = (before?.table.chains ?? []).filter { step.after[$0.name] == nil }
+    for chain in gone { writer.clear(chain.name, &batch) }
+    for chain in gone { batch.delete(chain.name, in: step.id) }
+    writer.clearShared(&batch)
   }
 
   /// Chains that are not there yet, and policies that change. A built-in chain that would do nothing stays unmade.
@@ -106,8 +192,11 @@ struct PlanCompiler {
   }
 
   /// The table after a step with every new rule as it will be read back.
+  /// - Parameter isExact: whether a rule is given back as it is, by chain and place.
   /// - Throws: ``BackendError`` of kind `unsupported` for a rule that nf_tables cannot say.
-  func normalForm(_ step: Plan.Step) throws(BackendError) -> Table {
+  func normalForm(
+    _ step: Plan.Step, isExact: (ChainName, Int) -> Bool = { _, _ in false }
+  ) throws(BackendError) -> Table {
     var result = step.after
     let common = CommonRules(family: step.id.family, revisions: revisions)
     var scratch = ByteWriter()
@@ -115,7 +204,8 @@ struct PlanCompiler {
       let before = step.before?[chain.name]?.rules ?? RuleList(family: step.id.family)
       var others = RuleList(family: step.id.family)
       var replaced: [Int: Int] = [:]
-      for (index, source) in RulePairing(before, chain.rules).sources.enumerated() where source == nil {
+      for (index, source) in RulePairing(before, chain.rules).sources.enumerated()
+      where source == nil && !isExact(chain.name, index) {
         scratch.truncate(to: 0)
         guard common.write(index, of: chain.rules, to: &scratch) == nil else { continue }
         let said = try expressions(of: chain.rules[index], index, chain, step.id)
@@ -132,15 +222,15 @@ struct PlanCompiler {
     return result
   }
 
-  /// What the tables hold when a batch has been carried out, where the kernel told the handles of all new rules.
+  /// What the linear tables hold when a batch has been carried out, where the kernel told the handles of all new rules.
   func reading(after plan: Plan, _ before: KernelReading, _ result: SealedBatch.Result, generation: UInt32)
     -> KernelReading
   {
     var reading = KernelReading(generation: generation)
     let changed = Dictionary(uniqueKeysWithValues: plan.steps.map { ($0.id, $0) })
-    for (id, live) in before.tables where changed[id] == nil { reading.add(live) }
-    for step in plan.steps {
-      let live = before.tables[step.id]
+    for (id, live) in before.tables where changed[id] == nil && live.compiled == nil { reading.add(live) }
+    for step in plan.steps where layouts[step.id] == nil {
+      let live = before.tables[step.id].flatMap { $0.compiled == nil ? $0 : nil }
       var handles: [ChainName: [UInt64?]] = [:]
       for chain in step.after.chains {
         let old = live?.handles[chain.name] ?? []

@@ -41,12 +41,21 @@ public struct Plan: Sendable {
   /// order of their making. One that is to hold nothing is made and has no step.
   public let creations: [TableID]
 
+  /// Tables that were asked for and hold the wanted rules already.
+  package let unchanged: [TableID]
+  /// What is worth knowing about the way in which the backend will carry it out.
+  public let notes: [String]
+
   /// Whether the kernel stays as it is.
   public var isEmpty: Bool { steps.isEmpty && creations.isEmpty }
 
-  package init(steps: [Step], creations: [TableID] = []) {
+  package init(
+    steps: [Step], creations: [TableID] = [], unchanged: [TableID] = [], notes: [String] = []
+  ) {
     self.steps = steps
     self.creations = creations
+    self.unchanged = unchanged
+    self.notes = notes
   }
 
   /// Where the counters of rules come from that the kernel does not hold yet.
@@ -76,6 +85,7 @@ public struct Plan: Sendable {
     let existing = Set(snapshot.existing)
     var steps: [Step] = []
     var creations: [TableID] = []
+    var unchanged: [TableID] = []
     var targets = wanted.tables
     for id in remove where wanted[id] == nil && existing.contains(id) {
       targets.append(Table(id.name, family: id.family))
@@ -86,7 +96,10 @@ public struct Plan: Sendable {
       let target = isNew ? target : target.adopting(current)
       let healed = earlier[target.id].flatMap { CounterCarrier.heal(current, since: $0) }
       if isNew { creations.append(target.id) }
-      if healed == nil, isNew ? target.isPristine : current.sameRules(as: target) { continue }
+      if healed == nil, isNew ? target.isPristine : current.sameRules(as: target) {
+        if !isNew { unchanged.append(target.id) }
+        continue
+      }
       let after =
         isNew && counters == .wanted
         ? target : CounterCarrier.carry(from: healed ?? current, to: target, fresh: counters)
@@ -94,6 +107,8 @@ public struct Plan: Sendable {
         Step(id: target.id, before: isNew ? nil : current, after: after, restoresCounters: healed != nil))
     }
     self.creations = creations
+    self.unchanged = unchanged
+    notes = []
     self.steps = steps.sorted { $0.id < $1.id }
   }
 

@@ -59,6 +59,8 @@ import Testing
     #expect(try firebreak("help").stdout.contains("SUBCOMMANDS:"))
     #expect(try firebreak("help", "check").stdout.hasPrefix("OVERVIEW: Say what is wrong with rules"))
     #expect(try !firebreak("help").stdout.contains("complete-words"))
+    #expect(try firebreak("help", "hook").stdout.contains("netfilter-persistent  the same in netfilter-persistent"))
+    #expect(try firebreak("help", "hook", "install").stdout.contains("--root <dir>"))
   }
 }
 
@@ -92,6 +94,7 @@ import Testing
     ("firebreak help match hash", ["hashlimit"]), ("firebreak help target MASQ", ["MASQUERADE"]),
     ("firebreak help mat", ["match", "matches"]), ("firebreak help ch", ["check"]),
     ("firebreak appl", ["apply"]), ("firebreak completion f", ["fish"]),
+    ("firebreak hook ins", ["install"]), ("firebreak hook install net", ["netfilter-persistent"]),
   ])
   func offers(_ line: String, _ expected: [String]) throws {
     #expect(try complete(line) == Set(expected))

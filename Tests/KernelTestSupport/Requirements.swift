@@ -10,7 +10,7 @@ public enum Need: Sendable {
   case legacyTables
   /// A kernel with nf_tables and the extensions of xtables in it.
   case nfTables
-  /// A program in PATH.
+  /// A program in PATH, or by its own path.
   case tool(String)
   /// Rulesets of other people; see ``Corpus``.
   case corpus
@@ -37,6 +37,7 @@ public enum Need: Sendable {
   }
 
   private static func isInPath(_ name: String) -> Bool {
+    if name.hasPrefix("/") { return access(name, X_OK) == 0 }
     let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/sbin:/usr/bin:/sbin:/bin"
     return path.split(separator: ":").contains { access("\($0)/\(name)", X_OK) == 0 }
   }

@@ -17,6 +17,8 @@ enum ContractKind: String, CaseIterable, CustomTestStringConvertible, Sendable {
   case nft
   /// The same, with rules remembered in a file.
   case remembering
+  /// nf_tables with every rule in a map that can be in one.
+  case compiled
 
   var testDescription: String { rawValue }
 
@@ -27,7 +29,7 @@ enum ContractKind: String, CaseIterable, CustomTestStringConvertible, Sendable {
     switch self {
     case .memory: nil
     case .legacy, .bulk: .legacyTables
-    case .nft, .remembering: .nfTables
+    case .nft, .remembering, .compiled: .nfTables
     }
   }
 
@@ -58,6 +60,9 @@ struct ContractSite: Sendable {
       let space = try TestNamespace()
       self.space = space
       backend = NFTablesBackend(remembering: space.directory, leastRules: 0)
+    case .compiled:
+      space = try TestNamespace()
+      backend = NFTablesBackend(form: .compiled, smallestMap: 1)
     }
   }
 
@@ -88,6 +93,15 @@ struct ContractSite: Sendable {
       var table = memory.ruleset[.filter, .ipv4] ?? Table(.filter, family: .ipv4)
       try table.append(Rule(source: .init("203.0.113.9/32"), target: .drop), to: .forward)
       memory.schedule(.foreignChange(Ruleset([table])))
+    } else if kind == .compiled {
+      // No other program writes to such tables; another user of the backend does.
+      let other = NFTablesBackend()
+      try inside {
+        let before = try other.snapshot(of: .all)
+        var table = before.ruleset[.filter, .ipv4] ?? Table(.filter, family: .ipv4)
+        try table.append(Rule(source: .init("203.0.113.9/32"), target: .drop), to: .forward)
+        try other.apply(Plan(from: before, to: Ruleset([table])), expecting: before.stamp)
+      }
     } else {
       try namespace.require(["iptables-\(kind.variant)", "-A", "FORWARD", "-s", "203.0.113.9", "-j", "DROP"])
     }
@@ -96,6 +110,9 @@ struct ContractSite: Sendable {
   /// What the kernel holds according to iptables itself, counters too; nothing for memory.
   func savedByIptables() throws -> String {
     guard let space else { return "" }
+    if kind == .compiled {
+      return try space.require(["nft", "list", "ruleset"]).stdout
+    }
     return try ["iptables-\(kind.variant)-save", "ip6tables-\(kind.variant)-save"].map { tool in
       try space.require([tool, "-c"]).stdout.split(separator: "\n").filter { !$0.hasPrefix("#") }.joined(
         separator: "\n")

@@ -19,7 +19,7 @@ import Testing
     let record = CommitRecord(
       plan: plan, time: 0, message: "", backend: old.capabilities.name, boot: boot, keepsCommitted: phase != .unguarded)
     let journal = Journal(head: .init(phase: phase, deadline: deadline, nonce: record.nonce), record: record)
-    try folder.write(journal.withEncoded { Array($0) }, "commit.pending")
+    try folder.write(journal.encoded, "commit.pending")
   }
 
   @Test(arguments: [true, false], [Journal.Phase.unguarded, .writing, .awaiting])

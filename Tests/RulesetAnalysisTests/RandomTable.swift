@@ -15,6 +15,8 @@ struct RandomTable {
   var isDeep = false
   /// With rules that no simulator can decide.
   var isVague = false
+  /// With few conditions that are more than an address, a port or an interface.
+  var isPlain = false
   var stock = Stock.small
 
   /// What conditions name.
@@ -45,6 +47,7 @@ struct RandomTable {
 
   /// - Parameter below: chains that may be jumped to.
   private func rule(_ dice: inout Dice, isBuiltIn: Bool, below: [String]) -> String {
+    if isPlain, dice.below(5) > 0 { return plainRule(&dice, isBuiltIn: isBuiltIn, below: below) }
     var text = ""
     if dice.isLucky(oneIn: 3) { text += " \(dice.not(oneIn: 4))-s \(network(&dice, side: 1))" }
     if dice.isLucky(oneIn: 3) { text += " \(dice.not(oneIn: 4))-d \(network(&dice, side: 2))" }
@@ -57,6 +60,45 @@ struct RandomTable {
     if dice.isLucky(oneIn: 4) { text += match(&dice) }
     if isDeep, dice.isLucky(oneIn: 4) { text += deepMatch(&dice) }
     if isVague, dice.isLucky(oneIn: 6) { text += " -m limit --limit 1000/sec --limit-burst 5000" }
+    return text + target(&dice, below, proto)
+  }
+
+  /// Conditions that a map can look up, and now and then one behind them.
+  private func plainRule(_ dice: inout Dice, isBuiltIn: Bool, below: [String]) -> String {
+    var text = ""
+    let (takesIn, takesOut) = interfaces
+    func network(_ side: Int, _ dice: inout Dice) -> String {
+      let lengths = family == .ipv4 ? ["32", "32", "31", "24"] : ["128", "128", "127", "64"]
+      return "\(address(side, dice.below(stock.hosts)))/\(dice.pick(lengths))"
+    }
+    if dice.isLucky(oneIn: 2) { text += " -s \(network(1, &dice))" }
+    if dice.isLucky(oneIn: 2) { text += " -d \(network(2, &dice))" }
+    if dice.isLucky(oneIn: 6), !isBuiltIn || takesIn { text += " -i \(dice.pick("eth0", "eth1"))" }
+    if dice.isLucky(oneIn: 6), !isBuiltIn || takesOut { text += " -o \(dice.pick("eth0", "eth1"))" }
+    var proto = ""
+    switch dice.below(8) {
+    case 0: break
+    case 1: text += " -p \(dice.pick("tcp", "udp", icmp))"
+    case 2:
+      let type = family == .ipv4 ? dice.pick("8", "0", "3/1") : dice.pick("128", "129", "1/3")
+      text += " -p \(icmp) -m \(icmp == "icmp" ? "icmp --icmp" : "icmp6 --icmpv6")-type \(type)"
+    case 3:
+      proto = dice.pick("tcp", "udp")
+      let list =
+        (0..<1 + dice.below(3)).map { _ in "\(dice.pick(stock.ports))" } + (dice.isLucky(oneIn: 2) ? ["78:83"] : [])
+      text += " -p \(proto) -m multiport --\(dice.pick("sports", "dports")) \(list.joined(separator: ","))"
+    default:
+      proto = dice.pick("tcp", "udp")
+      text += " -p \(proto) -m \(proto)"
+      let first = dice.pick(stock.ports)
+      if dice.isLucky(oneIn: 3) { text += " --sport \(dice.pick(stock.ports))" }
+      text += " --dport \(first)\(dice.isLucky(oneIn: 4) ? ":\(first + dice.below(9))" : "")"
+    }
+    if isTracked, dice.isLucky(oneIn: 5) {
+      text += " -m conntrack --ctstate \(dice.pick("NEW", "INVALID", "ESTABLISHED"))"
+    }
+    if dice.isLucky(oneIn: 8) { text += match(&dice) }
+    if dice.isLucky(oneIn: 10) { text += " -m comment --comment \"note \(dice.below(10))\"" }
     return text + target(&dice, below, proto)
   }
 

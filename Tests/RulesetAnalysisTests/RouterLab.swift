@@ -2,6 +2,7 @@ import Glibc
 import KernelTestSupport
 import Netfilter
 import PacketLab
+import XTablesStore
 
 /// A router between two others: `left` - eth0, the router, eth1 - `right`. The two have no addresses and never speak by
 /// themselves; what a test sends goes out as frames, so that a packet may be anything.
@@ -95,6 +96,15 @@ final class RouterLab {
   }
 
   // MARK: Rules
+
+  /// Runs `body` where the router is.
+  func inside<R>(_ body: () throws -> R) throws -> R { try router.enter(body) }
+
+  /// ip_tables of the router.
+  var legacyBackend: XTablesBackend { XTablesBackend(lockPath: router.lockPath) }
+
+  /// What nf_tables holds there.
+  func listing() throws -> String { try router.require(["nft", "list", "ruleset"]).stdout }
 
   /// Puts a table in and empties the one that was in before.
   func load(_ text: String, _ table: TableName, _ family: Family) throws {

@@ -12,6 +12,20 @@ int fb_in_fresh_network_namespace(void (*body)(void *), void *context);
 /* The same inside the namespace behind fd. */
 int fb_in_network_namespace(int fd, void (*body)(void *), void *context);
 
+/* The same with the view of files of a new mount namespace, in which mounts are seen by nobody outside. Programs that
+ * body starts are in it too. */
+int fb_in_fresh_mount_namespace(void (*body)(void *), void *context);
+
+/* Puts an empty file system in memory over a folder. Returns 0 or an errno value. */
+int fb_mount_memory(const char *path);
+
+/* Makes a file appear at the place of another (MS_BIND). Returns 0 or an errno value. */
+int fb_bind(const char *source, const char *target);
+
+/* Whether this process becomes the parent of descendants that lose theirs (PR_SET_CHILD_SUBREAPER). Returns 0 or an
+ * errno value. */
+int fb_adopt_orphans(int adopts);
+
 /* Loads a kernel module with modprobe(8), silently. Returns 0 when it is loaded. */
 int fb_load_module(const char *name);
 

@@ -150,6 +150,17 @@ extension RuleList {
 
   private static let verdictKeys = Verdict.allCases.map { (nameKey("\($0.label)"), $0) }
 
+  /// Whether the rule has any match, or a target other than a verdict or a jump: a look at the bytes.
+  package func holdsExtension(at index: Int) -> Bool {
+    let layout = RuleCodec.Layout.of(family)
+    let target = bytes.withUnsafeBytes {
+      Int($0.loadUnaligned(fromByteOffset: Int(starts[index]) + layout.targetOffset, as: UInt16.self))
+    }
+    if target != layout.size { return true }
+    if case .extension = standardLabel(of: index) { return true }
+    return false
+  }
+
   /// Whether the rule jumps by name, or holds an extension of which `isSought` is true by the beginning of its name (see
   /// ``nameKey(_:)``). A look at the bytes, which saves decoding the rules of which neither is true.
   package func jumpsOrHolds(at index: Int, _ isSought: (UInt64) -> Bool) -> Bool {

@@ -226,7 +226,7 @@ private struct Work {
 
 extension Table {
   /// The chains that rules lead to.
-  fileprivate func chainsLedTo() -> Set<ChainName> {
+  func chainsLedTo() -> Set<ChainName> {
     var result: Set<ChainName> = []
     for chain in chains {
       for place in chain.rules.indices where chain.rules.jumpsOrHolds(at: place, { _ in false }) {

@@ -194,6 +194,40 @@ struct ConfirmTests {
     #expect(try stage.becomesBefore(), "\(result)")
   }
 
+  /// Where systemd runs, the guard is a unit of its own: a program in place of systemd-run writes down how it is called,
+  /// and starts what it is told to in another network namespace than the commit's, as systemd would.
+  @Test func underSystemdTheGuardIsAUnit() throws {
+    let stage = try Stage("legacy")
+    let directory = stage.space.directory
+    let fake = try stage.space.file(
+      "systemd-run",
+      """
+      #!/bin/sh
+      echo "$@" > \(directory)/called
+      while [ "$1" != -- ]; do shift; done
+      shift
+      setsid ip netns exec \(stage.space.name)-other "$@" < /dev/null > /dev/null 2>&1 &
+
+      """)
+    try runProcess(["ip", "netns", "add", stage.space.name + "-other"])
+    defer { _ = try? runProcess(["ip", "netns", "delete", stage.space.name + "-other"]) }
+    let script = """
+      set -e
+      mkdir -p \(directory)/up \(directory)/work /run/systemd
+      mount -t tmpfs none /run/systemd && mkdir /run/systemd/system
+      mount -t tmpfs none \(directory)/up && mkdir \(directory)/up/u \(directory)/up/w
+      mount -t overlay overlay -o lowerdir=/usr/bin,upperdir=\(directory)/up/u,workdir=\(directory)/up/w /usr/bin
+      install -m 755 \(fake) /usr/bin/systemd-run
+      \(Built.firebreak) apply -q --backend legacy --state-dir \(stage.space.stateDirectory) --confirm 2s --no-wait \(stage.file)
+      sleep 4
+      """
+    let result = try stage.space.run(["unshare", "-m", "sh", "-c", script])
+    #expect(result.status == 0, "\(result)")
+    let called = String(decoding: try readFile(directory + "/called"), as: UTF8.self)
+    #expect(called.contains("--unit firebreak-guard-") && called.contains("--netns /proc/"), "\(called)")
+    #expect(try stage.becomesBefore())
+  }
+
   /// The command dies between the write to the kernel and the end of its verification.
   @Test func killedWhileItVerifies() throws {
     let stage = try Stage("legacy")

@@ -106,10 +106,21 @@ struct Script: Sendable, CustomTestStringConvertible {
     "netgroup-polito-bpf-iptables-tests__rules-500.sh"
   ]
 
-  static let all: [Script] = {
+  /// Paths of the corpus' other scripts.
+  static let others: [String] = {
+    let known = Set(all.map(\.path))
+    return names.map { Corpus.directory! + "/scripts/" + $0 }.filter { !known.contains($0) }
+  }()
+
+  private static let names: [String] = {
     guard let folder = Corpus.directory else { return [] }
     let names = (try? runProcess(["ls", folder + "/scripts"]).stdout)?.split(separator: "\n").map(String.init) ?? []
-    return names.filter { $0.hasSuffix(".sh") && !excused.contains($0) }.compactMap { name in
+    return names.filter { $0.hasSuffix(".sh") && !excused.contains($0) }
+  }()
+
+  static let all: [Script] = {
+    guard let folder = Corpus.directory else { return [] }
+    return names.compactMap { name in
       let stem = folder + "/scripts/" + name.dropLast(3)
       func text(_ ending: String) -> String? {
         (try? readFile(stem + ending)).map { String(decoding: $0, as: UTF8.self) }

@@ -37,7 +37,8 @@ struct StatusTests {
     #expect(json.contains("\"backend\":\"nft\""))
     #expect(
       json.contains(
-        "{\"family\":6,\"table\":\"filter\",\"rules\":1,\"chains\":1,\"policy_drop\":[\"FORWARD\"],\"problem\":null}"))
+        "{\"family\":6,\"table\":\"filter\",\"compiled\":false,\"rules\":1,\"chains\":1,\"policy_drop\":[\"FORWARD\"],\"problem\":null}"
+      ))
     #expect(json.contains("\"other_tables\":[{\"family\":\"inet\",\"name\":\"theirs\",\"owner\":null}]"))
     #expect(json.contains("\"pending\":null,"))
   }
@@ -81,7 +82,7 @@ struct StatusTests {
     let changed = try space.file("other.v4", "*filter\n-A INPUT -s 192.0.2.2/32 -j DROP\nCOMMIT\n")
     var journal = try Journal(decoding: readFile(space.stateDirectory + "/commit.last"))
     journal.head.phase = .unguarded
-    let interrupted = try space.file("interrupted", journal.withEncoded { Array($0) })
+    let interrupted = try space.file("interrupted", journal.encoded)
     try space.require(["cp", interrupted, space.stateDirectory + "/commit.pending"])
     try space.require(["rm", "-r", space.stateDirectory + "/generations", space.stateDirectory + "/own"])
     let result = try status(space)

@@ -46,6 +46,34 @@ struct CompatRevisionTests {
     }
   }
 
+  /// In front of a map too, and in what does not stand in one.
+  @Test func compiledTablesAreWrittenInEarlierRevisions() throws {
+    let space = try TestNamespace()
+    let newest: [String: UInt8] = ["conntrack": 1, "hashlimit": 1]
+    func store(_ form: NFTablesBackend.Form) -> RuleStore {
+      RuleStore(
+        NFTablesBackend(
+          form: form, hasRevision: { revision, name, _, _ in revision <= newest[name, default: 255] }))
+    }
+    let hosts = { (numbers: ClosedRange<Int>) in
+      numbers.map { "-A INPUT -s 192.0.2.\($0)/32 -m conntrack --ctstate NEW -j ACCEPT\n" }.joined()
+    }
+    let limit = "-A INPUT -p tcp -m tcp --dport 22 -m hashlimit --hashlimit-upto 5/sec --hashlimit-name fbc -j ACCEPT\n"
+    try space.enter {
+      let compiled = store(.compiled)
+      for numbers in [1...20, 1...21] {
+        let wanted = RulesText.read("*filter\n\(hosts(numbers))\(limit)COMMIT\n", family: .ipv4).ruleset
+        _ = try (numbers.count == 20 ? compiled : store(.asItIs)).commit(wanted)
+        #expect(try Self.revisions(space) == ["conntrack 1", "hashlimit 1"])
+        #expect(try compiled.backend.snapshot(of: .all).ruleset.sameRules(as: wanted))
+        #expect(try compiled.commit(wanted).plan.isEmpty)
+      }
+      // The rule that came is an element of the map that was there.
+      #expect(
+        try space.require(["nft", "list", "maps"]).stdout.split(separator: "\n").count { $0.contains("map ") } == 1)
+    }
+  }
+
   @Test func whatCannotBeSaidIsRefusedByName() throws {
     let space = try TestNamespace()
     let store = RuleStore(Self.backend(["NFQUEUE": 2]))

@@ -129,6 +129,58 @@ struct RuleMemoryTests {
     }
   }
 
+  /// Compiled tables are read each time; a table that changes its form takes along what it has counted, not what is
+  /// remembered.
+  @Test func tablesThatChangeTheirFormCountOn() throws {
+    let site = try Site()
+    func commit(_ form: NFTablesBackend.Form) throws {
+      try site.space.enter {
+        let backend = NFTablesBackend(
+          form: form, smallestMap: 1, remembering: site.space.directory, leastRules: 0)
+        let wanted = try backend.outline(of: .all).ruleset
+        _ = try RuleStore(backend).commit(wanted)
+      }
+    }
+    #expect(try site.packets(site.outline()) == 0)
+    for (form, table, count) in [(NFTablesBackend.Form.compiled, "firebreak", 1), (.linear, "filter", 2)] {
+      try commit(form)
+      #expect(try site.space.require(["nft", "list", "tables"]).stdout == "table ip \(table)\n")
+      #expect(try site.packets(site.snapshot()) == UInt64(count))
+      try site.space.require(["ping", "-c", "1", "-W", "2", "127.0.0.1"])
+      let isRemembered = form == .linear
+      #expect(try site.packets(site.outline()) == UInt64(isRemembered ? count : count + 1))
+      #expect(try site.packets(site.snapshot()) == UInt64(count + 1))
+      #expect(try site.outline().sameRules(as: rules(Self.counted)))
+    }
+  }
+
+  /// Beside a compiled table another one is remembered.
+  @Test func compiledTablesAreNotRemembered() throws {
+    let space = try TestNamespace()
+    func commit(_ text: String, _ form: NFTablesBackend.Form) throws {
+      let wanted = rules(text)
+      _ = try space.enter {
+        try RuleStore(
+          NFTablesBackend(form: form, smallestMap: 1, remembering: space.directory, leastRules: 0)
+        ).commit(wanted)
+      }
+    }
+    let raw = "*raw\n-A PREROUTING -s 192.0.2.1/32 -j DROP\nCOMMIT\n"
+    let filter = { (last: Int) in
+      "*filter\n-A INPUT -s 192.0.2.1/32 -j DROP\n-A INPUT -s 192.0.2.\(last)/32 -j DROP\nCOMMIT\n"
+    }
+    try commit(raw, .linear)
+    try commit(filter(2), .linear)
+    try commit(filter(2), .compiled)
+    try commit(filter(3), .asItIs)
+    let read = { (backend: NFTablesBackend) in try space.enter { try backend.outline(of: .all).ruleset } }
+    let remembering = NFTablesBackend(remembering: space.directory, leastRules: 0)
+    #expect(try read(remembering).sameRules(as: rules(raw + filter(3))))
+    try commit(filter(4), .linear)
+    #expect(try read(remembering).sameRules(as: rules(raw + filter(4))))
+    #expect(try read(NFTablesBackend()).sameRules(as: rules(raw + filter(4))))
+  }
+
   @Test func anotherNamespaceIsAnotherKernel() throws {
     let site = try Site()
     // Sixteen more, so that some have the same file.

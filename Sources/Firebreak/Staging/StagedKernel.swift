@@ -1,0 +1,261 @@
+internal import CLinux
+internal import Glibc
+public import Netfilter
+internal import NFTablesStore
+internal import RuleStore
+internal import XTablesStore
+
+/// A copy of the live rules and sets of the calling thread's network namespace, in a namespace of its own, where they can be
+/// worked on; and what was done to them there.
+public final class StagedKernel {
+  let space: StagingNamespace
+  private let live: Reading
+  private let start: Reading
+  private let began = ContinuousClock.now
+  /// Why the tables of iptables-nft are not among the copied; nil when they are.
+  let missingNFTables: String?
+  /// Why other tables of nf_tables are not; nil when they are.
+  let missingNatives: String?
+
+  /// Rules by backend name, in the numbers that the live sets have, and sets.
+  private struct Reading {
+    var rules: [String: Ruleset] = [:]
+    var sets: [SetImage] = []
+    /// Tables of nf_tables that are none of iptables.
+    var natives: [RulesetImage.Table] = []
+  }
+
+  private static let backends = ["legacy", "nft"]
+
+  /// - Parameter limit: how long to wait for the lock that iptables takes.
+  public init(lockWait limit: Duration) throws {
+    var (live, missing) = try Self.readLive(limit)
+    let space = try StagingNamespace()
+    let sets = live.sets
+    let numbers = try Self.numbers(of: live.rules.values.reduce(into: Set<UInt16>()) { $0.formUnion($1.setIndices) })
+    let rules = live.rules
+    var natives: String?
+    do throws(BackendError) { live.natives = try Self.natives() } catch { natives = error.message }
+    let image = RulesetImage(generation: 0, tables: live.natives)
+    (missing, natives) = try space.enter {
+      try Self.make(sets)
+      var natives = natives
+      if !image.tables.isEmpty {
+        do throws(BackendError) { try image.restore() } catch { natives = error.message }
+      }
+      return (try Self.load(rules, numbers) ?? missing, natives)
+    }
+    if missing != nil { live.rules["nft"] = nil }
+    missingNatives = missing ?? natives
+    self.live = live
+    self.space = space
+    missingNFTables = missing
+    start = try Self.read(space, hasNFTables: missing == nil)
+  }
+
+  // MARK: Copying
+
+  private static func readLive(_ limit: Duration) throws -> (Reading, missing: String?) {
+    var reading = Reading()
+    do throws(KernelSets.Refusal) { reading.sets = try SetImage.all() } catch {
+      throw StagingFailure("the sets (ipset) cannot be read: \(error.reason)")
+    }
+    let legacy = XTablesBackend(names: .system)
+    let lock = try legacy.lock(waiting: limit)
+    defer { lock.release() }
+    reading.rules["legacy"] = try legacy.snapshot(of: .all).inOrderOfMaking
+    let nft = NFTablesBackend(names: .system)
+    guard nft.isAvailable else { return (reading, "this kernel has no nf_tables") }
+    do throws(BackendError) {
+      reading.rules["nft"] = try nft.snapshot(of: .all).inOrderOfMaking
+      return (reading, nil)
+    } catch {
+      return (reading, error.message)
+    }
+  }
+
+  private static func natives() throws(BackendError) -> [RulesetImage.Table] {
+    guard NFTablesBackend().isAvailable else { return [] }
+    let reading = try RulesetImage.read()
+    if let owned = reading.owned.first {
+      throw BackendError(.refused, "table \(owned.id) belongs to a process of its own")
+    }
+    return reading.image.tables.filter { !$0.isOfIPTables }
+  }
+
+  private static func make(_ sets: [SetImage]) throws {
+    for set in sets {
+      do throws(KernelSets.Refusal) {
+        try set.create()
+        try set.add(set.entries)
+      } catch {
+        throw StagingFailure("set '\(set.name)' cannot be copied: \(error.reason)")
+      }
+    }
+  }
+
+  /// Names of sets by their numbers here.
+  private static func numbers(of used: Set<UInt16>) throws -> [UInt16: String] {
+    var names: [UInt16: String] = [:]
+    for number in used {
+      do throws(KernelSets.Refusal) { names[number] = try KernelSets.name(number) } catch {
+        throw StagingFailure("the sets (ipset) that rules look into cannot be asked for: \(error.reason)")
+      }
+    }
+    return names
+  }
+
+  /// - Returns: why nf_tables' rules could not be copied.
+  private static func load(_ rules: [String: Ruleset], _ sets: [UInt16: String]) throws -> String? {
+    var options = RuleStore.CommitOptions()
+    options.counters = .wanted
+    options.rehearses = false
+    for name in backends {
+      guard let ruleset = rules[name], !ruleset.isEmpty else { continue }
+      let here = Ruleset(
+        ruleset.tables.map { table in table.renumberingSets { sets[$0].flatMap { try? KernelSets.find($0)?.index } } })
+      let lock = "/proc/thread-self/ns/net"  // a lock of this namespace's own, in no folder
+      let backend: any Backend =
+        name == "legacy" ? XTablesBackend(lockPath: lock, names: .system) : NFTablesBackend(names: .system)
+      do {
+        _ = try RuleStore(backend).commit(here, options)
+      } catch let error as BackendError {
+        guard name == "nft" else { throw StagingFailure("the live rules cannot be copied: \(error.message)") }
+        return error.message
+      }
+    }
+    return nil
+  }
+
+  // MARK: Reading back
+
+  /// With set names that are not live given numbers of ``IPSetDirectory/imagined``.
+  private static func read(_ space: StagingNamespace, hasNFTables: Bool) throws -> Reading {
+    var (reading, names) = try space.enter {
+      var reading = Reading()
+      do throws(KernelSets.Refusal) { reading.sets = try SetImage.all() } catch {
+        throw StagingFailure("the sets of the copy cannot be read: \(error.reason)")
+      }
+      reading.rules["legacy"] = try XTablesBackend(names: .system).snapshot(of: .all).inOrderOfMaking
+      if hasNFTables {
+        reading.rules["nft"] = try NFTablesBackend(names: .system).snapshot(of: .all).inOrderOfMaking
+      }
+      reading.natives = try natives()
+      return (
+        reading, try numbers(of: reading.rules.values.reduce(into: Set<UInt16>()) { $0.formUnion($1.setIndices) })
+      )
+    }
+    let live = names.mapValues { name -> UInt16 in
+      guard case .found(let index, _) = IPSetDirectory.system.find(name) else {
+        guard case .found(let index, _) = IPSetDirectory.imagined.find(name) else { return .max }
+        return index
+      }
+      return index
+    }
+    for (backend, ruleset) in reading.rules {
+      reading.rules[backend] = Ruleset(ruleset.tables.map { table in table.renumberingSets { live[$0] } })
+    }
+    return reading
+  }
+
+  // MARK: What was done
+
+  /// What was done in the copy.
+  public struct Changes {
+    /// The tables that are other ones now, by the name of their backend.
+    public let rules: [String: Ruleset]
+    /// Every live table of these backends when it was copied.
+    public let copied: [String: Ruleset]
+    public let sets: StagedSets
+  }
+
+  public func changes() throws -> Changes {
+    let end = try Self.read(space, hasNFTables: missingNFTables == nil)
+    let seconds = Int((ContinuousClock.now - began).components.seconds)
+    let sets: SetChanges
+    do throws(SetChanges.Replaced) { sets = try SetChanges(from: start.sets, to: end.sets, after: seconds) } catch {
+      throw StagingFailure(
+        "set '\(error.name)' was made anew with another type or other options, which cannot be done in one act",
+        hint: "give the new set another name, or make it before: ipset create …")
+    }
+    try checkNatives(end)
+    var rules: [String: Ruleset] = [:]
+    for (backend, ruleset) in end.rules {
+      let before = start.rules[backend] ?? Ruleset()
+      var touched = Ruleset()
+      for table in ruleset.tables where before[table.id].map({ !$0.sameRules(as: table) }) ?? true {
+        touched[table.id] = table
+      }
+      for table in before.tables where ruleset[table.id] == nil && !table.isPristine {
+        touched[table.id] = Table(table.name, family: table.family)
+      }
+      if !touched.isEmpty { rules[backend] = touched }
+    }
+    return Changes(rules: rules, copied: live.rules, sets: StagedSets(changes: sets))
+  }
+
+  /// A generation holds the tables of iptables, and nothing can take back what others were.
+  private func checkNatives(_ end: Reading) throws(StagingFailure) {
+    let before = start.natives
+    let changed =
+      end.natives.filter { table in before.first { $0.id == table.id }.map { !$0.isSame(as: table) } ?? true }.map(\.id)
+      + before.map(\.id).filter { id in !end.natives.contains { $0.id == id } }
+    guard let first = changed.first else { return }
+    throw StagingFailure(
+      "the script changed the nf_tables table \(first), and `firebreak run` commits tables of iptables only; "
+        + "nothing was changed",
+      hint: "keep such tables in a file of their own and load it with nft -f")
+  }
+}
+
+extension Ruleset {
+  /// The same tables with the numbers that sets have which were not there when the tables were read.
+  public var withPresentSets: Ruleset {
+    Ruleset(
+      tables.map { table in
+        table.renumberingSets { number in
+          guard let name = IPSetDirectory.imagined.name(number),
+            case .found(let index, _) = IPSetDirectory.system.find(name)
+          else { return nil }
+          return index
+        }
+      })
+  }
+}
+
+/// What was done to the sets of a copy, and can be done to the live ones.
+public struct StagedSets {
+  let changes: SetChanges
+
+  public var isEmpty: Bool { changes.isEmpty }
+  public var created: [String] { changes.created.map(\.name) }
+  public var destroyed: [String] { changes.destroyed.map(\.name) }
+  public var changed: [String] { changes.changedNames }
+
+  /// Makes the new sets live and changes the entries of the others; all of it, or nothing.
+  /// - Throws: ``StagingFailure``
+  public func perform() throws {
+    do throws(SetChanges.Failure) { try changes.perform() } catch {
+      throw StagingFailure(
+        "set '\(error.set)' cannot be made as the script made it: \(error.refusal.reason); nothing was changed")
+    }
+  }
+
+  /// Takes back what ``perform()`` did.
+  public func undo() { changes.undo() }
+
+  /// Destroys the live sets that the copy has no more.
+  /// - Returns: a sentence for each that stays.
+  public func destroy() -> [String] {
+    changes.destroy().map { "set '\($0.set)' stays: \($0.refusal.reason)" }
+  }
+}
+
+extension Snapshot {
+  /// The kernel lists the table made last first.
+  fileprivate var inOrderOfMaking: Ruleset { Ruleset(ruleset.tables.reversed()) }
+}
+
+extension Ruleset {
+  fileprivate var setIndices: Set<UInt16> { tables.reduce(into: []) { $0.formUnion($1.setIndices) } }
+}

@@ -1,0 +1,201 @@
+internal import Netfilter
+internal import RuleStore
+
+/// How one compiled chain becomes another with few messages: every rule that stays keeps its place, and one that comes
+/// goes where what it overlaps stands on the right sides of it.
+struct CompiledEdit {
+  enum Action {
+    case removeLinear(UInt64)
+    case removeElements([HeaderKey], CompiledChain.Map)
+    case removeHelper(String)
+    case addLinear(Int, order: UInt64, before: UInt64?)
+    case addElements(Int, RuleSplit, CompiledChain.Map)
+  }
+
+  private(set) var actions: [Action] = []
+  private(set) var chain: CompiledChain
+  private let writer: CompiledWriter
+  private let rules: RuleList
+  /// Items whose linear rule is taken out.
+  private var gone: Set<Int> = []
+  /// New rules that have a place.
+  private var isPlaced: [Bool]
+  private var splits: [Int: RuleSplit] = [:]
+
+  /// So many rules are looked for among the others one by one; for more the chain is laid out anew.
+  private static let mostComing = 64
+  private static let mostComparisons = 4_000_000
+
+  /// nil where the chain has to be laid out anew.
+  init?(_ writer: CompiledWriter, _ old: CompiledChain, _ oldRules: RuleList, to rules: RuleList) {
+    self.writer = writer
+    self.rules = rules
+    chain = CompiledChain(items: old.items, entries: [])
+    let sources = RulePairing(oldRules, rules).sources
+    let kept = ChainEdit.longestIncreasing(sources)
+    isPlaced = kept
+    let coming = rules.indices.filter { !kept[$0] }
+    guard coming.count <= Self.mostComing, coming.count * rules.count <= Self.mostComparisons else { return nil }
+    chain.entries = rules.indices.map { index in
+      kept[index] ? old.entries[sources[index]!] : CompiledChain.Entry(item: -1, order: 0)
+    }
+    var stays = [Bool](repeating: false, count: oldRules.count)
+    for index in rules.indices where kept[index] { stays[sources[index]!] = true }
+    for index in oldRules.indices where !stays[index] { remove(old.entries[index], oldRules[index]) }
+    for index in coming {
+      guard place(index) else { return nil }
+    }
+  }
+
+  private mutating func remove(_ entry: CompiledChain.Entry, _ rule: Rule) {
+    guard let map = chain.items[entry.item].map else {
+      actions.append(.removeLinear(chain.items[entry.item].handle!))
+      gone.insert(entry.item)
+      return
+    }
+    let keys = RuleSplit(rule, writer.id.family).keys
+    actions.append(.removeElements(keys, map))
+    chain.items[entry.item].map!.count -= keys.count
+    if !entry.isWhole { actions.append(.removeHelper(entry.helper!)) }
+  }
+
+  // MARK: A rule that comes
+
+  private mutating func place(_ index: Int) -> Bool {
+    let rule = rules[index]
+    guard let order = order(of: index) else { return false }
+    let split = writer.mayReorder(rule) ? RuleSplit(rule, writer.id.family) : .everything
+    let (latest, earliest) = neighbours(index, split)
+    guard latest < earliest else { return false }
+    let kinds = writer.kinds(of: rule, split)
+    for (kind, isWhole) in [(kinds.whole, true), (kinds.detour, false)] {
+      guard let kind else { continue }
+      for item in latest + 1..<earliest {
+        guard let map = chain.items[item].map, map.kind == kind, map.count + split.keys.count <= map.room else {
+          continue
+        }
+        chain.items[item].map!.count += split.keys.count
+        chain.entries[index] = CompiledChain.Entry(item: item, order: order, isWhole: isWhole)
+        isPlaced[index] = true
+        actions.append(.addElements(index, split, map))
+        return true
+      }
+    }
+    guard !isWorthMap(kinds) else { return false }
+    return placeLinear(index, order, after: latest, before: earliest)
+  }
+
+  /// A number between those of the neighbours.
+  private func order(of index: Int) -> UInt64? {
+    let lower = index > 0 ? chain.entries[index - 1].order : 0
+    var next = index + 1
+    while next < rules.count, !isPlaced[next] { next += 1 }
+    guard next < rules.count else { return lower < UInt64.max >> 1 ? lower + 1 << 32 : nil }
+    let upper = chain.entries[next].order
+    return upper - lower >= 2 ? lower + (upper - lower) / 2 : nil
+  }
+
+  /// The last item of an earlier rule, and the first one of a later rule, with which the rule shares packets.
+  private mutating func neighbours(_ index: Int, _ split: RuleSplit) -> (latest: Int, earliest: Int) {
+    var latest = -1
+    var earliest = chain.items.count
+    // Where a rule rewrites packets, those that meet another rule later are not those that met it.
+    let headsTell = writer.opaqueChains.isEmpty
+    for other in rules.indices where other != index && isPlaced[other] {
+      let item = chain.entries[other].item
+      guard other < index ? item > latest : item < earliest else { continue }
+      guard !headsTell || !rules.headsDiffer(index, other) else { continue }
+      let theirs = self.split(of: other)
+      let overlaps = split.keys.contains { key in
+        theirs.keys.contains { key.overlaps(split.shape, $0, theirs.shape, writer.id.family) }
+      }
+      guard overlaps else { continue }
+      if other < index { latest = item } else { earliest = item }
+    }
+    return (latest, earliest)
+  }
+
+  private mutating func split(of index: Int) -> RuleSplit {
+    if let known = splits[index] { return known }
+    let rule = rules[index]
+    let split = writer.mayReorder(rule) ? RuleSplit(rule, writer.id.family) : .everything
+    splits[index] = split
+    return split
+  }
+
+  /// Whether there are so many linear rules of the kind by now that a map would serve them better.
+  private mutating func isWorthMap(_ kinds: (whole: ChainLayout.Kind?, detour: ChainLayout.Kind?)) -> Bool {
+    guard kinds.whole != nil || kinds.detour != nil else { return false }
+    var count = 0
+    for other in rules.indices where isPlaced[other] && chain.items[chain.entries[other].item].map == nil {
+      let theirs = writer.kinds(of: rules[other], split(of: other))
+      if kinds.whole.map({ $0 == theirs.whole }) ?? (kinds.detour == theirs.detour) { count += 1 }
+      if count >= 2 * writer.smallestMap { return true }
+    }
+    return false
+  }
+
+  /// Before a rule of which the kernel has told the handle, or at the end.
+  private mutating func placeLinear(_ index: Int, _ order: UInt64, after latest: Int, before earliest: Int) -> Bool {
+    for item in (latest + 1...earliest).reversed() {
+      let handle = item < chain.items.count ? chain.items[item].handle : nil
+      guard item == chain.items.count || handle != nil && !gone.contains(item) else { continue }
+      for other in rules.indices where isPlaced[other] && chain.entries[other].item >= item {
+        chain.entries[other].item += 1
+      }
+      gone = Set(gone.map { $0 >= item ? $0 + 1 : $0 })
+      chain.items.insert(CompiledChain.Item(), at: item)
+      chain.entries[index] = CompiledChain.Entry(item: item, order: order)
+      isPlaced[index] = true
+      actions.append(.addLinear(index, order: order, before: handle))
+      return true
+    }
+    return false
+  }
+}
+
+extension CompiledWriter {
+  /// The maps that a rule may stand in: whole, or by its key alone.
+  func kinds(of rule: Rule, _ split: RuleSplit) -> (whole: ChainLayout.Kind?, detour: ChainLayout.Kind?) {
+    ChainLayout.kinds(of: rule, split, id.family, mayDetour: mayDetour, revisions)
+  }
+
+  /// Changes a chain that is there.
+  mutating func edit(
+    _ chain: Chain, from old: RuleList, rewrites: Bool, _ coder: RuleCoder, _ batch: inout Batch
+  ) throws(BackendError) {
+    guard let before = state.chains[chain.name] else { return try writeAnew(chain, coder, &batch) }
+    if !rewrites, old.sameRules(as: chain.rules) { return }
+    guard !rewrites, let edit = CompiledEdit(self, before, old, to: chain.rules) else {
+      clear(chain.name, &batch)
+      return try writeAnew(chain, coder, &batch)
+    }
+    state.chains[chain.name] = edit.chain
+    for action in edit.actions {
+      switch action {
+      case .removeLinear(let handle): batch.deleteRules(handle, of: chain.name, in: id)
+      case .removeElements(let keys, let map): batch.remove(keys, from: map, of: chain.name, in: id)
+      case .removeHelper(let name): deleteHelper(name, of: chain.name, &batch)
+      case .addLinear(let index, let order, let next):
+        try addLinear(chain, index, order, before: next, coder, &batch)
+      case .addElements(let index, let split, let map):
+        var entry = state.chains[chain.name]!.entries[index]
+        var elements: [MapElement] = []
+        try append(chain, index, split, &entry, to: &elements, coder, &batch)
+        batch.add(elements, to: map, of: chain.name, in: id)
+        state.chains[chain.name]!.entries[index] = entry
+      }
+    }
+  }
+
+  private mutating func writeAnew(_ chain: Chain, _ coder: RuleCoder, _ batch: inout Batch) throws(BackendError) {
+    let made: ChainLayout
+    do throws(Obstacle) {
+      made = try layout(of: chain)
+    } catch {
+      // Whoever calls has looked at the rules before.
+      throw BackendError(.unsupported, "table \(id) cannot be compiled: \(error.reason)", table: id)
+    }
+    try write(chain, made, coder, to: &batch)
+  }
+}

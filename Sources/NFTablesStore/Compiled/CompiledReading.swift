@@ -1,0 +1,333 @@
+internal import CNFTables
+internal import Netfilter
+internal import RuleStore
+
+/// What the kernel holds of a table in compiled form.
+struct CompiledParts {
+  struct LiveRule {
+    let handle: UInt64
+    let expressions: [NFTExpression]
+    let note: ElementNote?
+  }
+
+  struct LiveMap {
+    let shape: KeyShape
+    let room: Int
+    var elements: [LiveElement] = []
+  }
+
+  struct LiveElement {
+    let key: HeaderKey
+    let verdict: NFTVerdict
+    let note: ElementNote
+    let counters: Counters
+  }
+
+  /// By the kernel's name of the chain.
+  var rules: [String: [LiveRule]] = [:]
+  var maps: [String: LiveMap] = [:]
+}
+
+/// Reading the compiled form: the rules are those that the elements and the linear rules say, in the order of their notes.
+extension KernelReader {
+  mutating func readCompiled(_ id: TableID, _ head: TableHead, _ chains: [ChainHead]) throws(Problem) -> LiveTable {
+    try checkState(of: head, id)
+    var live = LiveTable(table: Table(id.name, family: id.family))
+    live.owner = head.keeper
+    var names: [ChainName] = []
+    var parts = CompiledParts()
+    if let other = chains.first(where: { $0.compiledTable == nil }) {
+      throw .damaged(id, what: "holds chain \(other.name) of another program")
+    }
+    for chain in chains where chain.compiledTable == id.name {
+      guard let name = TableForm.userChain(chain.name, of: id) else {
+        parts.rules[chain.name.text] = []
+        continue
+      }
+      try place(ChainHead(name: name, base: chain.base, flags: chain.flags, use: chain.use), in: &live)
+      names.append(name)
+    }
+    let sets = try readMaps(of: id, into: &parts)
+    if Int(head.use) != chains.count + sets,
+      try holdsObjects(TableForm.compiledTable, id.family, isBesidesSets: true)
+    {
+      throw .damaged(id, what: "holds objects of another program")
+    }
+    try readRules(of: id, chains, into: &parts)
+    for name in parts.maps.keys { try readElements(of: name, id, into: &parts) }
+    var assembly = CompiledAssembly(id, parts)
+    for name in names {
+      let rules = try assembly.rules(of: name)
+      live.table.setRules(of: live.table.index(of: name)!, rules)
+    }
+    live.compiled = try assembly.finish()
+    return live
+  }
+
+  /// A list of all rules takes longer for long chains, one for each chain for many chains.
+  private static let mostQuestions = 200
+
+  private mutating func readRules(of id: TableID, _ chains: [ChainHead], into parts: inout CompiledParts)
+    throws(Problem)
+  {
+    let wanted = chains.filter { $0.compiledTable == id.name }
+    let chainWise = wanted.count <= Self.mostQuestions
+    for chain in chainWise ? wanted.map({ Optional($0) }) : [nil] {
+      try ask(NFT_MSG_GETRULE, family: id.family.rawValue) { out in
+        out.put(NFTA_RULE_TABLE, text: TableForm.compiledTable)
+        if let chain { out.put(NFTA_RULE_CHAIN, text: chain.name.text) }
+      } each: { message throws(Problem) in
+        var fields = try Self.fields(of: message)
+        let (name, rule) = try Self.compiledRule(&fields, id)
+        guard TableForm.belongs(name, to: id) else { return }
+        parts.rules[name, default: []].append(rule)
+      }
+    }
+  }
+
+  private static func compiledRule(
+    _ fields: inout AttributeReader, _ id: TableID
+  ) throws(Problem) -> (String, CompiledParts.LiveRule) {
+    let (handle, name) = try reading { () throws(WireError) in
+      (try fields.big(NFTA_RULE_HANDLE, as: UInt64.self), try fields.text(NFTA_RULE_CHAIN))
+    }
+    for known in [NFTA_RULE_TABLE, NFTA_RULE_POSITION, NFTA_RULE_PAD] { _ = fields.take(known) }
+    var note: ElementNote?
+    if let data = fields.take(NFTA_RULE_USERDATA) {
+      note = ElementNote(data, id.family)
+      guard note != nil else { throw .damaged(id, what: "holds a rule of another program in chain \(name)") }
+    }
+    guard let elements = fields.take(NFTA_RULE_EXPRESSIONS), (try? fields.finish()) != nil else {
+      throw .damaged(id, what: "holds a rule that cannot be read in chain \(name)")
+    }
+    var expressions: [NFTExpression] = []
+    let isWhole = try reading { () throws(WireError) in
+      try forEachListElement(elements) { data throws(WireError) in
+        expressions.append(TableForm.compiled.fromKernel(try ExpressionAttributes.read(data), in: id))
+      }
+    }
+    guard isWhole else { throw .unreadable("a rule's expressions cannot be read") }
+    return (name, CompiledParts.LiveRule(handle: handle, expressions: expressions, note: note))
+  }
+
+  /// - Returns: how many sets the table has, those of other tables of iptables too.
+  private mutating func readMaps(of id: TableID, into parts: inout CompiledParts) throws(Problem) -> Int {
+    var count = 0
+    try ask(NFT_MSG_GETSET, family: id.family.rawValue) { out in
+      out.put(NFTA_SET_TABLE, text: TableForm.compiledTable)
+    } each: { message throws(Problem) in
+      var fields = try Self.fields(of: message)
+      let name = try Self.reading { () throws(WireError) in try fields.text(NFTA_SET_NAME) }
+      count += 1
+      guard TableForm.owner(of: name) != nil else {
+        throw Problem.damaged(id, what: "holds set \(name) of another program")
+      }
+      guard TableForm.belongs(name, to: id) else { return }
+      let room = try Self.reading { () throws(WireError) -> UInt32? in
+        guard fields.has(NFTA_SET_DESC) else { return nil }
+        var description = try fields.nest(NFTA_SET_DESC)
+        return try description.bigIfPresent(NFTA_SET_DESC_SIZE)
+      }
+      guard let shape = fields.take(NFTA_SET_USERDATA).flatMap(MapNote.shape), let room else {
+        throw Problem.damaged(id, what: "holds set \(name) of another program")
+      }
+      parts.maps[name] = CompiledParts.LiveMap(shape: shape, room: Int(room))
+    }
+    return count
+  }
+
+  private mutating func readElements(of map: String, _ id: TableID, into parts: inout CompiledParts) throws(Problem) {
+    let shape = parts.maps[map]!.shape
+    var elements: [CompiledParts.LiveElement] = []
+    try ask(NFT_MSG_GETSETELEM, family: id.family.rawValue) { out in
+      out.put(NFTA_SET_ELEM_LIST_TABLE, text: TableForm.compiledTable)
+      out.put(NFTA_SET_ELEM_LIST_SET, text: map)
+    } each: { message throws(Problem) in
+      var fields = try Self.fields(of: message)
+      guard let list = fields.take(NFTA_SET_ELEM_LIST_ELEMENTS) else { return }
+      var isOurs = true
+      let isWhole = try Self.reading { () throws(WireError) in
+        try forEachListElement(list) { data throws(WireError) in
+          guard let element = try Self.element(data, shape, id) else {
+            isOurs = false
+            return
+          }
+          elements.append(element)
+        }
+      }
+      guard isWhole, isOurs else {
+        throw Problem.damaged(id, what: "holds an element of another program in map \(map)")
+      }
+    }
+    parts.maps[map]!.elements = elements
+  }
+
+  private static func element(
+    _ data: UnsafeRawBufferPointer, _ shape: KeyShape, _ id: TableID
+  ) throws(WireError) -> CompiledParts.LiveElement? {
+    var fields = try AttributeReader(data)
+    var value = try fields.nest(NFTA_SET_ELEM_KEY)
+    guard let key = shape.key(try value.require(NFTA_DATA_VALUE), id.family),
+      let verdict = try ExpressionAttributes.verdict(try fields.require(NFTA_SET_ELEM_DATA)),
+      let note = fields.take(NFTA_SET_ELEM_USERDATA).flatMap({ ElementNote($0, id.family) })
+    else { return nil }
+    guard case .counter(let counters) = try ExpressionAttributes.read(try fields.require(NFTA_SET_ELEM_EXPR)) else {
+      return nil
+    }
+    try fields.finish()
+    return CompiledParts.LiveElement(
+      key: key, verdict: TableForm.compiled.fromKernel(verdict, in: id), note: note, counters: counters)
+  }
+}
+
+// MARK: Putting rules together
+
+/// Makes rules of what the kernel holds. What is not as the compiler writes it is an error, never left out.
+struct CompiledAssembly {
+  typealias Problem = KernelReader.Problem
+  private let id: TableID
+  private let parts: CompiledParts
+  private var state = CompiledTable()
+  /// Maps and chains that something leads to.
+  private var used: Set<String> = []
+
+  init(_ id: TableID, _ parts: CompiledParts) {
+    self.id = id
+    self.parts = parts
+  }
+
+  /// One rule of iptables before all are put in order.
+  private struct Found {
+    let order: UInt64
+    let item: Int
+    let source: Source
+    enum Source {
+      case linear(Rule)
+      /// Elements of the item's map, sorted.
+      case elements(Range<Int>)
+    }
+  }
+
+  private func damaged(_ what: String) -> Problem { .damaged(id, what: what) }
+
+  mutating func rules(of name: ChainName) throws(Problem) -> RuleList {
+    let kernelName = TableForm.compiled.chainName(name, in: id).text
+    var chain = CompiledChain()
+    var found: [Found] = []
+    var maps: [Int: (rest: Rule, elements: [CompiledParts.LiveElement])] = [:]
+    for rule in parts.rules[kernelName] ?? [] {
+      let item = chain.items.count
+      if let note = rule.note {
+        guard let read = decode(rule.expressions) else {
+          throw damaged("holds a rule in chain \(name) that iptables cannot say")
+        }
+        found.append(Found(order: note.order, item: item, source: .linear(read)))
+        chain.items.append(CompiledChain.Item(handle: rule.handle))
+        continue
+      }
+      guard let mapName = rule.expressions.last?.lookedUpMap, let map = parts.maps[mapName],
+        used.insert(mapName).inserted
+      else { throw damaged("holds a rule of another program in chain \(name)") }
+      let loads = map.shape.loads(id.family)
+      let head = rule.expressions.dropLast()
+      guard Array(head.suffix(loads.count)) == loads else { throw damaged("has changed in chain \(name)") }
+      let kind = ChainLayout.Kind(shape: map.shape, conditions: Array(head.dropLast(loads.count)))
+      guard let rest = decode(kind.conditions) else { throw damaged("has changed in chain \(name)") }
+      let elements = map.elements.sorted {
+        ($0.note.order, $0.note.isContinued ? 1 : 0) < ($1.note.order, $1.note.isContinued ? 1 : 0)
+      }
+      chain.items.append(
+        CompiledChain.Item(
+          handle: rule.handle,
+          map: CompiledChain.Map(name: mapName, kind: kind, room: map.room, count: elements.count)))
+      var start = 0
+      while start < elements.count {
+        var end = start + 1
+        while end < elements.count, elements[end].note.order == elements[start].note.order { end += 1 }
+        found.append(Found(order: elements[start].note.order, item: item, source: .elements(start..<end)))
+        start = end
+      }
+      maps[item] = (rest, elements)
+    }
+    found.sort { $0.order < $1.order }
+    var rules = RuleList(family: id.family)
+    rules.reserve(rules: found.count, bytes: found.count * 200)
+    chain.entries.reserveCapacity(found.count)
+    for (place, next) in found.enumerated() {
+      guard place == 0 || found[place - 1].order < next.order else {
+        throw damaged("has two rules in one place of chain \(name)")
+      }
+      var entry = CompiledChain.Entry(item: next.item, order: next.order)
+      switch next.source {
+      case .linear(let rule): rules.append(rule)
+      case .elements(let range):
+        let (rest, elements) = maps[next.item]!
+        rules.append(try rule(elements[range], rest, chain.items[next.item].map!, &entry, name))
+      }
+      chain.entries.append(entry)
+    }
+    state.chains[name] = chain
+    return rules
+  }
+
+  private func decode(_ expressions: [NFTExpression]) -> Rule? {
+    NFTRuleCodec.rule(from: expressions, family: id.family, registry: .standard)
+  }
+
+  private mutating func rule(
+    _ elements: ArraySlice<CompiledParts.LiveElement>, _ rest: Rule, _ map: CompiledChain.Map,
+    _ entry: inout CompiledChain.Entry, _ name: ChainName
+  ) throws(Problem) -> Rule {
+    let first = elements.first!
+    let shape = map.kind.shape
+    var target = RuleTarget.none
+    let changed = damaged("has changed in map \(map.name) of chain \(name)")
+    guard !first.note.isContinued, elements.allSatisfy({ $0.verdict == first.verdict }) else { throw changed }
+    if case .jump(let helper) = first.verdict, TableForm.helperNumber(helper.text, of: id) != nil {
+      guard let rules = parts.rules[helper.text], rules.count == 1 else { throw changed }
+      entry.helper = helper.text
+      let read = decode(rules[0].expressions)
+      if rules[0].expressions.contains(where: { if case .counter = $0 { true } else { false } }) {
+        guard let read, used.insert(helper.text).inserted else { throw changed }
+        entry.isWhole = false
+        let split = RuleSplit(read, id.family)
+        guard split.shape == shape, Set(split.keys) == Set(elements.map(\.key)) else { throw changed }
+        return read
+      }
+      guard let read, read.isProtocolOnly || read.sameEffect(as: Rule(target: read.target)) else { throw changed }
+      used.insert(helper.text)
+      state.shared[rules[0].expressions] = helper.text
+      target = read.target
+    } else {
+      guard let read = decode([.verdict(first.verdict)]) else { throw changed }
+      target = read.target
+    }
+    var counters = Counters.zero
+    for element in elements {
+      counters.packets &+= element.counters.packets
+      counters.bytes &+= element.counters.bytes
+    }
+    let note = first.note
+    let rule = RuleSplit.rule(
+      shape, first.key, rest, id.family, ports: note.ports, comment: note.comment, commentLeads: note.commentLeads,
+      target: target, counters: counters)
+    if elements.count > 1 || note.ports != nil {
+      let split = RuleSplit(rule, id.family)
+      guard split.shape == shape, Set(split.keys) == Set(elements.map(\.key)) else { throw changed }
+    }
+    return rule
+  }
+
+  /// - Throws: where something of ours is left over: rules would have been lost.
+  mutating func finish() throws(Problem) -> CompiledTable {
+    for name in parts.maps.keys where !used.contains(name) {
+      throw damaged("has lost the rule that looks into map \(name)")
+    }
+    for name in parts.rules.keys where TableForm.helperNumber(name, of: id) != nil && !used.contains(name) {
+      throw damaged("has lost the element that leads to chain \(name)")
+    }
+    let numbers = (Array(parts.maps.keys) + Array(parts.rules.keys)).compactMap { TableForm.helperNumber($0, of: id) }
+    state.nextHelper = (numbers.max() ?? 0) + 1
+    return state
+  }
+}

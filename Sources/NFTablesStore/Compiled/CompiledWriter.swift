@@ -1,0 +1,234 @@
+internal import Netfilter
+internal import RuleStore
+
+/// Writes tables in compiled form into a batch, and takes them out.
+struct CompiledWriter {
+  let id: TableID
+  private let table: Table
+  let smallestMap: Int
+  let revisions: KernelRevisions
+  /// Whether elements may lead to chains of ours: nf_tables goes no deeper than 16.
+  let mayDetour: Bool
+  let opaqueChains: Set<ChainName>
+  var state: CompiledTable
+
+  /// Why a table stays linear.
+  struct Obstacle: Error {
+    let reason: String
+  }
+
+  /// - Parameters:
+  ///   - state: what is in the kernel.
+  ///   - compiler: what the table is written for.
+  init(
+    _ table: Table, _ state: CompiledTable = CompiledTable(), _ compiler: PlanCompiler
+  ) throws(Obstacle) {
+    smallestMap = compiler.smallestMap
+    revisions = compiler.revisions
+    id = table.id
+    self.table = table
+    self.state = state
+    if let chain = table.chains.first(where: { TableForm.helperNumber($0.name.text, of: table.id) != nil }) {
+      throw Obstacle(reason: "chain \(chain.name) has a name that the compiled form uses itself")
+    }
+    mayDetour = CallDepth.firstTooDeep(in: table, limit: CallDepth.limit - 1) == nil
+    opaqueChains = Transparency.opaqueChains(of: table)
+  }
+
+  /// Why a rule cannot stand in a compiled table: the kernel takes some extensions in a table of one name alone, and only
+  /// REJECT has another form here.
+  func obstacle(in rule: Rule) -> Obstacle? {
+    for match in rule.matches {
+      if let obstacle = obstacle(in: match) { return obstacle }
+    }
+    if case .extension(let target) = rule.target { return obstacle(in: target) }
+    return nil
+  }
+
+  private func obstacle(in part: any Extension) -> Obstacle? {
+    if part is OpaqueMatch || part is OpaqueTarget {
+      return Obstacle(reason: "a rule holds an extension that this version does not know, \(part.name)")
+    }
+    guard part.tables != nil, !(part is Reject) else { return nil }
+    return Obstacle(reason: "the kernel takes \(part.name) only in a table called '\(table.name)'")
+  }
+
+  func layout(of chain: Chain) throws(Obstacle) -> ChainLayout {
+    var found: Obstacle?
+    let layout = ChainLayout(
+      chain.rules,
+      mayReorder: { rule in
+        if found == nil { found = obstacle(in: rule) }
+        return mayReorder(rule)
+      }, mayDetour: mayDetour, smallestMap: smallestMap, revisions: revisions)
+    if let found { throw found }
+    return layout
+  }
+
+  func mayReorder(_ rule: Rule) -> Bool {
+    if let called = rule.target.chain { return !opaqueChains.contains(called) }
+    return Transparency.standard(rule)
+  }
+
+  /// What the chains would be; nil where nothing would be looked up.
+  func layouts() throws(Obstacle) -> [ChainName: ChainLayout]? {
+    var result: [ChainName: ChainLayout] = [:]
+    var isCompiled = false
+    for chain in table.chains {
+      let layout = try layout(of: chain)
+      if layout.isCompiled { isCompiled = true }
+      result[chain.name] = layout
+    }
+    return isCompiled ? result : nil
+  }
+
+  // MARK: Writing a chain
+
+  /// Writes the rules of a chain that holds none.
+  mutating func write(_ chain: Chain, _ layout: ChainLayout, _ coder: RuleCoder, to batch: inout Batch)
+    throws(BackendError)
+  {
+    var made = CompiledChain()
+    made.entries = (0..<chain.rules.count).map { CompiledChain.Entry(item: -1, order: UInt64($0 + 1) << 32) }
+    for piece in layout.pieces {
+      let item = made.items.count
+      switch piece {
+      case .linear(let index):
+        made.entries[index].item = item
+        made.items.append(CompiledChain.Item())
+        try addLinear(chain, index, made.entries[index].order, before: nil, coder, &batch)
+      case .map(let kind, let rules):
+        let keys = rules.reduce(0) { $0 + layout.splits[$1].keys.count }
+        var map = CompiledChain.Map(
+          name: state.newHelper(id), kind: layout.kinds[kind], room: keys + keys / 4 + 64, count: keys)
+        map.count = keys
+        batch.create(map, for: chain.name, in: id)
+        batch.add(
+          map.kind.lookup(map.name, id.family), proto: nil, number: rules[0], to: chain.name, in: id, before: nil)
+        var elements: [MapElement] = []
+        elements.reserveCapacity(keys)
+        for index in rules {
+          made.entries[index].item = item
+          made.entries[index].isWhole = layout.isWhole[index]
+          try append(chain, index, layout.splits[index], &made.entries[index], to: &elements, coder, &batch)
+        }
+        batch.add(elements, to: map, of: chain.name, in: id)
+        made.items.append(CompiledChain.Item(handle: nil, map: map))
+      }
+    }
+    state.chains[chain.name] = made
+  }
+
+  func addLinear(
+    _ chain: Chain, _ index: Int, _ order: UInt64, before next: UInt64?, _ coder: RuleCoder, _ batch: inout Batch
+  ) throws(BackendError) {
+    let rule = chain.rules[index]
+    batch.add(
+      try coder(rule, index, chain, id), proto: rule.proto, number: index, to: chain.name, in: id, before: next,
+      userData: ElementNote(order: order).bytes(id.family))
+  }
+
+  /// The elements of a rule, with the chain that they lead to, if they do.
+  mutating func append(
+    _ chain: Chain, _ index: Int, _ split: RuleSplit, _ entry: inout CompiledChain.Entry,
+    to elements: inout [MapElement], _ coder: RuleCoder, _ batch: inout Batch
+  ) throws(BackendError) {
+    let verdict: NFTVerdict
+    var counters = Counters.zero
+    if entry.isWhole, let target = target(of: index, chain) {
+      counters = chain.rules.counters(of: index)
+      switch target {
+      case .verdict(let plain): verdict = plain
+      case .shared(let expressions):
+        let name = shared(expressions, of: chain.name, &batch)
+        entry.helper = name
+        verdict = .jump(ChainName(unchecked: name))
+      }
+    } else {
+      let rule = chain.rules[index]
+      let name = state.newHelper(id)
+      let own = ChainName(unchecked: name)
+      batch.createHelper(own, for: chain.name, in: id)
+      batch.add(
+        try coder(rule, index, chain, id), proto: rule.proto, number: index, to: own, in: id, before: nil,
+        subject: chain.name)
+      entry.helper = name
+      verdict = .jump(own)
+    }
+    var isFirst = true
+    for key in split.keys {
+      var note = ElementNote(order: entry.order)
+      note.isContinued = !isFirst
+      if entry.isWhole, isFirst { note.take(split) }
+      elements.append(MapElement(key: key, verdict: verdict, note: note, counters: isFirst ? counters : .zero))
+      isFirst = false
+    }
+  }
+
+  /// Verdicts and jumps are read from the bytes; decoding a rule takes longer.
+  private func target(of index: Int, _ chain: Chain) -> ElementTarget? {
+    switch chain.rules.standardLabel(of: index) {
+    case .none: .verdict(.continue)
+    case .verdict(.accept): .verdict(.accept)
+    case .verdict(.drop): .verdict(.drop)
+    case .verdict(.return): .verdict(.return)
+    case .verdict(.queue), .chain, .extension: ElementTarget(chain.rules[index].target, id.family)
+    }
+  }
+
+  private mutating func shared(_ expressions: [NFTExpression], of chain: ChainName, _ batch: inout Batch) -> String {
+    if let known = state.shared[expressions] { return known }
+    let name = state.newHelper(id)
+    state.shared[expressions] = name
+    let own = ChainName(unchecked: name)
+    batch.createHelper(own, for: chain, in: id)
+    batch.add(expressions, proto: nil, number: 0, to: own, in: id, before: nil)
+    return name
+  }
+
+  // MARK: Taking out
+
+  /// Takes out the rules of a chain with what only they use.
+  mutating func clear(_ name: ChainName, _ batch: inout Batch) {
+    guard let chain = state.chains[name] else { return }
+    if !chain.items.isEmpty { batch.deleteRules(nil, of: name, in: id) }
+    for case let map? in chain.items.map(\.map) { batch.delete(map: map.name, of: name, in: id) }
+    for entry in chain.entries where !entry.isWhole { deleteHelper(entry.helper!, of: name, &batch) }
+    state.chains[name] = CompiledChain()
+  }
+
+  func deleteHelper(_ helper: String, of chain: ChainName, _ batch: inout Batch) {
+    let name = ChainName(unchecked: helper)
+    batch.deleteRules(nil, of: name, in: id)
+    batch.delete(name, in: id)
+  }
+
+  /// Takes out everything but the chains themselves.
+  mutating func removeAll(_ batch: inout Batch) {
+    for name in state.chains.keys.sorted() { clear(name, &batch) }
+    clearShared(&batch)
+  }
+
+  /// Takes out the chains of targets that no rule has any more.
+  mutating func clearShared(_ batch: inout Batch) {
+    guard !state.shared.isEmpty else { return }
+    var used: Set<String> = []
+    for chain in state.chains.values {
+      for case let helper? in chain.entries.lazy.map(\.helper) { used.insert(helper) }
+    }
+    for (expressions, name) in state.shared where !used.contains(name) {
+      deleteHelper(name, of: ChainName(unchecked: name), &batch)
+      state.shared[expressions] = nil
+    }
+  }
+}
+
+/// The expressions of a rule, or an error that names it.
+typealias RuleCoder = (Rule, Int, Chain, TableID) throws(BackendError) -> [NFTExpression]
+
+extension ChainLayout.Kind {
+  /// The rule that looks into a map of this kind.
+  func lookup(_ map: String, _ family: Family) -> [NFTExpression] {
+    conditions + shape.loads(family) + [.lookup(map, from: KeyShape.firstRegister)]
+  }
+}

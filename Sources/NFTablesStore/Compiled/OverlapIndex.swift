@@ -1,0 +1,156 @@
+internal import Netfilter
+
+/// Where the last rule stands that shares packets with a rule to come. Keys are told apart by 64 bits made of them: two
+/// that fall together are taken to overlap, which costs a place in a map and never an order.
+struct OverlapIndex {
+  private let family: Family
+  private var shapes: [Entry] = []
+  private var numbers: [KeyShape: Int] = [:]
+  /// What is known of the keys of one shape as far as another states them too.
+  private var projections: [Projection] = []
+
+  private struct Entry {
+    let shape: KeyShape
+    var keys: [(key: HeaderKey, item: Int32)] = []
+    /// Projections of its own keys, by their shape.
+    var own: [(shape: KeyShape, projection: Int)] = []
+    /// Projections of the keys of all shapes with which it may share packets.
+    var asked: [Int] = []
+    /// How many shapes were there when `asked` was made.
+    var considered = 0
+  }
+
+  private struct Projection {
+    let digest: KeyDigest
+    var latest = LatestTable()
+  }
+
+  init(_ family: Family) { self.family = family }
+
+  mutating func number(of shape: KeyShape) -> Int {
+    if let known = numbers[shape] { return known }
+    numbers[shape] = shapes.count
+    shapes.append(Entry(shape: shape))
+    return shapes.count - 1
+  }
+
+  /// The greatest item number among rules that share packets with these keys; -1 where there is none.
+  mutating func latest(_ keys: [HeaderKey], _ shape: Int) -> Int32 {
+    while shapes[shape].considered < shapes.count {
+      let other = shapes[shape].considered
+      shapes[shape].considered += 1
+      guard let common = shapes[other].shape.common(with: shapes[shape].shape) else { continue }
+      let projection = projection(of: other, on: common)
+      shapes[shape].asked.append(projection)
+    }
+    var latest: Int32 = -1
+    for projection in shapes[shape].asked {
+      for key in keys {
+        latest = max(latest, projections[projection].latest.find(projections[projection].digest.of(key)))
+      }
+    }
+    return latest
+  }
+
+  private mutating func projection(of shape: Int, on common: KeyShape) -> Int {
+    if let known = shapes[shape].own.first(where: { $0.shape == common }) { return known.projection }
+    var made = Projection(digest: KeyDigest(common, family))
+    for (key, item) in shapes[shape].keys { made.latest.raise(made.digest.of(key), to: item) }
+    projections.append(made)
+    shapes[shape].own.append((common, projections.count - 1))
+    return projections.count - 1
+  }
+
+  mutating func insert(_ keys: [HeaderKey], _ shape: Int, item: Int32) {
+    for key in keys {
+      shapes[shape].keys.append((key, item))
+      for (_, projection) in shapes[shape].own {
+        projections[projection].latest.raise(projections[projection].digest.of(key), to: item)
+      }
+    }
+  }
+}
+
+/// 64 bits of a key as far as a shape looks at it.
+struct KeyDigest {
+  private let sourceMask: UInt128
+  private let destinationMask: UInt128
+  private let fields: KeyShape.Fields
+
+  init(_ shape: KeyShape, _ family: Family) {
+    sourceMask = AddressMask.prefixMask(Int(shape.sourceBits), family)
+    destinationMask = AddressMask.prefixMask(Int(shape.destinationBits), family)
+    fields = shape.fields
+  }
+
+  func of(_ key: HeaderKey) -> UInt64 {
+    var digest: UInt64 = 0x9e37_79b9_7f4a_7c15
+    if sourceMask != 0 { Self.mix(&digest, key.source & sourceMask) }
+    if destinationMask != 0 { Self.mix(&digest, key.destination & destinationMask) }
+    var small: UInt64 = 0
+    if fields.contains(.sourcePort) { small |= UInt64(key.sourcePort) }
+    if fields.contains(.destinationPort) { small |= UInt64(key.destinationPort) << 16 }
+    if fields.contains(.icmpType) { small |= UInt64(key.icmpType) << 32 }
+    if fields.contains(.icmpCode) { small |= UInt64(key.icmpCode) << 40 }
+    Self.mix(&digest, small)
+    if fields.contains(.inInterface) { Self.mix(&digest, key.inInterface) }
+    if fields.contains(.outInterface) { Self.mix(&digest, key.outInterface) }
+    return digest == 0 ? 1 : digest
+  }
+
+  private static func mix(_ digest: inout UInt64, _ value: UInt128) {
+    mix(&digest, UInt64(truncatingIfNeeded: value))
+    if value >> 64 != 0 { mix(&digest, UInt64(truncatingIfNeeded: value >> 64)) }
+  }
+
+  private static func mix(_ digest: inout UInt64, _ value: UInt64) {
+    let product = (digest ^ value).multipliedFullWidth(by: 0xd6e8_feb8_6659_fd93)
+    digest = product.high ^ product.low &+ 0x9e37_79b9_7f4a_7c15
+  }
+}
+
+/// The greatest number given for each digest.
+struct LatestTable {
+  private var digests: [UInt64] = []
+  private var items: [Int32] = []
+  private var count = 0
+
+  func find(_ digest: UInt64) -> Int32 {
+    guard count > 0 else { return -1 }
+    let mask = digests.count - 1
+    var place = Int(truncatingIfNeeded: digest) & mask
+    while digests[place] != 0 {
+      if digests[place] == digest { return items[place] }
+      place = (place + 1) & mask
+    }
+    return -1
+  }
+
+  mutating func raise(_ digest: UInt64, to item: Int32) {
+    if count * 2 >= digests.count { grow() }
+    let mask = digests.count - 1
+    var place = Int(truncatingIfNeeded: digest) & mask
+    while digests[place] != 0 {
+      if digests[place] == digest {
+        items[place] = max(items[place], item)
+        return
+      }
+      place = (place + 1) & mask
+    }
+    digests[place] = digest
+    items[place] = item
+    count += 1
+  }
+
+  private mutating func grow() {
+    let (oldDigests, oldItems) = (digests, items)
+    let size = max(64, digests.count * 4)
+    digests = [UInt64](repeating: 0, count: size)
+    items = [Int32](repeating: -1, count: size)
+    for (place, digest) in oldDigests.enumerated() where digest != 0 {
+      var next = Int(truncatingIfNeeded: digest) & (size - 1)
+      while digests[next] != 0 { next = (next + 1) & (size - 1) }
+      (digests[next], items[next]) = (digest, oldItems[place])
+    }
+  }
+}

@@ -1,0 +1,33 @@
+internal import CNFTables
+internal import Netfilter
+
+extension RulesetImage.Table {
+  /// Whether it is a table of iptables, `filter`, `nat`, … of IPv4 or IPv6, or holds such tables in compiled form.
+  package var isOfIPTables: Bool {
+    guard id.family == .ip || id.family == .ip6 else { return false }
+    let name = id.name.description
+    return TableName(rawValue: name) != nil
+      || name == TableForm.compiledTable && chains.contains { TableForm.owner(of: $0.name.description) != nil }
+  }
+
+  /// Whether both are the same but for the time that elements of sets have left, and their order.
+  package func isSame(as other: RulesetImage.Table) -> Bool {
+    guard id == other.id, attributes == other.attributes, chains == other.chains, objects == other.objects,
+      flowtables == other.flowtables, sets.count == other.sets.count
+    else { return false }
+    return zip(sets, other.sets).allSatisfy { mine, theirs in
+      mine.name == theirs.name && mine.attributes == theirs.attributes && mine.timeless == theirs.timeless
+    }
+  }
+}
+
+extension RulesetImage.ElementSet {
+  fileprivate var timeless: Set<Attributes?> {
+    Set(
+      elements.map { element in
+        element.attributes.bytes.withUnsafeBytes { bytes in
+          try? Attributes(bytes, without: [UInt16(truncatingIfNeeded: NFTA_SET_ELEM_EXPIRATION.rawValue)])
+        }
+      })
+  }
+}

@@ -1,0 +1,88 @@
+public import Netfilter
+
+/// A table that somebody changed in a copy, brought back to where the copy was taken from.
+///
+/// What the copy held at its start and no longer does goes; what came into the original meanwhile stays, at its place
+/// among the others.
+public struct StagedMerge: Sendable {
+  /// What to commit.
+  public let result: Table
+  /// What of it is ours: what was ours and is still there, and what was written in the copy. Rules of others that were
+  /// copied and left alone are not.
+  public let own: Table
+
+  /// - Parameters:
+  ///   - base: this table's own rules in the last generation; nil when no generation has it. Then everything but the rules
+  ///     of well-known programs counts as ours.
+  ///   - start: the table when it was copied; nil when there was none.
+  ///   - live: the table now; nil when there is none.
+  ///   - wanted: the copy, with what was done to it.
+  public init(base: Table?, start: Table?, live: Table?, wanted: Table) {
+    var wanted = wanted
+    if let live, start.map({ !$0.sameRules(as: live) }) ?? !live.isPristine {
+      let start = start ?? Table(wanted.name, family: wanted.family)
+      wanted = Self.withoutGone(start: start, live: live, wanted: wanted)
+      result = TableMerge(base: start, live: live, wanted: wanted).result
+    } else {
+      result = wanted
+    }
+    own = start.map { Self.own(base: base ?? $0.withoutKnownOwners, start: $0, wanted: wanted) } ?? wanted
+  }
+
+  /// The copy without the rules that nobody touched there and that somebody took out of the original meanwhile.
+  private static func withoutGone(start: Table, live: Table, wanted: Table) -> Table {
+    var result = wanted
+    let nothing = RuleList(family: wanted.family)
+    for (index, chain) in wanted.chains.enumerated() {
+      guard let before = start[chain.name]?.rules else { continue }
+      let now = live[chain.name]?.rules ?? nothing
+      guard !before.sameRules(as: now) else { continue }
+      let stayed = RuleKinds(base: before, live: now, wanted: nothing)
+      let copied = RuleKinds(base: before, live: chain.rules, wanted: nothing)
+      let inLive = OrderedPairing(stayed.base, stayed.live).places
+      let inCopy = OrderedPairing(copied.base, copied.live).places
+      let gone = Set(
+        before.indices.compactMap { old in
+          inLive[old] == nil
+            ? inCopy[old].flatMap { before.counters(of: old) == chain.rules.counters(of: $0) ? $0 : nil } : nil
+        })
+      guard !gone.isEmpty else { continue }
+      var kept = nothing
+      for place in chain.rules.indices where !gone.contains(place) { kept.copy(place, from: chain.rules) }
+      result.setRules(of: index, kept)
+    }
+    return result
+  }
+
+  private static func own(base: Table, start: Table, wanted: Table) -> Table {
+    var own = wanted
+    var emptied: [ChainName] = []
+    for (index, chain) in wanted.chains.enumerated() {
+      guard let before = start[chain.name] else { continue }
+      let foreign = foreignPlaces(base[chain.name], before.rules, chain.rules)
+      if !foreign.isEmpty {
+        var kept = RuleList(family: wanted.family)
+        for place in chain.rules.indices where !foreign.contains(place) { kept.copy(place, from: chain.rules) }
+        own.setRules(of: index, kept)
+      }
+      if chain.hook == nil, own.chains[index].rules.isEmpty, !base.contains(chain.name) { emptied.append(chain.name) }
+    }
+    let used = own.chainsLedTo()
+    for name in emptied where !used.contains(name) { try? own.removeChain(name) }
+    return own
+  }
+
+  /// Where in the copied chain rules of others stand that nobody touched. A rule that was taken out and written again
+  /// counts from zero; one that had counted nothing before cannot be told from one left alone.
+  private static func foreignPlaces(_ base: Chain?, _ start: RuleList, _ wanted: RuleList) -> Set<Int> {
+    let nothing = RuleList(family: start.family)
+    let foreign = ChainMerge(base: base?.rules ?? nothing, live: start, wanted: nothing).foreign
+    guard !foreign.isEmpty else { return [] }
+    let kinds = RuleKinds(base: start, live: wanted, wanted: nothing)
+    let places = OrderedPairing(kinds.base, kinds.live).places
+    return Set(
+      foreign.compactMap { old in
+        places[old].flatMap { start.counters(of: old) == wanted.counters(of: $0) ? $0 : nil }
+      })
+  }
+}

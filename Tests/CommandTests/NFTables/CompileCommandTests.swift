@@ -1,0 +1,84 @@
+import KernelTestSupport
+import Testing
+
+/// `apply --compile` and what other commands see of it.
+@Suite(.requires(.nfTables, .legacyTables, .tool("nft")))
+struct CompileCommandTests {
+  private static let rules =
+    "*filter\n:INPUT ACCEPT\n"
+    + (1...30).map { "-A INPUT -s 192.0.2.\($0)/32 -p tcp -m tcp --dport 22 -j ACCEPT\n" }.joined()
+    + "-A INPUT -p tcp -m tcp --dport 22 -j DROP\nCOMMIT\n"
+
+  @Test func theRulesAreTheSameInEveryCommand() throws {
+    let space = try TestNamespace()
+    let path = try space.file("rules.v4", Self.rules)
+    let nft = ["--backend", "nft"]
+    let applied = try space.firebreak(["apply", "--compile", path] + nft)
+    #expect(applied.status == 0, "\(applied)")
+    #expect(applied.stderr.contains("30 of 31 rules are looked up in one map"), "\(applied)")
+    #expect(try space.require(["nft", "list", "tables"]).stdout == "table ip firebreak\n")
+    let saved = try space.firebreak(["save"] + nft).stdout.split(separator: "\n").filter { $0.hasPrefix("-A") }
+    #expect(saved == Self.rules.split(separator: "\n").filter { $0.hasPrefix("-A") })
+    #expect(try space.firebreak(["diff", path] + nft).status == 0)
+    #expect(try space.firebreak(["apply", path] + nft).stdout.contains("unchanged"))
+    let other = try space.file("other.v4", Self.rules.replacing("192.0.2.7/32", with: "192.0.2.77/32"))
+    let changed = try space.firebreak(["apply", "--diff", other] + nft)
+    #expect(changed.stdout.contains("1 rules added, 1 removed"), "\(changed)")
+    #expect(try space.require(["nft", "list", "ruleset"]).stdout.contains("192.0.2.77 . 22"))
+    #expect(try space.firebreak(["rollback"] + nft).status == 0)
+    #expect(try space.firebreak(["diff", path] + nft).status == 0)
+    #expect(try space.firebreak(["apply", "--no-compile", path] + nft).status == 0)
+    #expect(try space.require(["nft", "list", "tables"]).stdout == "table ip filter\n")
+    #expect(try space.firebreak(["diff", path] + nft).status == 0)
+  }
+
+  @Test func statusAndMigrateKnowCompiledTables() throws {
+    let space = try TestNamespace()
+    let path = try space.file("rules.v4", Self.rules)
+    try space.require(["nft", "add", "table", "ip6", "firebreak"])
+    try space.require(["nft", "add", "chain", "ip6", "firebreak", "theirs"])
+    #expect(try space.firebreak(["apply", "--compile", path, "--backend", "auto"]).status == 0)
+    // auto takes nf_tables because of what stands there.
+    let status = try space.firebreak(["status", "--backend", "auto"])
+    #expect(status.stdout.contains("backend: nft\n"), "\(status)")
+    #expect(status.stdout.contains("  IPv4 filter (compiled): 31 rules\n"), "\(status)")
+    #expect(status.stdout.contains("  ip6 firebreak\n"), "another program's: \(status)")
+    #expect(!status.stdout.contains("  ip firebreak\n"), "\(status)")
+    let json = try space.firebreak(["status", "--json", "--backend", "auto"])
+    #expect(json.stdout.contains(#""compiled":true"#), "\(json)")
+    let moved = try space.firebreak(["migrate", "--to", "legacy", "--backend", "auto"])
+    #expect(moved.status == 0, "\(moved)")
+    let saved = try space.require(["iptables-legacy-save", "-t", "filter"]).stdout.split(separator: "\n")
+    #expect(
+      saved.filter { $0.hasPrefix("-A") } == Self.rules.split(separator: "\n").filter { $0.hasPrefix("-A") })
+    #expect(try !space.require(["nft", "list", "ruleset"]).stdout.contains("192.0.2.7"))
+    let after = try space.firebreak(["status", "--backend", "auto"])
+    #expect(after.stdout.contains("backend: legacy\n") && !after.stdout.contains("(compiled)"), "\(after)")
+  }
+
+  /// A script works on the rules as iptables has them; what comes of it goes into the maps.
+  @Test(.requires(.tool("iptables-nft"))) func aScriptChangesCompiledTables() throws {
+    let site = try RunSite(loading: "")
+    let path = try site.space.file("rules.v4", Self.rules)
+    #expect(try site.space.firebreak(["apply", "--compile", path, "--backend", "auto"]).status == 0)
+    let script = "iptables-nft -I INPUT 1 -s 192.0.2.99 -p tcp -m tcp --dport 22 -j ACCEPT"
+    let result = try site.run(script, options: ["--backend", "auto"])
+    #expect(result.status == 0, "\(result)")
+    #expect(try site.space.require(["nft", "list", "tables"]).stdout == "table ip firebreak\n")
+    let saved = try site.space.firebreak(["save", "--backend", "nft"]).stdout.split(separator: "\n")
+    #expect(
+      saved.filter { $0.hasPrefix("-A") } == ["-A INPUT -s 192.0.2.99/32 -p tcp -m tcp --dport 22 -j ACCEPT"]
+        + Self.rules.split(separator: "\n").filter { $0.hasPrefix("-A") })
+  }
+
+  /// Without --backend it goes to nf_tables, which alone has the compiled form.
+  @Test func itTakesNFTables() throws {
+    let space = try TestNamespace()
+    let path = try space.file("rules.v4", Self.rules)
+    #expect(try space.firebreak(["apply", "--compile", path, "--backend", "auto"]).status == 0)
+    #expect(try space.require(["nft", "list", "tables"]).stdout == "table ip firebreak\n")
+    let refused = try space.firebreak(["apply", "--compile", path, "--backend", "legacy"])
+    #expect(refused.status == 64)
+    #expect(refused.stderr.contains("--compile needs nf_tables"), "\(refused)")
+  }
+}
