@@ -92,9 +92,10 @@ final class StepBench: Sendable {
     case .apply, .confirm, .rollback: break
     case .rollbackTo: try demand(["apply"] + newFiles, "template")
     case .recoverOverdue, .guardOverdue:
-      try demand(["apply", "--confirm", "1s", "--no-wait"] + newFiles, "template")
+      try demand(["apply", "--confirm", "4s", "--no-wait"] + newFiles, "template")
       try endGuard("template")
-      usleep(1_100_000)
+      usleep(4_100_000)
+      try shell("test -e \(path("template"))/commit.pending")
     case .recoverInterrupted:
       try interrupt(["apply"], backend == "nft" ? "mkdir" : "setsockopt", backend == "nft" ? 2 : 10)
     case .recoverGuarded, .guardOrphan:
@@ -118,8 +119,9 @@ final class StepBench: Sendable {
     let command = words(step + newFiles, "template").joined(separator: " ")
     try shell(
       """
-      strace -qq -o /dev/null -e inject=\(call):delay_enter=2500000:when=\(number) \(command) & tracer=$!
-      sleep 1.2
+      strace -qq -o /dev/null -e inject=\(call):delay_enter=4000000:when=\(number) \(command) & tracer=$!
+      for turn in $(seq 100); do test -e \(path("template"))/commit.pending && break; sleep 0.1; done
+      sleep 1.5
       cp -a \(path("template")) \(path("half"))
 
       """
