@@ -85,7 +85,7 @@ public final class TestNamespace: Sendable {
 
   public func file(_ name: String, _ bytes: [UInt8]) throws -> String {
     let path = "\(directory)/\(name)"
-    guard let stream = fopen(path, "w") else { throw ProcessFailure("cannot write \(path)") }
+    guard let stream = fopen(path, "we") else { throw ProcessFailure("cannot write \(path)") }
     let count = fwrite(bytes, 1, bytes.count, stream)
     guard fclose(stream) == 0, count == bytes.count else { throw ProcessFailure("cannot write \(path)") }
     return path

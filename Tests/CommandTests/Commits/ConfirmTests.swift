@@ -45,6 +45,13 @@ struct ConfirmTests {
       return false
     }
 
+    /// Ends the guard and waits until it is gone with its lock.
+    func killGuard() throws {
+      let watcher = try #require(try guardProcess())
+      kill(watcher, SIGKILL)
+      for _ in 0..<500 where try guardProcess() != nil { usleep(10_000) }
+    }
+
     /// The guard's number, from the lock that it holds.
     func guardProcess() throws -> pid_t? {
       let text = try space.run(["sh", "-c", "pgrep -f '[g]uard .*\(space.stateDirectory)'"]).stdout
@@ -124,7 +131,7 @@ struct ConfirmTests {
     let stage = try Stage("nft")
     let state = ["--backend", "nft", "--state-dir", stage.space.stateDirectory]
     let killed = try stage.space.run(
-      ["strace", "-qq", "-o", "/dev/null", "-e", "inject=mkdir:signal=SIGKILL:when=2", Built.firebreak, "apply", "-q"]
+      ["strace", "-qq", "-o", "/dev/null", "-e", "inject=rename:signal=SIGKILL:when=3", Built.firebreak, "apply", "-q"]
         + state + [stage.file])
     #expect(killed.status == 128 + SIGKILL, "\(killed)")
     try stage.space.require(["iptables-nft", "-A", "INPUT", "-s", "192.0.2.9", "-j", "DROP"])
@@ -139,8 +146,7 @@ struct ConfirmTests {
   func withoutAGuardTheNextCommandDoesIt(_ next: [String]) throws {
     let stage = try Stage("legacy")
     #expect(try stage.firebreak("apply", "--confirm", "2s", "--no-wait", stage.file).status == 0)
-    let watcher = try #require(try stage.guardProcess())
-    kill(watcher, SIGKILL)
+    try stage.killGuard()
     usleep(2_300_000)
     #expect(try !stage.isBefore)
     let result = try stage.space.firebreak(next + (next == ["apply"] ? [stage.space.directory + "/first.v4"] : []))
@@ -158,8 +164,8 @@ struct ConfirmTests {
   /// A guard that is killed too early is replaced by the next command.
   @Test func anotherGuardTakesOver() throws {
     let stage = try Stage("legacy")
-    #expect(try stage.firebreak("apply", "--confirm", "4s", "--no-wait", stage.file).status == 0)
-    kill(try #require(try stage.guardProcess()), SIGKILL)
+    #expect(try stage.firebreak("apply", "--confirm", "10s", "--no-wait", stage.file).status == 0)
+    try stage.killGuard()
     let result = try stage.firebreak("recover")
     #expect(result.stdout.contains("another one watches now"), "\(result)")
     #expect(try !stage.isBefore)
@@ -262,8 +268,7 @@ struct ConfirmTests {
   @Test func aRestartInTheWindow() throws {
     let stage = try Stage("legacy")
     #expect(try stage.firebreak("apply", "--confirm", "60s", "--no-wait", stage.file).status == 0)
-    let watcher = try #require(try stage.guardProcess())
-    kill(watcher, SIGKILL)  // with the machine
+    try stage.killGuard()  // with the machine
     let boot = try stage.space.file("boot", "11111111-2222-3333-4444-555555555555\n")
     let script =
       "iptables-legacy -P INPUT ACCEPT; iptables-legacy -F; iptables-legacy -t nat -F; mount --bind \(boot) /proc/sys/kernel/random/boot_id && "
