@@ -389,7 +389,7 @@ public struct CommitEngine: Sendable {
   /// The journal of the commit that is not finished; nil when there is none of this start of the machine.
   func journal() throws -> Journal? {
     guard let journal = try read(Self.pending) else { return nil }
-    return journal.record.boot == BootID.current ? journal : nil
+    return BootID.isPresent(journal.record.boot) ? journal : nil
   }
 
   func read(_ name: String) throws -> Journal? {

@@ -31,6 +31,6 @@ package struct Place: Hashable, Sendable {
   /// Whether something noted here in some start of the machine speaks of the present namespace.
   package func isHere(since boot: String) -> Bool {
     let now = Place.current
-    return boot == BootID.current ? self == now : (self == .main) == (now == .main)
+    return BootID.isPresent(boot) ? self == now : (self == .main) == (now == .main)
   }
 }

@@ -64,7 +64,7 @@ extension CommitEngine {
       try history.dropStaged()
       return nil
     }
-    guard journal.record.boot == BootID.current else {
+    guard BootID.isPresent(journal.record.boot) else {
       try dropPending()  // with the machine's restart the kernel has forgotten all of it
       return nil
     }

@@ -126,6 +126,21 @@ struct ConfirmTests {
     #expect(try stage.firebreak("log").stdout.split(separator: "\n").count == 2)
   }
 
+  /// Whether the machine has started anew cannot be told: nothing is forgotten for that.
+  @Test(.requires(.tool("strace")), arguments: ["EIO", "EINTR"]) func theBootIDCannotBeRead(_ error: String) throws {
+    let stage = try Stage("legacy")
+    #expect(try stage.firebreak("apply", "--confirm", "2s", "--no-wait", stage.file).status == 0)
+    kill(try #require(try stage.guardProcess()), SIGKILL)
+    usleep(2_300_000)
+    let recovered = try stage.space.run([
+      "strace", "-qq", "-o", "/dev/null", "-P", "/proc/sys/kernel/random/boot_id", "-e",
+      "inject=read:error=\(error):when=1", Built.firebreak, "recover", "--backend", "legacy", "--state-dir",
+      stage.space.stateDirectory,
+    ])
+    #expect(recovered.status == 0 && recovered.stdout.contains("was not confirmed"), "\(recovered)")
+    #expect(try stage.isBefore)
+  }
+
   /// A transaction is whole, also where somebody has changed one of its tables before the next command sees it.
   @Test(.requires(.tool("strace"))) func aTransactionIsNotTornByOthers() throws {
     let stage = try Stage("nft")

@@ -64,6 +64,9 @@ final class StepBench: Sendable {
       + "\(rules.joined())COMMIT\n"
   }
 
+  /// The program's name as /proc has it; strace and the shell have others.
+  private static let command = String(Built.firebreak.split(separator: "/").last!.prefix(15)) + "\n"
+
   // MARK: Beginnings
 
   private func path(_ state: String) -> String { "\(space.directory)/\(state)" }
@@ -139,7 +142,7 @@ final class StepBench: Sendable {
     let text = try space.run(["pgrep", "-f", "guard .*\(path(state)) "]).stdout
     for number in text.split(separator: "\n").compactMap({ pid_t($0) }) {
       let name = try? readFile("/proc/\(number)/comm")
-      if name.map({ String(decoding: $0, as: UTF8.self) }) == "firebreak\n" { kill(number, SIGKILL) }
+      if name.map({ String(decoding: $0, as: UTF8.self) }) == Self.command { kill(number, SIGKILL) }
     }
     for _ in 0..<200 {
       if try space.run(["flock", "-n", path(state) + "/guard", "true"]).status == 0 { return }
