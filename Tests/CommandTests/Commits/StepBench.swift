@@ -100,7 +100,7 @@ final class StepBench: Sendable {
       usleep(4_100_000)
       try shell("test -e \(path("template"))/commit.pending")
     case .recoverInterrupted:
-      try interrupt(["apply"], backend == "nft" ? "mkdir" : "setsockopt", backend == "nft" ? 2 : 10)
+      try interrupt(["apply"], backend == "nft" ? "rename" : "setsockopt", backend == "nft" ? 3 : 10)
     case .recoverGuarded, .guardOrphan:
       try interrupt(
         ["apply", "--confirm", Self.longTime, "--no-wait"], backend == "nft" ? "pwrite64" : "setsockopt",
