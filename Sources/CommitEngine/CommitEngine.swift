@@ -309,9 +309,11 @@ public struct CommitEngine: Sendable {
   /// Writes down what there was, and what is about to happen.
   private func journal(_ request: Request, _ plan: Plan, _ generation: Generation) throws {
     let summary = generation.summary
+    // Rules that come with counters have them a step later than they are there.
+    let givesCounters = request.options.counters == .wanted && !store.backend.capabilities.isOneTransaction
     let record = CommitRecord(
       plan: plan, time: summary.time, message: summary.message, backend: summary.backend, nonce: summary.nonce,
-      keepsCommitted: request.needsGuard, setName: { sets?.name($0) })
+      keepsCommitted: request.needsGuard || givesCounters, setName: { sets?.name($0) })
     let limit = request.verificationLimit + (request.confirmation ?? .zero) + .seconds(60)
     let head = Journal.Head(
       phase: request.needsGuard ? .writing : .unguarded, deadline: request.needsGuard ? .now + limit : .never,

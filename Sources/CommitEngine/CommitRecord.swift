@@ -10,7 +10,8 @@ package struct CommitRecord: Hashable, Sendable {
     package let before: Table?
     /// A digest of the rules that the commit puts there, counters aside.
     package let after: UInt64
-    /// The rules themselves, kept where the commit may have to be taken back from among later ones of other programs.
+    /// The rules themselves with their counters, kept where the commit may have to be taken back from among later ones
+    /// of other programs, and where the kernel is given the counters after the rules.
     package let committed: Table?
   }
 

@@ -153,7 +153,8 @@ extension CommitEngine {
   private func settle(_ found: Found, isWhole: Bool, _ options: RuleStore.CommitOptions) throws -> [TableID] {
     var options = options
     options.counters = .wanted
-    options.interrupted = found.part.before.ruleset
+    // Complete, its new rules may have been given counters too.
+    options.interrupted = Ruleset(found.part.entries.compactMap { isWhole ? $0.committed ?? $0.before : $0.before })
     var wanted = found.live
     if !isWhole {
       options.emptying = Set(found.replaced.filter { $0.before == nil }.map(\.id))
