@@ -22,6 +22,7 @@ package struct ChainEdit {
   package private(set) var insertions: [(rule: Int, place: Place)] = []
   /// For each new rule the old one that stays for it.
   package private(set) var staying: [Int?] = []
+  private let pairings: RulePairings
 
   /// What the kernel and this machine need for each, in nanoseconds, as measured with Linux 6.18: they are only compared.
   private enum Cost {
@@ -40,11 +41,14 @@ package struct ChainEdit {
   ///   - isCounted: whether the counters of `old` are those of now. Where they are not, those of rules that do not stay
   ///     have yet to be read.
   ///   - canFollow: whether the kernel knows ``Place/afterPrevious``.
+  ///   - pairings: knows which rule is which.
   package init(
-    from old: RuleList, to new: RuleList, rewrites: Bool, isCounted: Bool = true, canFollow: Bool = true
+    from old: RuleList, to new: RuleList, rewrites: Bool, isCounted: Bool = true, canFollow: Bool = true,
+    pairings: RulePairings = RulePairings()
   ) {
+    self.pairings = pairings
     if !rewrites {
-      let sources = RulePairing(old, new).sources
+      let sources = pairings.sources(old, new)
       let kept = Self.longestIncreasing(sources)
       plan(old.count, new.count, sources, kept, canFollow: canFollow)
       guard deletions != nil else { return }
@@ -70,7 +74,7 @@ package struct ChainEdit {
   private mutating func plan(
     _ oldCount: Int, _ newCount: Int, _ sources: [Int?], _ kept: [Bool], canFollow: Bool
   ) {
-    staying = sources.indices.map { kept[$0] ? sources[$0] : nil }
+    staying = zip(sources, kept).map { $1 ? $0 : nil }
     var gone: [Int] = []
     var from = 0
     var to = 0
@@ -125,7 +129,7 @@ package struct ChainEdit {
     var isStaying = [Bool](repeating: false, count: old.count)
     for case let index? in staying { isStaying[index] = true }
     var news: [Int: Int] = [:]
-    for (index, source) in RulePairing(old, new).sources.enumerated() where staying[index] == nil {
+    for (index, source) in pairings.sources(old, new).enumerated() where staying[index] == nil {
       if let source { news[source] = index }
     }
     return old.indices.filter { !isStaying[$0] }.map { ($0, news[$0]) }
@@ -133,6 +137,7 @@ package struct ChainEdit {
 
   /// Which of the numbers to leave in so that they rise and as many as possible stay.
   static func longestIncreasing(_ sources: [Int?]) -> [Bool] {
+    if isIncreasing(sources) { return sources.map { $0 != nil } }
     var kept = [Bool](repeating: false, count: sources.count)
     var tails: [Int] = []  // places in `sources`: the smallest end of a rising row of each length
     var previous = [Int?](repeating: nil, count: sources.count)
@@ -153,5 +158,14 @@ package struct ChainEdit {
       next = previous[place]
     }
     return kept
+  }
+
+  private static func isIncreasing(_ sources: [Int?]) -> Bool {
+    var last = -1
+    for case let source? in sources {
+      if source <= last { return false }
+      last = source
+    }
+    return true
   }
 }

@@ -27,7 +27,7 @@ struct CounterUpdate {
       let old = before.chains[place].rules
       let newPlace = after.index(of: name)
       let new = newPlace.map { after.chains[$0].rules } ?? RuleList(family: step.id.family)
-      guard newPlace == nil || movesAll || !old.sameRules(as: new) else { continue }
+      guard newPlace == nil || movesAll || !old.isIdentical(to: new) && !old.sameRules(as: new) else { continue }
       let chain = newPlace.map { after.chains[$0] }
       let moved =
         chain.map { self.edit($0).moved(old, new) } ?? old.indices.map { ($0, nil) }
@@ -48,7 +48,8 @@ struct CounterUpdate {
   private func edit(_ chain: Chain) -> ChainEdit {
     guard movesAll else { return compiler.chainEdit(chain, step, live) }
     return ChainEdit(
-      from: live.table[chain.name]?.rules ?? RuleList(family: step.id.family), to: chain.rules, rewrites: true)
+      from: live.table[chain.name]?.rules ?? RuleList(family: step.id.family), to: chain.rules, rewrites: true,
+      pairings: compiler.pairings)
   }
 
   private func counters(

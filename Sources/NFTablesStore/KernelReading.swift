@@ -82,8 +82,8 @@ struct KernelReader: ~Copyable {
 
   init(through socket: consuming NetlinkSocket) { self.socket = socket }
 
-  /// Closes the socket. When rules have just been taken out, that waits until no packet can be at them any more.
-  consuming func close() {}
+  /// Closes the socket without waiting for what the kernel still does after rules were taken out.
+  consuming func leave() { socket.leave() }
 
   /// Reads tables as they were at one moment.
   /// - Parameter memory: gives the rules of chains that need not be read; their counters are then those of another time.
@@ -150,7 +150,7 @@ struct KernelReader: ~Copyable {
   var canFollow: Bool { socket.namespaceCookie != nil }
 
   private mutating func readOnce(
-    _ selection: TableSelection, _ generation: UInt32, _ recalled: RuleMemory.Recalled?
+    _ selection: TableSelection, _ generation: UInt32, _ recalled: RememberedRules?
   ) throws(Problem) -> KernelReading {
     var reading = KernelReading(generation: generation)
     var existing: [TableID] = []
@@ -281,7 +281,7 @@ struct KernelReader: ~Copyable {
   // MARK: One table
 
   private mutating func read(
-    _ id: TableID, _ head: TableHead, _ chains: [ChainHead], _ recalled: RuleMemory.Recalled?
+    _ id: TableID, _ head: TableHead, _ chains: [ChainHead], _ recalled: RememberedRules?
   ) throws(Problem) -> LiveTable {
     try checkState(of: head, id)
     // The kernel counts what a transaction that is still under way makes and removes, so its number alone proves nothing.

@@ -23,6 +23,7 @@ public final class NFTablesBackend: Backend {
   /// Bytes of answers that may wait in a socket; nil for as many as are of use.
   private let receiveQueue: Int32?
   private let memory: RuleMemory?
+  private let pairings = RulePairings()
 
   /// In which form tables are written.
   public enum Form: Hashable, Sendable {
@@ -65,7 +66,9 @@ public final class NFTablesBackend: Backend {
     }
   }
 
-  private var compiler: PlanCompiler { PlanCompiler(names: names, revisions: revisions, smallestMap: smallestMap) }
+  private var compiler: PlanCompiler {
+    PlanCompiler(names: names, revisions: revisions, smallestMap: smallestMap, pairings: pairings)
+  }
 
   // MARK: Lock
 
@@ -245,7 +248,7 @@ public final class NFTablesBackend: Backend {
   /// - Parameter keepsForm: whether rules stay in the kernel at all.
   private func counted(_ step: Plan.Step, keepsForm: Bool) throws(BackendError) -> Plan.Step {
     let last = lastReading.withLock { $0?.tables[step.id] }
-    guard let before = step.before, let last, !last.uncounted.isEmpty, last.table.sameRules(as: before) else {
+    guard let before = step.before, let last, !last.uncounted.isEmpty, last.table.holdsRules(of: before) else {
       return step
     }
     return try withReader { reader throws(KernelReader.Problem) in
@@ -346,7 +349,7 @@ public final class NFTablesBackend: Backend {
     guard let reading, generation == nil || reading.generation == generation,
       plan.creations.allSatisfy({ !reading.existing.contains($0) }),
       plan.steps.allSatisfy({ step in
-        step.before.map { reading.tables[step.id]?.table.sameRules(as: $0) == true } ?? true
+        step.before.map { reading.tables[step.id]?.table.holdsRules(of: $0) == true } ?? true
       })
     else { throw BackendError(.stale, "the rules have changed since they were read") }
     try checkOwners(plan.steps, reading)
@@ -394,17 +397,27 @@ public final class NFTablesBackend: Backend {
     } catch {
       throw BackendError(error, plan, compiler)
     }
-    guard !isTrial, let memory else { return }
+    guard !isTrial else { return }
     var reader = KernelReader(through: socket)
+    remember(plan, compiler, reading, result, &reader)
+    reader.leave()
+  }
+
+  /// Keeps what nf_tables holds after a commit, if nobody has changed it since.
+  private func remember(
+    _ plan: Plan, _ compiler: PlanCompiler, _ reading: KernelReading, _ result: SealedBatch.Result,
+    _ reader: inout KernelReader
+  ) {
     // The kernel counts its generations up and leaves 0 out.
     let next = reading.generation == .max ? 1 : reading.generation + 1
-    if let old = reader.place(reading.generation), let new = reader.place(next), (try? reader.generation()) == next {
-      let after = compiler.reading(after: plan, reading, result, generation: next)
-      memory.keep(
-        Array(after.tables.values), replacing: Set(plan.tables).union(plan.creations), since: memory.recall(old),
-        at: new)
-    }
-    reader.close()  // after the file has been written, for it waits
+    guard let memory, let old = reader.place(reading.generation), let new = reader.place(next),
+      (try? reader.generation()) == next
+    else { return }
+    let after = compiler.aftermath(of: plan, reading, result, generation: next)
+    let earlier = memory.recall(old)
+    if let earlier, let changes = after.changes, memory.add(changes, to: earlier, at: new) { return }
+    memory.keep(
+      Array(after.reading.tables.values), replacing: Set(plan.tables).union(plan.creations), since: earlier, at: new)
   }
 }
 

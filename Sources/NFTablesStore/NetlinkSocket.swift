@@ -68,6 +68,15 @@ struct NetlinkSocket: ~Copyable {
     buffer.deallocate()
   }
 
+  /// Closes it without waiting for what the kernel still does after rules were taken out.
+  consuming func leave() {
+    guard let left = LeftFile.send(mnl_socket_get_fd(raw)) else { return }
+    Self.close(self)
+    left.collect()
+  }
+
+  private static func close(_ socket: consuming NetlinkSocket) {}
+
   /// The first option needs a right that root in a container may lack, the second stops at a limit of the system.
   private static func enlarge(_ descriptor: Int32, _ options: [Int32], to size: Int32) {
     for option in options {

@@ -10,6 +10,7 @@ struct PlanCompiler {
   var smallestMap = ChainLayout.smallestMap
   /// In which form each table is to stand afterwards; linear where nothing is said.
   var layouts: [TableID: CompiledPlan] = [:]
+  var pairings = RulePairings()
   /// Whether the kernel finds a new rule that another one of the same batch refers to (Linux 5.1).
   var canFollow = false
 
@@ -160,7 +161,8 @@ struct PlanCompiler {
   func chainEdit(_ chain: Chain, _ step: Plan.Step, _ live: LiveTable?) -> ChainEdit {
     ChainEdit(
       from: live?.table[chain.name]?.rules ?? RuleList(family: step.id.family), to: chain.rules,
-      rewrites: step.restoresCounters, isCounted: live?.uncounted.contains(chain.name) != true, canFollow: canFollow)
+      rewrites: step.restoresCounters, isCounted: live?.uncounted.contains(chain.name) != true, canFollow: canFollow,
+      pairings: pairings)
   }
 
   /// Their rules first: they may lead to each other.
@@ -204,7 +206,7 @@ struct PlanCompiler {
       let before = step.before?[chain.name]?.rules ?? RuleList(family: step.id.family)
       var others = RuleList(family: step.id.family)
       var replaced: [Int: Int] = [:]
-      for (index, source) in RulePairing(before, chain.rules).sources.enumerated()
+      for (index, source) in pairings.sources(before, chain.rules).enumerated()
       where source == nil && !isExact(chain.name, index) {
         scratch.truncate(to: 0)
         guard common.write(index, of: chain.rules, to: &scratch) == nil else { continue }
@@ -222,31 +224,64 @@ struct PlanCompiler {
     return result
   }
 
-  /// What the linear tables hold when a batch has been carried out, where the kernel told the handles of all new rules.
-  func reading(after plan: Plan, _ before: KernelReading, _ result: SealedBatch.Result, generation: UInt32)
-    -> KernelReading
+  /// What is known when a batch has been carried out.
+  struct Aftermath {
+    /// What the linear tables hold.
+    var reading: KernelReading
+    /// What has become of each of their chains; nil where that is not all that has changed.
+    var changes: [(key: RememberedRules.Key, event: RememberedRules.Event)]? = []
+  }
+
+  /// What there is when a batch has been carried out, of tables where the kernel told the handles of all new rules.
+  func aftermath(of plan: Plan, _ before: KernelReading, _ result: SealedBatch.Result, generation: UInt32) -> Aftermath
   {
-    var reading = KernelReading(generation: generation)
+    var aftermath = Aftermath(reading: KernelReading(generation: generation))
     let changed = Dictionary(uniqueKeysWithValues: plan.steps.map { ($0.id, $0) })
-    for (id, live) in before.tables where changed[id] == nil && live.compiled == nil { reading.add(live) }
-    for step in plan.steps where layouts[step.id] == nil {
-      let live = before.tables[step.id].flatMap { $0.compiled == nil ? $0 : nil }
-      var handles: [ChainName: [UInt64?]] = [:]
-      for chain in step.after.chains {
-        let old = live?.handles[chain.name] ?? []
-        handles[chain.name] = chainEdit(chain, step, live).staying.map { $0.map { old[$0] } }
+    for (id, live) in before.tables where changed[id] == nil && live.compiled == nil { aftermath.reading.add(live) }
+    for step in plan.steps {
+      guard layouts[step.id] == nil else {
+        aftermath.changes = nil
+        continue
       }
-      if let new = result.handles[step.id] {
-        for (rule, handle) in zip(new.members, new.handles) { handles[rule.chain]?[rule.number] = handle }
-      }
-      var after = LiveTable(table: step.after)
-      for chain in step.after.chains {
-        after.handles[chain.name] = handles[chain.name]!.compactMap { $0 }
-        after.uncounted.insert(chain.name)
-      }
-      if after.isWhole { reading.add(after) }
+      if before.tables[step.id]?.compiled != nil { aftermath.changes = nil }
+      note(step, before.tables[step.id].flatMap { $0.compiled == nil ? $0 : nil }, result, in: &aftermath)
     }
-    return reading
+    return aftermath
+  }
+
+  private func note(_ step: Plan.Step, _ live: LiveTable?, _ result: SealedBatch.Result, in aftermath: inout Aftermath)
+  {
+    var stayed: [ChainName: [Int?]] = [:]
+    var handles: [ChainName: [UInt64?]] = [:]
+    for chain in step.after.chains {
+      let old = live?.handles[chain.name] ?? []
+      let staying = chainEdit(chain, step, live).staying
+      stayed[chain.name] = staying
+      handles[chain.name] = staying.map { $0.map { old[$0] } }
+    }
+    if let new = result.handles[step.id] {
+      for (rule, handle) in zip(new.members, new.handles) { handles[rule.chain]?[rule.number] = handle }
+    }
+    var after = LiveTable(table: step.after)
+    for chain in step.after.chains {
+      after.handles[chain.name] = handles[chain.name]!.compactMap { $0 }
+      after.uncounted.insert(chain.name)
+    }
+    guard after.isWhole else {
+      aftermath.changes = nil
+      return
+    }
+    aftermath.reading.add(after)
+    for chain in step.after.chains {
+      let change = RememberedChange(
+        of: live?.table[chain.name]?.rules.count ?? 0, staying: stayed[chain.name]!, to: chain.rules,
+        after.handles[chain.name]!)
+      if change.pieces.isEmpty, live?.table[chain.name] != nil { continue }
+      aftermath.changes?.append((RememberedRules.Key(table: step.id, chain: chain.name), .changed(change)))
+    }
+    for chain in live?.table.chains ?? [] where step.after[chain.name] == nil {
+      aftermath.changes?.append((RememberedRules.Key(table: step.id, chain: chain.name), .gone))
+    }
   }
 
   /// - Throws: ``BackendError`` of kind `refused`, as the kernel would in the end.

@@ -129,6 +129,78 @@ struct RuleMemoryTests {
     }
   }
 
+  private static let fillers = (1...40).map { "-A INPUT -s 203.0.113.\($0)/32 -j DROP\n" }.joined()
+
+  /// A rule more costs its own bytes and no others, and what is behind the rest is believed as little when it is wrong.
+  @Test func whatACommitChangedStandsBehindTheRest() throws {
+    let site = try Site()
+    try site.commit(Self.counted.replacing("COMMIT", with: Self.fillers + "COMMIT"))
+    let file = try site.file
+    let whole = try readFile(file)
+    try site.commit(Self.counted.replacing("COMMIT", with: Self.fillers + "-A web -j DROP\nCOMMIT"))
+    let bytes = try readFile(file)
+    #expect(bytes.starts(with: whole) && bytes.count < whole.count + 600)
+    #expect(try site.packets(site.outline()) == 0, "nothing was read")
+    #expect(try site.outline().sameRules(as: site.snapshot()))
+    for place in stride(from: whole.count, to: bytes.count, by: 3) {
+      var damaged = bytes
+      damaged[place] ^= 1 << (place % 8)
+      for text in [damaged, Array(bytes[..<place])] {
+        _ = try site.space.file("x", text)
+        #expect(chmod(site.space.directory + "/x", 0o600) == 0)
+        #expect(rename(site.space.directory + "/x", file) == 0)
+        let read = try site.outline()
+        #expect(try read.sameRules(as: site.snapshot()), "byte \(place)")
+      }
+    }
+  }
+
+  /// Small changes, one after the other: rules that come, go and are replaced, alone and in many places, and chains.
+  @Test(arguments: 0..<3) func changesAddUp(_ seed: UInt64) throws {
+    let space = try TestNamespace()
+    var dice = SeededDice(seed)
+    var next = 1000
+    func rule() -> String {
+      next += 1
+      // Of several sizes.
+      return dice.roll(2) == 0
+        ? "-s 10.0.\(next >> 8).\(next & 255)/32 -j DROP" : "-p tcp -m tcp --dport \(next) -j ACCEPT"
+    }
+    var chain = (0..<150).map { _ in rule() }
+    var hasOther = false
+    var kept = 0
+    var inode: UInt = 0
+    for _ in 0..<40 {
+      for _ in 0..<[1, 2, 12][dice.roll(3)] {
+        let place = dice.roll(chain.count)
+        switch dice.roll(4) {
+        case 0: chain.insert(rule(), at: place)
+        case 1: chain.remove(at: place)
+        case 2: chain[place] = rule()
+        default: chain.append(rule())
+        }
+      }
+      if dice.roll(5) == 0 { hasOther.toggle() }
+      let text =
+        "*filter\n" + (hasOther ? ":other -\n-A other -s 192.0.2.1/32 -j DROP\n" : "")
+        + chain.map { "-A INPUT \($0)\n" }.joined() + "COMMIT\n"
+      let wanted = rules(text)
+      let backend = NFTablesBackend(remembering: space.directory, leastRules: 0)
+      let (known, read) = try space.enter {
+        _ = try RuleStore(backend).commit(wanted)
+        return (try backend.outline(of: .all), try NFTablesBackend().snapshot(of: .all))
+      }
+      #expect(known.stamp == read.stamp)
+      #expect(known.ruleset.sameRules(as: read.ruleset))
+      #expect(read.ruleset.sameRules(as: wanted))
+      let files = try space.require(["sh", "-c", "stat -c %i \(space.directory)/nf_tables-*"]).stdout
+      let now = try #require(UInt(files.split(separator: "\n").first ?? ""))
+      if now == inode { kept += 1 }
+      inode = now
+    }
+    #expect(kept > 15, "most commits leave the file where it is")
+  }
+
   /// Compiled tables are read each time; a table that changes its form takes along what it has counted, not what is
   /// remembered.
   @Test func tablesThatChangeTheirFormCountOn() throws {
@@ -271,6 +343,13 @@ extension Ruleset {
           twin[chain.name].map { $0.rules.sameRules(as: chain.rules) && $0.policy == chain.policy } ?? false
         }
       }
+  }
+}
+
+extension String {
+  fileprivate func replacing(_ word: String, with other: String) -> String {
+    guard let start = indices.first(where: { self[$0...].hasPrefix(word) }) else { return self }
+    return self[..<start] + other + self[start...].dropFirst(word.count)
   }
 }
 
