@@ -18,9 +18,6 @@ let package = Package(
     .library(name: "Firebreak", targets: ["Firebreak"]),
     .executable(name: "firebreak", targets: ["FirebreakCLI"]),
   ],
-  dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
-  ],
   targets: [
     .systemLibrary(
       name: "CIPTables", path: "Modules/CIPTables", pkgConfig: "libip4tc libip6tc",
@@ -52,7 +49,6 @@ let package = Package(
         // The command imports Firebreak alone, which exports the others; they stand here because the build plan looks at
         // direct dependencies only and would otherwise keep objects that know an older layout of their types.
         "Firebreak", "Netfilter", "RulesetAnalysis", "RuleStore", "XTablesStore", "NFTablesStore", "CommitEngine",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
     .testTarget(

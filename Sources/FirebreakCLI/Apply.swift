@@ -1,10 +1,10 @@
-internal import ArgumentParser
 internal import Firebreak
 
-struct Apply: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "apply", _superCommandName: FirebreakCommand.name,
-    abstract: "Commit rules to the kernel: all of them, or nothing.",
+struct Apply: Subcommand {
+  static let name = "apply"
+
+  static let about = About(
+    "Commit rules to the kernel: all of them, or nothing.",
     discussion: """
       Everything is read and checked first. Then the lock that iptables uses is taken, the kernel's tables are read, \
       and what has to follow the first table is tried in a network namespace made for that. When a table fails, those \
@@ -17,33 +17,31 @@ struct Apply: ParsableCommand {
         iptables-save | sed s/eth0/ens3/ | firebreak apply -
       """)
 
-  @OptionGroup var site: SiteOptions
-  @OptionGroup var lock: LockOptions
-  @OptionGroup var input: InputArguments
-  @OptionGroup var confirmation: ConfirmationOptions
+  @OptionGroup(title: "COMMON OPTIONS") var site: SiteOptions
+  @OptionGroup() var lock: LockOptions
+  @OptionGroup() var input: InputArguments
+  @OptionGroup(title: "CONFIRMATION") var confirmation: ConfirmationOptions
 
-  @Flag(
-    name: [.customShort("n"), .customLong("check"), .customLong("dry-run")],
-    help: "Rehearse all of it and change nothing.")
+  @Flag("--check", "--dry-run", "-n", help: "Rehearse all of it and change nothing.")
   var check = false
 
-  @Flag(help: "Show what changes, as lines with - and +.")
+  @Flag("--diff", help: "Show what changes, as lines with - and +.")
   var diff = false
 
-  @Option(name: .shortAndLong, help: "Why; kept beside what is needed to take the commit back.")
+  @Option("--message", "-m", help: "Why; kept beside what is needed to take the commit back.")
   var message = ""
 
-  @Flag(name: .shortAndLong, help: "Take the counters of new rules from the input too.")
+  @Flag("--counters", "-c", help: "Take the counters of new rules from the input too.")
   var counters = false
 
-  @Flag(help: "Do not try the commit in a network namespace first.")
+  @Flag("--no-rehearsal", help: "Do not try the commit in a network namespace first.")
   var noRehearsal = false
 
-  @Flag(help: "Take these tables over whole: rules of other programs in them go too.")
+  @Flag("--exclusive", help: "Take these tables over whole: rules of other programs in them go too.")
   var exclusive = false
 
   @Flag(
-    inversion: .prefixedNo,
+    orNot: "--compile",
     help: """
       Let nf_tables look rules up in maps where that means the same, instead of asking one after the other; \
       --no-compile takes that back. Without either, tables keep the form that they have.

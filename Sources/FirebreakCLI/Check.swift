@@ -1,17 +1,17 @@
-internal import ArgumentParser
 internal import Firebreak
 
-struct Check: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "check", _superCommandName: FirebreakCommand.name,
-    abstract: "Say what is wrong with rules, without touching any kernel.",
+struct Check: Subcommand {
+  static let name = "check"
+
+  static let about = About(
+    "Say what is wrong with rules, without touching any kernel.",
     discussion: """
       Needs no root, and says the same to everybody: whether the sets that rules name (ipset) exist is not looked at. \
       `firebreak apply --check` asks the kernel as well.
       """)
 
-  @OptionGroup var site: SiteOptions
-  @OptionGroup var input: InputArguments
+  @OptionGroup(title: "COMMON OPTIONS") var site: SiteOptions
+  @OptionGroup() var input: InputArguments
 
   func run() throws {
     try site.run { console in

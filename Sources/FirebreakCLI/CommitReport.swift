@@ -1,4 +1,3 @@
-internal import ArgumentParser
 internal import Firebreak
 
 /// What a commit did, for people and for programs.
@@ -27,7 +26,7 @@ struct CommitReport {
     do { try Waiting(engine: engine, console: console).run(commit) } catch CommitEngine.Failure.notConfirmed {
       if console.isJSON {
         render(console, status: "not confirmed", wasTakenBack: true)
-        throw ExitCode(ExitStatus.notConfirmed.rawValue)
+        throw ExitCode(.notConfirmed)
       }
       throw CommitEngine.Failure.notConfirmed
     }

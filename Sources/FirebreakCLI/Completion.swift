@@ -1,16 +1,16 @@
-internal import ArgumentParser
 internal import Firebreak
 
-struct Completion: ParsableCommand {
-  enum Shell: String, CaseIterable, ExpressibleByArgument {
+struct Completion: Subcommand {
+  enum Shell: String, CaseIterable, ArgumentValue {
     case bash
     case zsh
     case fish
   }
 
-  static let configuration = CommandConfiguration(
-    commandName: "completion", _superCommandName: FirebreakCommand.name,
-    abstract: "Print a script with which a shell completes commands, matches, targets and their options.",
+  static let name = "completion"
+
+  static let about = About(
+    "Print a script with which a shell completes commands, matches, targets and their options.",
     discussion: """
       INSTALL
         firebreak completion bash > /etc/bash_completion.d/firebreak
@@ -18,98 +18,102 @@ struct Completion: ParsableCommand {
         firebreak completion fish > /etc/fish/completions/firebreak.fish
       """)
 
-  @Argument(help: "bash, zsh or fish.") var shell: Shell
+  @Argument("shell", help: "bash, zsh or fish.") var shell: Shell
 
   func run() {
     switch shell {
-    case .bash: print(FirebreakCommand.completionScript(for: .bash) + "\n\n" + Self.bash)
-    case .zsh: print(FirebreakCommand.completionScript(for: .zsh) + "\n\n" + Self.zsh)
-    case .fish: print(FirebreakCommand.completionScript(for: .fish) + "\n\n" + Self.fish)
+    case .bash: print(Self.bash)
+    case .zsh: print(Self.zsh)
+    case .fish: print(Self.fish)
     }
   }
 
-  /// The rest of a script, which hands command lines of iptables and names of matches and targets to ``CompleteWords``,
-  /// and leaves all others to what stands before it.
+  // The scripts know nothing themselves: ``CompleteWords`` says what could stand there, and where it says nothing it is
+  // a file.
+
   private static let bash = """
-    __firebreak_words() {
-        if [[ "${COMP_CWORD}" -ge 2 ]]; then
-            case "${COMP_WORDS[1]}" in
-            \(CompleteWords.commands.joined(separator: " | ")))
-                mapfile -t COMPREPLY < <("${COMP_WORDS[0]}" complete-words "${COMP_CWORD}" "${COMP_WORDS[@]}" 2>/dev/null)
-                return
-                ;;
-            esac
-        fi
-        _firebreak "$@"
+    _firebreak() {
+        mapfile -t COMPREPLY < <("${COMP_WORDS[0]}" complete-words "${COMP_CWORD}" "${COMP_WORDS[@]}" 2>/dev/null)
     }
 
-    complete -o filenames -F __firebreak_words firebreak
+    complete -o bashdefault -o default -F _firebreak firebreak
     """
 
   private static let zsh = """
-    __firebreak_words() {
-        case "${words[2]}" in
-        \(CompleteWords.commands.joined(separator: "|")))
-            if (( CURRENT > 2 )); then
-                local -a found
-                found=("${(@f)$("${words[1]}" complete-words "$((CURRENT - 1))" "${words[@]}" 2>/dev/null)}")
-                compadd -- "${found[@]}"
-                return
-            fi ;;
-        esac
-        _firebreak "${@}"
+    #compdef firebreak
+
+    _firebreak() {
+        local -a found
+        found=("${(@f)$("${words[1]}" complete-words "$((CURRENT - 1))" "${words[@]}" 2>/dev/null)}")
+        if [[ -n "${found[1]}" ]]; then
+            compadd -- "${found[@]}"
+        else
+            _files
+        fi
     }
 
-    compdef __firebreak_words firebreak
+    if [[ "${funcstack[1]}" == _firebreak ]]; then
+        _firebreak "$@"
+    else
+        compdef _firebreak firebreak
+    fi
     """
 
   private static let fish = """
     function __firebreak_words
         set -l words (commandline -opc)
-        $words[1] complete-words (count $words) $words (commandline -ct) 2>/dev/null
+        set -l found ($words[1] complete-words (count $words) $words (commandline -ct) 2>/dev/null)
+        if test (count $found) -gt 0
+            printf '%s\\n' $found
+        else
+            __fish_complete_path (commandline -ct)
+        end
     end
 
-    complete -c firebreak -n '__fish_seen_subcommand_from \(CompleteWords.commands.joined(separator: " "))' -f \
-    -a '(__firebreak_words)'
+    complete -c firebreak -f -a '(__firebreak_words)'
     """
 }
 
 /// What the scripts ask: the place of the word to complete, from 0, and all words of the line. Prints a candidate a line.
-struct CompleteWords: ParsableCommand {
-  /// The commands whose words are completed here.
-  static let commands = ["help", "iptables", "ip6tables"]
+struct CompleteWords: Subcommand {
+  static let name = "complete-words"
 
-  static let configuration = CommandConfiguration(
-    commandName: "complete-words", _superCommandName: FirebreakCommand.name, shouldDisplay: false)
+  static let about = About("Print what could stand at a place of a command line.", isHidden: true)
 
-  @Argument var place: Int
-  @Argument(parsing: .captureForPassthrough) var words: [String] = []
+  @Argument("place") var place: Int
+  @Argument(rest: "words") var words: [String]
 
   func run() {
-    guard place >= 2, words.count >= 2 else { return }
+    guard place >= 1, !words.isEmpty else { return }
     let beginning = place < words.count ? words[place] : ""
-    let before = Array(words[2..<max(2, min(place, words.count))])
+    let before = Array(words.dropFirst().prefix(place - 1))
     for candidate in candidates(before, beginning) { print(candidate) }
   }
 
   private func candidates(_ before: [String], _ beginning: String) -> [String] {
-    switch words[1] {
-    case "iptables": WordCompletion.candidates(after: before, beginning: beginning, family: .ipv4)
-    case "ip6tables": WordCompletion.candidates(after: before, beginning: beginning, family: .ipv6)
-    case "help": Self.topics(before).filter { $0.hasPrefix(beginning) }
-    default: []
+    let rest = Array(before.dropFirst())
+    return switch before.first {
+    case "iptables": WordCompletion.candidates(after: rest, beginning: beginning, family: .ipv4)
+    case "ip6tables": WordCompletion.candidates(after: rest, beginning: beginning, family: .ipv6)
+    case "help" where rest == ["match"] || rest == ["target"]: extensions(isTarget: rest == ["target"], beginning)
+    case "help" where rest.isEmpty: commands(before, beginning) + topics(beginning)
+    case nil: commands(before, beginning) + ["iptables", "ip6tables"].filter { $0.hasPrefix(beginning) }
+    default: commands(before, beginning)
     }
   }
 
-  private static func topics(_ before: [String]) -> [String] {
-    switch before {
-    case []:
-      return FirebreakCommand.visibleCommands + ExtensionHelp.Topic.allCases.map(\.rawValue)
-    case ["match"]: return unique(Family.allCases.flatMap { Registry.standard.matchNames($0) })
-    case ["target"]: return unique(Family.allCases.flatMap { Registry.standard.targetNames($0) })
-    default: return []
-    }
+  private func commands(_ before: [String], _ beginning: String) -> [String] {
+    Candidates.of(FirebreakCommand.self, after: before, beginning: beginning)
   }
 
-  private static func unique(_ names: [String]) -> [String] { Array(Set(names)).sorted() }
+  private func topics(_ beginning: String) -> [String] {
+    ExtensionHelp.Topic.allCases.map(\.rawValue).filter { $0.hasPrefix(beginning) }
+  }
+
+  private func extensions(isTarget: Bool, _ beginning: String) -> [String] {
+    let names = Family.allCases.flatMap {
+      isTarget ? Registry.standard.targetNames($0) : Registry.standard.matchNames($0)
+    }
+    return Set(names).sorted().filter { $0.hasPrefix(beginning) }
+  }
 }

@@ -1,10 +1,10 @@
-internal import ArgumentParser
 internal import Firebreak
 
-struct Confirm: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "confirm", _superCommandName: FirebreakCommand.name,
-    abstract: "Keep the commit that waits for it.",
+struct Confirm: Subcommand {
+  static let name = "confirm"
+
+  static let about = About(
+    "Keep the commit that waits for it.",
     discussion: """
       `firebreak apply --confirm` puts rules into the kernel and takes them back unless this command is run in time, from \
       any login: a login that still works is the proof that the rules let you in.
@@ -16,8 +16,8 @@ struct Confirm: ParsableCommand {
         firebreak confirm                          in another, opened after that
       """)
 
-  @OptionGroup var site: SiteOptions
-  @OptionGroup var lock: LockOptions
+  @OptionGroup(title: "COMMON OPTIONS") var site: SiteOptions
+  @OptionGroup() var lock: LockOptions
 
   func run() throws {
     try site.run { console in

@@ -1,8 +1,7 @@
-internal import ArgumentParser
 internal import Firebreak
 
 /// A time as people write it: `90`, `60s`, `5m`, `1h`.
-struct TimeLimit: ExpressibleByArgument {
+struct TimeLimit: ArgumentValue {
   let seconds: Int
   var duration: Duration { .seconds(seconds) }
 
@@ -25,27 +24,29 @@ struct TimeLimit: ExpressibleByArgument {
 }
 
 /// Whether and how a commit has to prove itself before it is kept.
-struct ConfirmationOptions: ParsableArguments {
+struct ConfirmationOptions: ParameterGroup {
   @Option(
-    help: ArgumentHelp(
-      "Take the commit back unless `firebreak confirm` is run within this time; 60s if no time is given.",
-      valueName: "time"))
+    "--confirm", alone: TimeLimit(argument: "60s")!,
+    help: "Take the commit back unless `firebreak confirm` is run within this time; 60s if no time is given.",
+    placeholder: "time")
   var confirm: TimeLimit?
 
-  @Flag(help: "With --confirm: return at once, and leave it to the guard and to `firebreak confirm`.")
+  @Flag("--no-wait", help: "With --confirm: return at once, and leave it to the guard and to `firebreak confirm`.")
   var noWait = false
 
   @Option(
-    help: ArgumentHelp("Run this by sh -c after the commit, and take it back when it fails.", valueName: "command"))
-  var verify: [String] = []
+    "--verify", help: "Run this by sh -c after the commit, and take it back when it fails.", placeholder: "command")
+  var verify: [String]
 
   @Option(
-    help: ArgumentHelp(
-      "Take the commit back when no connection can be opened from here: tcp:HOST:PORT, HOST in [] for IPv6.",
-      valueName: "probe"))
-  var probe: [ProbeArgument] = []
+    "--probe",
+    help: "Take the commit back when no connection can be opened from here: tcp:HOST:PORT, HOST in [] for IPv6.",
+    placeholder: "probe")
+  var probe: [ProbeArgument]
 
-  @Flag(help: "Commit even where the rules would stop a new connection from who is logged in by ssh now.")
+  @Flag(
+    "--allow-lockout", help: "Commit even where the rules would stop a new connection from who is logged in by ssh now."
+  )
   var allowLockout = false
 
   /// How long verification may take.
@@ -69,23 +70,10 @@ struct ConfirmationOptions: ParsableArguments {
       return nil
     }
   }
-
-  /// `--confirm` may stand without a time: the parser wants one for every option that can have one.
-  static func completing(_ words: [String]) -> [String] {
-    var result: [String] = []
-    for (index, word) in words.enumerated() {
-      if word == "--" { return result + words[index...] }
-      result.append(word)
-      guard word == "--confirm" else { continue }
-      let next = index + 1 < words.count ? words[index + 1] : ""
-      if next.first?.isNumber != true || TimeLimit(argument: next) == nil { result.append("60s") }
-    }
-    return result
-  }
 }
 
 /// `tcp:HOST:PORT`
-struct ProbeArgument: ExpressibleByArgument {
+struct ProbeArgument: ArgumentValue {
   let probe: ConnectionProbe
 
   init?(argument: String) {

@@ -1,10 +1,10 @@
-internal import ArgumentParser
 internal import Firebreak
 
-struct Diff: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "diff", _superCommandName: FirebreakCommand.name,
-    abstract: "Compare rules by their meaning.",
+struct Diff: Subcommand {
+  static let name = "diff"
+
+  static let about = About(
+    "Compare rules by their meaning.",
     discussion: """
       A and B are files, generations by number, `kernel`, or `previous` for what the last apply replaced. One alone is \
       compared with the kernel; none shows what the last apply changed. Counters, the order of tables, and `state` for `conntrack` do not matter. \
@@ -13,10 +13,10 @@ struct Diff: ParsableCommand {
       Exit status: 0 the same, 1 different, more when something went wrong.
       """)
 
-  @OptionGroup var site: SiteOptions
+  @OptionGroup(title: "COMMON OPTIONS") var site: SiteOptions
 
-  @Argument(help: "From.", completion: .file()) var a: String?
-  @Argument(help: "To; `kernel` if left out.", completion: .file()) var b: String?
+  @Argument("a", help: "From.") var a: String?
+  @Argument("b", help: "To; `kernel` if left out.") var b: String?
 
   func run() throws {
     try site.run { console in
@@ -36,7 +36,7 @@ struct Diff: ParsableCommand {
       } else if !console.isQuiet {
         console.print(difference)
       }
-      if !difference.isEmpty { throw ExitCode(ExitStatus.failed.rawValue) }
+      if !difference.isEmpty { throw ExitCode(.failed) }
     }
   }
 

@@ -1,10 +1,9 @@
-internal import ArgumentParser
 internal import Firebreak
 
 /// `firebreak help match NAME` and its like: what the declarations of matches and targets say.
-struct ExtensionHelp: ParsableCommand {
+struct ExtensionHelp: Subcommand {
   /// The words that may follow `help` besides commands.
-  enum Topic: String, CaseIterable, ExpressibleByArgument {
+  enum Topic: String, CaseIterable, ArgumentValue {
     case match
     case matches
     case target
@@ -14,13 +13,15 @@ struct ExtensionHelp: ParsableCommand {
     var isList: Bool { self == .matches || self == .targets }
   }
 
-  static let configuration = CommandConfiguration(
-    commandName: "help", _superCommandName: FirebreakCommand.name,
-    abstract: "Show a match or a target with all its options, or list them.", shouldDisplay: false)
+  static let name = "help"
 
-  @Argument(help: "match, target, or matches, targets for lists.") var topic: Topic
-  @Argument(help: "The name of a match or target.") var name: String?
-  @Flag(help: "Print the result as JSON on standard output.") var json = false
+  static let about = About(
+    "Show a match or a target with all its options, or list them.",
+    isHidden: true)
+
+  @Argument("topic", help: "match, target, or matches, targets for lists.") var topic: Topic
+  @Argument("name", help: "The name of a match or target.") var name: String?
+  @Flag("--json", help: "Print the result as JSON on standard output.") var json = false
 
   func validate() throws {
     if topic.isList, let name { throw ValidationError("'\(name)': the list of \(topic.rawValue) takes no name") }
@@ -43,7 +44,7 @@ struct ExtensionHelp: ParsableCommand {
     guard !manuals.isEmpty else {
       console.report(unknown(name))
       console.flush()
-      throw ExitCode(ExitStatus.usage.rawValue)
+      throw ExitCode(.usage)
     }
     if json { return console.print(.array(manuals.map { JSON($0) })) }
     console.print(manuals.map { ManualText.page($0) }.joined(separator: "\n"))

@@ -1,15 +1,16 @@
-internal import ArgumentParser
 internal import Firebreak
 
 /// The process that `apply --confirm` starts beside itself; nobody calls it by hand.
-struct GuardCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "guard", _superCommandName: FirebreakCommand.name,
-    abstract: "Take a commit back that is not confirmed in time.", shouldDisplay: false)
+struct GuardCommand: Subcommand {
+  static let name = "guard"
 
-  @OptionGroup var site: SiteOptions
-  @Option var nonce: String
-  @Option var parent: Int32
+  static let about = About(
+    "Take a commit back that is not confirmed in time.",
+    isHidden: true)
+
+  @OptionGroup(title: "COMMON OPTIONS") var site: SiteOptions
+  @Option("--nonce") var nonce: String
+  @Option("--parent") var parent: Int32
 
   func run() throws {
     try site.run { _ in

@@ -1,8 +1,7 @@
-internal import ArgumentParser
 internal import Firebreak
 
 /// A table of nf_tables, or all of a family, on the command line.
-struct ImageTableChoice: ExpressibleByArgument {
+struct ImageTableChoice: ArgumentValue {
   let family: NFTFamily
   let name: ObjectName?
 
@@ -16,14 +15,13 @@ struct ImageTableChoice: ExpressibleByArgument {
 }
 
 /// Which tables of nf_tables `snapshot` and `restore` are about.
-struct ImageOptions: ParsableArguments {
+struct ImageOptions: ParameterGroup {
   @Option(
-    name: .shortAndLong,
-    help: ArgumentHelp(
-      """
+    "--table", "-t",
+    help: """
       Only this table, or all tables of a family (inet, ip, ip6, arp, bridge or netdev alone). May be given several times.
-      """, valueName: "'family name'"))
-  var table: [ImageTableChoice] = []
+      """, placeholder: "'family name'")
+  var table: [ImageTableChoice]
 
   /// - Parameter site: -4 and -6 choose the families ip and ip6.
   func selection(_ site: SiteOptions) -> ImageSelection {

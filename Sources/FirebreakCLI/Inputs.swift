@@ -1,4 +1,3 @@
-internal import ArgumentParser
 internal import Firebreak
 
 extension SiteOptions {
@@ -13,16 +12,17 @@ extension SiteOptions {
 }
 
 /// The files that hold rules.
-struct InputArguments: ParsableArguments {
-  static let help = ArgumentHelp(
-    "Rules: iptables-save text, a list of iptables and ip6tables commands, a directory of such files, or - for standard input.",
+struct InputArguments: ParameterGroup {
+  @Argument(
+    several: "input",
+    help: """
+      Rules: iptables-save text, a list of iptables and ip6tables commands, a directory of such files, or - for standard \
+      input.
+      """,
     discussion: """
       The family of iptables-save text is told by its suffix (.v4, .v6), its header line, -4 or -6; else it is IPv4. \
       Rules text replaces the tables that it names and no others.
-      """,
-    valueName: "input")
-
-  @Argument(help: Self.help, completion: .file())
+      """)
   var inputs: [String]
 
   func validate() throws {

@@ -1,24 +1,24 @@
-internal import ArgumentParser
 internal import Firebreak
 
-struct List: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "list", _superCommandName: FirebreakCommand.name,
-    abstract: "Show the kernel's rules as a table for people.",
+struct List: Subcommand {
+  static let name = "list"
+
+  static let about = About(
+    "Show the kernel's rules as a table for people.",
     discussion: "Without -t every table that exists is shown, both families unless -4 or -6 is given.")
 
-  @OptionGroup var site: SiteOptions
+  @OptionGroup(title: "COMMON OPTIONS") var site: SiteOptions
 
-  @Option(name: .shortAndLong, help: "This table only.")
+  @Option("--table", "-t", help: "This table only.")
   var table: TableChoice?
 
-  @Flag(name: .shortAndLong, help: "Counters and interfaces too.")
+  @Flag("--verbose", "-v", help: "Counters and interfaces too.")
   var verbose = false
 
-  @Flag(help: "Number the rules of each chain.")
+  @Flag("--line-numbers", help: "Number the rules of each chain.")
   var lineNumbers = false
 
-  @Argument(help: "This chain only.")
+  @Argument("chain", help: "This chain only.")
   var chain: String?
 
   func run() throws {

@@ -1,18 +1,18 @@
-internal import ArgumentParser
 internal import Firebreak
 
-struct Log: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "log", _superCommandName: FirebreakCommand.name,
-    abstract: "List the commits that were kept.",
+struct Log: Subcommand {
+  static let name = "log"
+
+  static let about = About(
+    "List the commits that were kept.",
     discussion: """
       The newest first: number, time, author, rules added and removed, message. The newest 100 are kept, and all of the last \
       90 days, as long as all of them take no more than 512 MB.
       """)
 
-  @OptionGroup var site: SiteOptions
+  @OptionGroup(title: "COMMON OPTIONS") var site: SiteOptions
 
-  @Option(name: .customShort("n"), help: ArgumentHelp("Show so many.", valueName: "count"))
+  @Option("-n", help: "Show so many.", placeholder: "count")
   var limit = 20
 
   func run() throws {

@@ -1,25 +1,27 @@
-internal import ArgumentParser
 internal import Firebreak
 internal import Glibc
 
 @main
-struct FirebreakCommand: ParsableCommand {
+struct FirebreakCommand: Subcommand {
   static let name = "firebreak"
 
-  /// The whole tree of commands is needed for help and completions only: a command that is named is parsed at once.
+  @Flag("--version", help: "Show the version.")
+  var version = false
+
   static func main() {
     standIn()
     if let status = runTool() { Glibc.exit(status) }
-    let arguments = CommandLine.arguments.dropFirst()
-    if arguments.first == "--version", arguments.count == 1 { return print(configuration.version) }
-    if arguments.first == "help", let topic = arguments.dropFirst().first, ExtensionHelp.Topic(rawValue: topic) != nil {
-      return ExtensionHelp.main(Array(arguments.dropFirst()))
-    }
-    guard let command = configuration.subcommands.first(where: { $0.configuration.commandName == arguments.first })
-    else {
-      return main(nil)
-    }
-    command.main(ConfirmationOptions.completing(Array(arguments.dropFirst())))
+    let words = CommandLine.arguments.dropFirst()
+    // Help on matches and targets stands beside help on commands.
+    let isAboutExtensions = words.first == "help" && words.dropFirst().first.flatMap(ExtensionHelp.Topic.init) != nil
+    var call = CommandLineWords(
+      isAboutExtensions ? ExtensionHelp.self : Self.self, words.dropFirst(isAboutExtensions ? 1 : 0))
+    let status = call.run()
+    if status != .done { Glibc.exit(status.rawValue) }
+  }
+
+  func run() {
+    if version { print("firebreak \(firebreakVersion)") }
   }
 
   /// Commands that do no more than look, and may look at the copy that a script works on.
@@ -60,9 +62,8 @@ struct FirebreakCommand: ParsableCommand {
     return tool.run(words.dropFirst(2))
   }
 
-  static let configuration = CommandConfiguration(
-    commandName: name,
-    abstract: "Put packet-filter rules into the Linux kernel as one act, and take them back.",
+  static let about = About(
+    "Put packet-filter rules into the Linux kernel as one act, and take them back.",
     discussion: """
       Firebreak reads rules as people have them (the output of iptables-save, lists of iptables and ip6tables \
       commands), checks all of them first, and commits them over all tables and both families: all of it, or nothing. \
@@ -102,7 +103,6 @@ struct FirebreakCommand: ParsableCommand {
         /var/lib/firebreak    generations, the journal of the commit under way, audit.jsonl
         /run/xtables.lock     shared with iptables; XTABLES_LOCKFILE names another
       """,
-    version: "firebreak \(firebreakVersion)",
     subcommands: [
       Apply.self,
       Check.self,
@@ -126,9 +126,4 @@ struct FirebreakCommand: ParsableCommand {
       SnapshotCommand.self,
       Status.self,
     ])
-
-  /// The names of the commands that the help shows.
-  static var visibleCommands: [String] {
-    configuration.subcommands.filter { $0.configuration.shouldDisplay }.compactMap { $0.configuration.commandName }
-  }
 }

@@ -1,10 +1,10 @@
-internal import ArgumentParser
 internal import Firebreak
 
-struct Migrate: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "migrate", _superCommandName: FirebreakCommand.name,
-    abstract: "Move what is loaded from ip_tables to nf_tables, or back.",
+struct Migrate: Subcommand {
+  static let name = "migrate"
+
+  static let about = About(
+    "Move what is loaded from ip_tables to nf_tables, or back.",
     discussion: """
       Shows what changes, commits the rules with their counters to where they are to be, reads them back, and only then \
       empties the tables that they came from, whose policies become ACCEPT. For a moment the rules are in force in both \
@@ -16,7 +16,7 @@ struct Migrate: ParsableCommand {
         firebreak migrate --to nft
       """)
 
-  enum Place: String, CaseIterable, ExpressibleByArgument {
+  enum Place: String, CaseIterable, ArgumentValue {
     case nft
     case legacy
 
@@ -24,24 +24,23 @@ struct Migrate: ParsableCommand {
     var other: Place { self == .nft ? .legacy : .nft }
   }
 
-  @OptionGroup var site: SiteOptions
-  @OptionGroup var lock: LockOptions
+  @OptionGroup(title: "COMMON OPTIONS") var site: SiteOptions
+  @OptionGroup() var lock: LockOptions
 
-  @Option(help: "Where the rules are to be: nft for nf_tables, legacy for ip_tables.")
+  @Option("--to", help: "Where the rules are to be: nft for nf_tables, legacy for ip_tables.")
   var to: Place
 
-  @Flag(
-    name: [.customShort("n"), .customLong("check"), .customLong("dry-run")],
-    help: "Show and rehearse all of it and change nothing.")
+  @Flag("--check", "--dry-run", "-n", help: "Show and rehearse all of it and change nothing.")
   var check = false
 
-  @Flag(help: "Where tables hold other rules in the new place already, put those that move in their place.")
+  @Flag(
+    "--replace", help: "Where tables hold other rules in the new place already, put those that move in their place.")
   var replace = false
 
-  @Option(name: .shortAndLong, help: "Why; kept beside what is needed to take it back.")
+  @Option("--message", "-m", help: "Why; kept beside what is needed to take it back.")
   var message = ""
 
-  @Flag(help: "Do not try the commit in a network namespace first.")
+  @Flag("--no-rehearsal", help: "Do not try the commit in a network namespace first.")
   var noRehearsal = false
 
   func validate() throws {

@@ -1,19 +1,19 @@
-internal import ArgumentParser
 internal import Firebreak
 
-struct Owners: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "owners", _superCommandName: FirebreakCommand.name,
-    abstract: "Show which programs the kernel's rules and chains belong to.",
+struct Owners: Subcommand {
+  static let name = "owners"
+
+  static let about = About(
+    "Show which programs the kernel's rules and chains belong to.",
     discussion: """
       Docker, fail2ban, Kubernetes, libvirt, ufw, firewalld and others are told by the names of their chains, by where \
       rules lead, by comments and interfaces; what none of them looks like is `unknown`. Rules of different owners in one \
       chain are counted apart. Without -t every table that exists is shown, both families unless -4 or -6 is given.
       """)
 
-  @OptionGroup var site: SiteOptions
+  @OptionGroup(title: "COMMON OPTIONS") var site: SiteOptions
 
-  @Option(name: .shortAndLong, help: "This table only.")
+  @Option("--table", "-t", help: "This table only.")
   var table: TableChoice?
 
   func run() throws {

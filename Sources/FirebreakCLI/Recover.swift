@@ -1,10 +1,10 @@
-internal import ArgumentParser
 internal import Firebreak
 
-struct Recover: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "recover", _superCommandName: FirebreakCommand.name,
-    abstract: "Finish what an interrupted commit left; at the start of the machine, load the last generation.",
+struct Recover: Subcommand {
+  static let name = "recover"
+
+  static let about = About(
+    "Finish what an interrupted commit left; at the start of the machine, load the last generation.",
     discussion: """
       A commit that is killed half-way is put back by a process that was waiting beside it, which runs this command. Every \
       apply, confirm and rollback does the same first. It touches only tables that still hold what the interrupted commit put \
@@ -16,10 +16,10 @@ struct Recover: ParsableCommand {
       system run it.
       """)
 
-  @OptionGroup var site: SiteOptions
-  @OptionGroup var lock: LockOptions
+  @OptionGroup(title: "COMMON OPTIONS") var site: SiteOptions
+  @OptionGroup() var lock: LockOptions
 
-  @Flag(help: "Only finish; load nothing.")
+  @Flag("--this-start", help: "Only finish; load nothing.")
   var thisStart = false
 
   func run() throws {

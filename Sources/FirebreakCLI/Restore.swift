@@ -1,10 +1,10 @@
-internal import ArgumentParser
 internal import Firebreak
 
-struct Restore: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "restore", _superCommandName: FirebreakCommand.name,
-    abstract: "Make nf_tables what it was when a snapshot was made.",
+struct Restore: Subcommand {
+  static let name = "restore"
+
+  static let about = About(
+    "Make nf_tables what it was when a snapshot was made.",
     discussion: """
       Every table of the snapshot becomes what it was, in one transaction: all of it, or nothing. A table that exists is \
       taken out and made anew, whatever has come into it since. Tables that the snapshot does not have stay, unless \
@@ -12,19 +12,21 @@ struct Restore: ParsableCommand {
       process that keeps it for itself (flags owner) is refused, with the process named.
       """)
 
-  @OptionGroup var site: SiteOptions
-  @OptionGroup var image: ImageOptions
+  @OptionGroup(title: "COMMON OPTIONS") var site: SiteOptions
+  @OptionGroup() var image: ImageOptions
 
-  @Flag(name: [.customShort("n"), .long], help: "Let the kernel try everything and keep nothing.")
+  @Flag("--check", "-n", help: "Let the kernel try everything and keep nothing.")
   var check = false
 
-  @Flag(help: "Remove the tables that the snapshot does not have, of those that are chosen with --table, -4 or -6.")
+  @Flag(
+    "--exclusive",
+    help: "Remove the tables that the snapshot does not have, of those that are chosen with --table, -4 or -6.")
   var exclusive = false
 
-  @Flag(help: "Say what is in the file and do nothing; needs no root.")
+  @Flag("--list", help: "Say what is in the file and do nothing; needs no root.")
   var list = false
 
-  @Argument(help: "A file that `firebreak snapshot` made; - for standard input.")
+  @Argument("file", help: "A file that `firebreak snapshot` made; - for standard input.")
   var file: String
 
   func validate() throws {

@@ -1,10 +1,10 @@
-internal import ArgumentParser
 internal import Firebreak
 
-struct Rollback: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "rollback", _superCommandName: FirebreakCommand.name,
-    abstract: "Go back to an earlier generation.",
+struct Rollback: Subcommand {
+  static let name = "rollback"
+
+  static let about = About(
+    "Go back to an earlier generation.",
     discussion: """
       Without a number the last commit is taken back, and each further rollback goes one step on; a commit that waits to be \
       confirmed is taken back at once. Tables that came under Firebreak since then become what they were found as; 0 is \
@@ -17,14 +17,14 @@ struct Rollback: ParsableCommand {
         firebreak rollback 17 --confirm 2m
       """)
 
-  @OptionGroup var site: SiteOptions
-  @OptionGroup var lock: LockOptions
-  @OptionGroup var confirmation: ConfirmationOptions
+  @OptionGroup(title: "COMMON OPTIONS") var site: SiteOptions
+  @OptionGroup() var lock: LockOptions
+  @OptionGroup(title: "CONFIRMATION") var confirmation: ConfirmationOptions
 
-  @Option(name: .shortAndLong, help: "Why.")
+  @Option("--message", "-m", help: "Why.")
   var message = ""
 
-  @Argument(help: "The generation to go back to.")
+  @Argument("number", help: "The generation to go back to.")
   var number: Int?
 
   func validate() throws {

@@ -1,12 +1,11 @@
-internal import ArgumentParser
 internal import Firebreak
 internal import Glibc
 
-struct Run: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "run", _superCommandName: FirebreakCommand.name,
-    abstract: "Run an unchanged script of iptables commands, and commit what it did as one act.",
-    usage: "firebreak run [OPTION …] -- SCRIPT [ARG …]",
+struct Run: Subcommand {
+  static let name = "run"
+
+  static let about = About(
+    "Run an unchanged script of iptables commands, and commit what it did as one act.",
     discussion: """
       The script's calls of iptables, ip6tables, their -legacy, -nft, -save and -restore, and of ipset act on a copy of the \
       live rules and sets, by whatever path they are called; everything else that it does happens at once, as always, \
@@ -25,29 +24,27 @@ struct Run: ParsableCommand {
         firebreak run --diff -- ./firewall.sh start
         firebreak run --confirm 2m -m 'new mail server' -- ./firewall.sh
         firebreak run --check --diff -- bash ./firewall.sh
-      """)
+      """,
+    usage: "firebreak run [OPTION …] -- SCRIPT [ARG …]")
 
-  @OptionGroup var site: SiteOptions
-  @OptionGroup var lock: LockOptions
-  @OptionGroup var confirmation: ConfirmationOptions
+  @OptionGroup(title: "COMMON OPTIONS") var site: SiteOptions
+  @OptionGroup() var lock: LockOptions
+  @OptionGroup(title: "CONFIRMATION") var confirmation: ConfirmationOptions
 
-  @Flag(
-    name: [.customShort("n"), .customLong("check"), .customLong("dry-run")],
-    help: "Run the script, and change no rules.")
+  @Flag("--check", "--dry-run", "-n", help: "Run the script, and change no rules.")
   var check = false
 
-  @Flag(help: "Show what changes, as lines with - and +.")
+  @Flag("--diff", help: "Show what changes, as lines with - and +.")
   var diff = false
 
-  @Option(name: .shortAndLong, help: "Why; the script's name and arguments if left out.")
+  @Option("--message", "-m", help: "Why; the script's name and arguments if left out.")
   var message: String?
 
-  @Option(
-    help: ArgumentHelp("Kill the script after this time; 5m if not given.", valueName: "time"))
+  @Option("--timeout", help: "Kill the script after this time; 5m if not given.", placeholder: "time")
   var timeout = TimeLimit(argument: "300s")!
 
-  @Argument(parsing: .postTerminator, help: "The script and its arguments.")
-  var script: [String] = []
+  @Argument(rest: "script", help: "The script and its arguments.")
+  var script: [String]
 
   func validate() throws {
     if script.isEmpty { throw ValidationError("name the script after two dashes: firebreak run -- ./firewall.sh") }

@@ -1,22 +1,22 @@
-internal import ArgumentParser
 internal import Firebreak
 internal import Glibc
 
-struct Save: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "save", _superCommandName: FirebreakCommand.name,
-    abstract: "Print the kernel's rules as iptables-save does.",
+struct Save: Subcommand {
+  static let name = "save"
+
+  static let about = About(
+    "Print the kernel's rules as iptables-save does.",
     discussion: """
       Prints IPv4, or IPv6 with -6: iptables-restore and ip6tables-restore read it, and so does `firebreak apply`. An \
       extension that Firebreak does not know is printed as --opaque with its bytes, which only Firebreak reads.
       """)
 
-  @OptionGroup var site: SiteOptions
+  @OptionGroup(title: "COMMON OPTIONS") var site: SiteOptions
 
-  @Flag(name: .shortAndLong, help: "Print the counters of every rule.")
+  @Flag("--counters", "-c", help: "Print the counters of every rule.")
   var counters = false
 
-  @Option(name: .shortAndLong, help: "Print this table only.")
+  @Option("--table", "-t", help: "Print this table only.")
   var table: TableChoice?
 
   func run() throws {

@@ -1,18 +1,18 @@
-internal import ArgumentParser
 internal import Firebreak
 
-struct Show: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "show", _superCommandName: FirebreakCommand.name,
-    abstract: "Print the rules of a generation.",
+struct Show: Subcommand {
+  static let name = "show"
+
+  static let about = About(
+    "Print the rules of a generation.",
     discussion: """
       As iptables-save prints them; rules of other programs are not among them. With -4 or -6 alone `firebreak apply` and \
       iptables-restore read it.
       """)
 
-  @OptionGroup var site: SiteOptions
+  @OptionGroup(title: "COMMON OPTIONS") var site: SiteOptions
 
-  @Argument(help: "The generation; the newest if left out.")
+  @Argument("number", help: "The generation; the newest if left out.")
   var number: Int?
 
   func run() throws {

@@ -1,10 +1,10 @@
-internal import ArgumentParser
 internal import Firebreak
 
-struct Simulate: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "simulate", _superCommandName: FirebreakCommand.name,
-    abstract: "Say what rules do with a packet, without sending one.",
+struct Simulate: Subcommand {
+  static let name = "simulate"
+
+  static let about = About(
+    "Say what rules do with a packet, without sending one.",
     discussion: """
       Walks one table from one chain as the kernel does and prints the verdict, the rule that decides with its file and \
       line, and every rule that matched on the way. INPUT is rules text, a list of commands, a directory, - for standard \
@@ -31,20 +31,17 @@ struct Simulate: ParsableCommand {
       Exit status: 0; with --expect 1 when the verdict is another one.
       """)
 
-  @OptionGroup var site: SiteOptions
-  @OptionGroup var input: InputArguments
-  @OptionGroup(title: "The packet") var packet: PacketArguments
+  @OptionGroup(title: "COMMON OPTIONS") var site: SiteOptions
+  @OptionGroup() var input: InputArguments
+  @OptionGroup(title: "THE PACKET") var packet: PacketArguments
 
-  @Option(
-    help: ArgumentHelp("Exit with status 1 unless this is the verdict.", valueName: "accept|drop|reject"))
+  @Option("--expect", help: "Exit with status 1 unless this is the verdict.", placeholder: "accept|drop|reject")
   var expect: Expectation?
 
-  @Option(
-    help: ArgumentHelp("Read packets from this file, or - for standard input.", valueName: "file.jsonl"),
-    completion: .file())
+  @Option("--packets", help: "Read packets from this file, or - for standard input.", placeholder: "file.jsonl")
   var packets: String?
 
-  enum Expectation: String, CaseIterable, ExpressibleByArgument {
+  enum Expectation: String, CaseIterable, ArgumentValue {
     case accept
     case drop
     case reject
@@ -81,7 +78,7 @@ struct Simulate: ParsableCommand {
       let simulator = try Simulator(checked: table, isIndexed: false)
       let report = SimulationReport(question, simulator, rules)
       report.print(to: console)
-      if let expect, !expect.isMet(by: report.decision.verdict) { throw ExitCode(ExitStatus.failed.rawValue) }
+      if let expect, !expect.isMet(by: report.decision.verdict) { throw ExitCode(.failed) }
     }
   }
 

@@ -1,90 +1,83 @@
-internal import ArgumentParser
 internal import Firebreak
 
 /// One packet in options.
-struct PacketArguments: ParsableArguments {
-  @Option(help: ArgumentHelp("The table that is asked.", valueName: "table"))
+struct PacketArguments: ParameterGroup {
+  @Option("--table", help: "The table that is asked.", placeholder: "table")
   var table: TableChoice?
 
-  @Option(help: ArgumentHelp("The built-in chain where the packet begins.", valueName: "chain"))
+  @Option("--chain", help: "The built-in chain where the packet begins.", placeholder: "chain")
   var chain: String?
 
-  @Option(name: .customLong("in"), help: ArgumentHelp("The interface it came in by.", valueName: "interface"))
+  @Option("--in", help: "The interface it came in by.", placeholder: "interface")
   var inInterface: String?
 
-  @Option(name: .customLong("out"), help: ArgumentHelp("The interface it goes out by.", valueName: "interface"))
+  @Option("--out", help: "The interface it goes out by.", placeholder: "interface")
   var outInterface: String?
 
-  @Option(name: [.customLong("src"), .customLong("source")], help: ArgumentHelp("From.", valueName: "address"))
+  @Option("--src", "--source", help: "From.", placeholder: "address")
   var src: String?
 
-  @Option(name: [.customLong("dst"), .customLong("destination")], help: ArgumentHelp("To.", valueName: "address"))
+  @Option("--dst", "--destination", help: "To.", placeholder: "address")
   var dst: String?
 
-  @Option(
-    name: [.customLong("proto"), .customLong("protocol")],
-    help: ArgumentHelp("IP protocol, by name or number.", valueName: "protocol"))
+  @Option("--proto", "--protocol", help: "IP protocol, by name or number.", placeholder: "protocol")
   var proto: String?
 
-  @Option(help: ArgumentHelp("Source port.", valueName: "port"))
+  @Option("--sport", help: "Source port.", placeholder: "port")
   var sport: String?
 
-  @Option(help: ArgumentHelp("Destination port.", valueName: "port"))
+  @Option("--dport", help: "Destination port.", placeholder: "port")
   var dport: String?
 
-  @Option(help: ArgumentHelp("The TCP flags that are set, or NONE.", valueName: "SYN,ACK,…"))
+  @Option("--flags", help: "The TCP flags that are set, or NONE.", placeholder: "SYN,ACK,…")
   var flags: String?
 
-  @Option(help: ArgumentHelp("Type of an ICMP or ICMPv6 message.", valueName: "number"))
+  @Option("--icmp-type", help: "Type of an ICMP or ICMPv6 message.", placeholder: "number")
   var icmpType: String?
 
-  @Option(help: ArgumentHelp("Its code.", valueName: "number"))
+  @Option("--icmp-code", help: "Its code.", placeholder: "number")
   var icmpCode: String?
 
-  @Option(
-    name: [.customLong("state"), .customLong("ctstate")],
-    help: ArgumentHelp("What connection tracking says of it.", valueName: "NEW|ESTABLISHED|…"))
+  @Option("--state", "--ctstate", help: "What connection tracking says of it.", placeholder: "NEW|ESTABLISHED|…")
   var state: String?
 
-  @Option(name: .customLong("ctdir"), help: ArgumentHelp("Its direction.", valueName: "ORIGINAL|REPLY"))
+  @Option("--ctdir", help: "Its direction.", placeholder: "ORIGINAL|REPLY")
   var direction: String?
 
-  @Option(
-    name: .customLong("ctstatus"), help: ArgumentHelp("What its connection is, or NONE.", valueName: "SEEN_REPLY,…"))
+  @Option("--ctstatus", help: "What its connection is, or NONE.", placeholder: "SEEN_REPLY,…")
   var statuses: String?
 
-  @Option(help: ArgumentHelp("The connection's mark.", valueName: "number"))
+  @Option("--connmark", help: "The connection's mark.", placeholder: "number")
   var connmark: String?
 
-  @Option(help: ArgumentHelp("The packet's mark; 0 where nothing has marked it.", valueName: "number"))
+  @Option("--mark", help: "The packet's mark; 0 where nothing has marked it.", placeholder: "number")
   var mark: String?
 
-  @Option(help: ArgumentHelp("Bytes of the packet with its IP header.", valueName: "bytes"))
+  @Option("--length", help: "Bytes of the packet with its IP header.", placeholder: "bytes")
   var length: String?
 
-  @Option(
-    name: [.customLong("ttl"), .customLong("hop-limit")], help: ArgumentHelp("TTL or hop limit.", valueName: "number"))
+  @Option("--ttl", "--hop-limit", help: "TTL or hop limit.", placeholder: "number")
   var ttl: String?
 
-  @Option(help: ArgumentHelp("The TOS byte or traffic class.", valueName: "number"))
+  @Option("--tos", help: "The TOS byte or traffic class.", placeholder: "number")
   var tos: String?
 
-  @Flag(help: "A second or later fragment.")
+  @Flag("--fragment", help: "A second or later fragment.")
   var fragment = false
 
-  @Option(help: ArgumentHelp("Numbers of its TCP options.", valueName: "2,4,…"))
+  @Option("--tcp-options", help: "Numbers of its TCP options.", placeholder: "2,4,…")
   var tcpOptions: String?
 
-  @Option(help: ArgumentHelp("The segment size that it announces.", valueName: "bytes"))
+  @Option("--mss", help: "The segment size that it announces.", placeholder: "bytes")
   var mss: String?
 
-  @Option(help: ArgumentHelp("Source address of its frame.", valueName: "address"))
+  @Option("--mac", help: "Source address of its frame.", placeholder: "address")
   var mac: String?
 
-  @Option(help: ArgumentHelp("Whom its frame was for.", valueName: "unicast|broadcast|…"))
+  @Option("--pkttype", help: "Whom its frame was for.", placeholder: "unicast|broadcast|…")
   var pkttype: String?
 
-  @Option(help: ArgumentHelp("The whole packet from its IP header on.", valueName: "hexadecimal"))
+  @Option("--bytes", help: "The whole packet from its IP header on.", placeholder: "hexadecimal")
   var bytes: String?
 
   private var said: [(field: PacketField, text: String)] {

@@ -1,10 +1,9 @@
-internal import ArgumentParser
 internal import Firebreak
 internal import Glibc
 
 /// The options that every command has: where to act, and how to speak.
-struct SiteOptions: ParsableArguments {
-  enum BackendWord: String, CaseIterable, ExpressibleByArgument {
+struct SiteOptions: ParameterGroup {
+  enum BackendWord: String, CaseIterable, ArgumentValue {
     case auto
     case legacy
     case nft
@@ -18,39 +17,39 @@ struct SiteOptions: ParsableArguments {
     }
   }
 
-  enum ColorChoice: String, CaseIterable, ExpressibleByArgument {
+  enum ColorChoice: String, CaseIterable, ArgumentValue {
     case auto
     case always
     case never
   }
 
   @Option(
-    help: ArgumentHelp(
-      """
+    "--backend",
+    help: """
       Which kernel interface to use: ip_tables, as iptables-legacy, or nf_tables, as iptables-nft. auto takes ip_tables \
       where its tables hold rules, else nf_tables, else what the kernel has.
-      """, valueName: "auto|legacy|nft"))
+      """, placeholder: "auto|legacy|nft")
   var backend = BackendWord.auto
 
-  @Option(help: ArgumentHelp("Act in this network namespace instead of the present one.", valueName: "name|path"))
+  @Option("--netns", help: "Act in this network namespace instead of the present one.", placeholder: "name|path")
   var netns: String?
 
-  @Option(help: ArgumentHelp("Keep state here instead of \(StateDirectory.standardPath).", valueName: "dir"))
+  @Option("--state-dir", help: "Keep state here instead of \(StateDirectory.standardPath).", placeholder: "dir")
   var stateDir = StateDirectory.standardPath
 
-  @Flag(name: [.customShort("4"), .customLong("ipv4")], help: "IPv4 only; the family of text that does not say.")
+  @Flag("--ipv4", "-4", help: "IPv4 only; the family of text that does not say.")
   var ipv4 = false
 
-  @Flag(name: [.customShort("6"), .customLong("ipv6")], help: "IPv6 only; the family of text that does not say.")
+  @Flag("--ipv6", "-6", help: "IPv6 only; the family of text that does not say.")
   var ipv6 = false
 
-  @Flag(help: "Print the result as JSON on standard output.")
+  @Flag("--json", help: "Print the result as JSON on standard output.")
   var json = false
 
-  @Flag(name: .shortAndLong, help: "Print nothing but errors.")
+  @Flag("--quiet", "-q", help: "Print nothing but errors.")
   var quiet = false
 
-  @Option(help: ArgumentHelp("Colour the output.", valueName: "auto|always|never"))
+  @Option("--color", help: "Colour the output.", placeholder: "auto|always|never")
   var color = ColorChoice.auto
 
   func validate() throws {
@@ -78,7 +77,7 @@ struct SiteOptions: ParsableArguments {
       let failure = CommandFailure(error)
       console.report(failure)
       console.flush()
-      throw ExitCode(failure.status.rawValue)
+      throw ExitCode(failure.status)
     }
     console.flush()
   }
@@ -136,7 +135,7 @@ struct SiteOptions: ParsableArguments {
 }
 
 /// A table on the command line.
-enum TableChoice: String, CaseIterable, ExpressibleByArgument {
+enum TableChoice: String, CaseIterable, ArgumentValue {
   case filter
   case nat
   case mangle
@@ -155,10 +154,9 @@ enum TableChoice: String, CaseIterable, ExpressibleByArgument {
 }
 
 /// How long to wait for other programs.
-struct LockOptions: ParsableArguments {
+struct LockOptions: ParameterGroup {
   @Option(
-    name: [.customShort("w"), .customLong("lock-wait")],
-    help: ArgumentHelp("Wait so long for the lock that iptables and firebreak share.", valueName: "seconds"))
+    "--lock-wait", "-w", help: "Wait so long for the lock that iptables and firebreak share.", placeholder: "seconds")
   var lockWait = 5
 
   func validate() throws {

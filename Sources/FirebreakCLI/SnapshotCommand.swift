@@ -1,10 +1,10 @@
-internal import ArgumentParser
 internal import Firebreak
 
-struct SnapshotCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "snapshot", _superCommandName: FirebreakCommand.name,
-    abstract: "Keep everything that nf_tables holds in a file.",
+struct SnapshotCommand: Subcommand {
+  static let name = "snapshot"
+
+  static let about = About(
+    "Keep everything that nf_tables holds in a file.",
     discussion: """
       Reads the tables of nf_tables, anybody's and of every family (ip, ip6, inet, arp, bridge, netdev), as they are in one \
       moment: chains, rules with their counters, sets and maps with what is left of their elements' time, counters, quotas \
@@ -14,10 +14,10 @@ struct SnapshotCommand: ParsableCommand {
       A table that belongs to one process (flags owner) is left out and named.
       """)
 
-  @OptionGroup var site: SiteOptions
-  @OptionGroup var image: ImageOptions
+  @OptionGroup(title: "COMMON OPTIONS") var site: SiteOptions
+  @OptionGroup() var image: ImageOptions
 
-  @Argument(help: "Where to write it; - for standard output.")
+  @Argument("file", help: "Where to write it; - for standard output.")
   var file: String
 
   func run() throws {

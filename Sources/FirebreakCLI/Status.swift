@@ -1,10 +1,10 @@
-internal import ArgumentParser
 internal import Firebreak
 
-struct Status: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "status", _superCommandName: FirebreakCommand.name,
-    abstract: "Say what is in force, and whether anything needs attention.",
+struct Status: Subcommand {
+  static let name = "status"
+
+  static let about = About(
+    "Say what is in force, and whether anything needs attention.",
     discussion: """
       Shows which kernel interface is in use (what --backend auto takes), the tables of both with what they hold, the \
       tables of other programs in nf_tables, which are left alone, a commit that waits to be confirmed with the seconds it has \
@@ -14,7 +14,7 @@ struct Status: ParsableCommand {
       Exit status: 0, and 1 where Firebreak's own rules are not in the kernel as they were committed.
       """)
 
-  @OptionGroup var site: SiteOptions
+  @OptionGroup(title: "COMMON OPTIONS") var site: SiteOptions
 
   func run() throws {
     try site.run { console in
@@ -42,7 +42,7 @@ struct Status: ParsableCommand {
         for line in standing.lines { console.say(line) }
       }
       for note in notes { console.note(note) }
-      if standing.isDisturbed { throw ExitCode(ExitStatus.failed.rawValue) }
+      if standing.isDisturbed { throw ExitCode(.failed) }
     }
   }
 

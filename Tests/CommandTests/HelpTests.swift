@@ -55,12 +55,32 @@ import Testing
     #expect(help.stdout.isEmpty)
   }
 
-  @Test func commandsHaveTheirHelpAsBefore() throws {
-    #expect(try firebreak("help").stdout.contains("SUBCOMMANDS:"))
-    #expect(try firebreak("help", "check").stdout.hasPrefix("OVERVIEW: Say what is wrong with rules"))
-    #expect(try !firebreak("help").stdout.contains("complete-words"))
+  @Test func commandsHaveTheirHelp() throws {
+    let all = try firebreak("help").stdout
+    #expect(all.contains("\nSUBCOMMANDS\n  apply ") && all.contains("\n  --version "))
+    #expect(!all.contains("complete-words") && !all.contains("\n  guard"))
+    for words in [["help", "check"], ["check", "--help"], ["check", "-h"], ["check", "-q", "--help", "--bogus"]] {
+      let help = try runProcess([Built.firebreak] + words)
+      #expect(help.status == 0)
+      #expect(
+        help.stdout.hasPrefix("Say what is wrong with rules, without touching any\n")
+          || help.stdout.hasPrefix("Say what is wrong with rules"))
+      #expect(help.stdout.contains("\nUSAGE\n  firebreak check [OPTION …] <input> …\n"))
+    }
     #expect(try firebreak("help", "hook").stdout.contains("netfilter-persistent  the same in netfilter-persistent"))
-    #expect(try firebreak("help", "hook", "install").stdout.contains("--root <dir>"))
+    for words in [["help", "hook", "install"], ["hook", "help", "install"], ["hook", "install", "-h"]] {
+      #expect(try runProcess([Built.firebreak] + words).stdout.contains("\n  --root <dir>  "), "\(words)")
+    }
+    #expect(try firebreak().stdout == all)
+    #expect(try firebreak("hook").stdout == firebreak("help", "hook").stdout)
+  }
+
+  /// What people wrote as lists stays as it is, all else is wrapped.
+  @Test func helpFitsOnAScreen() throws {
+    let help = try firebreak("help", "apply").stdout
+    for line in help.split(separator: "\n") { #expect(line.count <= 80, "\(line)") }
+    #expect(help.contains("\n  -n, --check, --dry-run  Rehearse all of it and change nothing.\n"))
+    #expect(help.contains("\n  --confirm [time] ") && help.contains("share. (default: 5)\n"))
   }
 }
 
@@ -94,6 +114,10 @@ import Testing
     ("firebreak help match hash", ["hashlimit"]), ("firebreak help target MASQ", ["MASQUERADE"]),
     ("firebreak help mat", ["match", "matches"]), ("firebreak help ch", ["check"]),
     ("firebreak appl", ["apply"]), ("firebreak completion f", ["fish"]),
+    ("firebreak ip6", ["ip6tables"]), ("firebreak help hook in", ["install"]),
+    ("firebreak apply --backend ", ["auto", "legacy", "nft"]), ("firebreak save -t ma", ["mangle"]),
+    ("firebreak apply --no-com", ["--no-compile"]), ("firebreak hook install --root / sys", ["systemd"]),
+    ("firebreak run -- --", []), ("firebreak apply rul", []), ("firebreak apply --netns ", []),
     ("firebreak hook ins", ["install"]), ("firebreak hook install net", ["netfilter-persistent"]),
   ])
   func offers(_ line: String, _ expected: [String]) throws {
@@ -104,10 +128,37 @@ import Testing
     #expect(try complete("firebreak check --").isSuperset(of: ["--json", "--netns"]))
     #expect(try complete("firebreak iptables -A INPUT -p tcp --syn ").isSuperset(of: ["--dport", "-j", "!"]))
   }
+}
 
-  @Test(arguments: ["zsh", "fish"]) func otherShellsHaveScripts(_ shell: String) throws {
-    let script = try runProcess([Built.firebreak, "completion", shell])
-    #expect(script.status == 0)
-    #expect(script.stdout.contains("complete-words") && script.stdout.contains("iptables"))
+/// The script for zsh, run by zsh in place of whose own functions some of ours print what they are given.
+@Suite(.requires(.tool("zsh"))) struct ZshCompletionTests {
+  @Test(arguments: [
+    (["hook", "ins"], "install\n"), (["iptables", "-A", "INPUT", "-m", "mul"], "multiport\n"),
+    (["apply", "rul"], "files\n"),
+  ])
+  func offers(_ words: [String], _ expected: String) throws {
+    let driver = """
+      compdef() { }
+      compadd() { shift; print -l -- "$@" }
+      _files() { print files }
+      source <("$1" completion zsh) || exit 3
+      words=("$@")
+      CURRENT=$#
+      _firebreak
+      """
+    let result = try runProcess(["zsh", "-f", "-c", driver, "zsh", Built.firebreak] + words)
+    #expect(result.status == 0 && result.stdout == expected, "\(result)")
+  }
+}
+
+@Suite(.requires(.tool("fish"))) struct FishCompletionTests {
+  @Test(arguments: [
+    ("hook ins", "install"), ("iptables -A INPUT -m mul", "multiport"), ("ap", "apply"), ("save -t ma", "mangle"),
+  ])
+  func offers(_ line: String, _ expected: String) throws {
+    let driver =
+      "function firebreak; end; \(Built.firebreak) completion fish | source; complete -C '\(Built.firebreak) \(line)'"
+    let result = try runProcess(["fish", "--no-config", "-c", driver], environment: ["HOME": "/nonexistent"])
+    #expect(result.status == 0 && result.stdout == expected + "\n", "\(result)")
   }
 }

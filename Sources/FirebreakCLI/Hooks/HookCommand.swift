@@ -1,10 +1,10 @@
-internal import ArgumentParser
 internal import Firebreak
 
-struct HookCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "hook", _superCommandName: FirebreakCommand.name,
-    abstract: "Have the system load the rules when it starts, and give them to tools that provision machines.",
+struct HookCommand: CommandGroup {
+  static let name = "hook"
+
+  static let about = About(
+    "Have the system load the rules when it starts, and give them to tools that provision machines.",
     discussion: """
       HOOKS
       \(SystemHook.allCases.map { "  \($0.name.padded(to: 22))\($0.summary)" }.joined(separator: "\n"))
@@ -22,15 +22,16 @@ struct HookCommand: ParsableCommand {
     subcommands: [HookInstall.self, HookRemove.self, HookList.self, HookShow.self])
 }
 
-extension SystemHook: ExpressibleByArgument {}
+extension SystemHook: ArgumentValue {}
 
 /// Where hooks are, and what they call.
-struct HookOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("The folder that is / of the system, an image for instance.", valueName: "dir"))
+struct HookOptions: ParameterGroup {
+  @Option("--root", help: "The folder that is / of the system, an image for instance.", placeholder: "dir")
   var root = "/"
 
   @Option(
-    help: ArgumentHelp("The program that hooks call, as the system names it; this one if left out.", valueName: "path"))
+    "--program", help: "The program that hooks call, as the system names it; this one if left out.", placeholder: "path"
+  )
   var program: String?
 
   func hookSite() throws -> HookSite { try HookSite(root: root) }

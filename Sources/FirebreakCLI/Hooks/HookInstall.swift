@@ -1,23 +1,22 @@
-internal import ArgumentParser
 internal import Firebreak
 
-struct HookInstall: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "install", abstract: "Write the files of a hook.",
+struct HookInstall: Subcommand {
+  static let name = "install"
+
+  static let about = About(
+    "Write the files of a hook.",
     discussion: """
       They call this program by its path; --state-dir and --backend go into them. What is as it should be is left alone.
       systemd and ifupdown call the hook from the next start of the machine on.
       """)
 
-  @OptionGroup var site: SiteOptions
-  @OptionGroup var options: HookOptions
+  @OptionGroup(title: "COMMON OPTIONS") var site: SiteOptions
+  @OptionGroup() var options: HookOptions
 
-  @Flag(
-    name: [.customShort("n"), .customLong("check"), .customLong("dry-run")],
-    help: "Say what would be written, and write nothing.")
+  @Flag("--check", "--dry-run", "-n", help: "Say what would be written, and write nothing.")
   var check = false
 
-  @Argument(help: "Which one; `firebreak hook list` has them.") var name: SystemHook
+  @Argument("name", help: "Which one; `firebreak hook list` has them.") var name: SystemHook
 
   func run() throws {
     try site.run { console in
@@ -34,20 +33,20 @@ struct HookInstall: ParsableCommand {
   }
 }
 
-struct HookRemove: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "remove", abstract: "Remove the files of a hook.",
+struct HookRemove: Subcommand {
+  static let name = "remove"
+
+  static let about = About(
+    "Remove the files of a hook.",
     discussion: "The rules stay in force, and what is on file of them stays too.")
 
-  @OptionGroup var site: SiteOptions
-  @OptionGroup var options: HookOptions
+  @OptionGroup(title: "COMMON OPTIONS") var site: SiteOptions
+  @OptionGroup() var options: HookOptions
 
-  @Flag(
-    name: [.customShort("n"), .customLong("check"), .customLong("dry-run")],
-    help: "Say what would be removed, and remove nothing.")
+  @Flag("--check", "--dry-run", "-n", help: "Say what would be removed, and remove nothing.")
   var check = false
 
-  @Argument(help: "Which one; `firebreak hook list` has them.") var name: SystemHook
+  @Argument("name", help: "Which one; `firebreak hook list` has them.") var name: SystemHook
 
   func run() throws {
     try site.run { console in

@@ -1,16 +1,17 @@
-internal import ArgumentParser
 internal import Firebreak
 
-struct HookList: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "list", abstract: "Show which hooks there are, and what is at their places.",
+struct HookList: Subcommand {
+  static let name = "list"
+
+  static let about = About(
+    "Show which hooks there are, and what is at their places.",
     discussion: """
       installed: as this program would write it; outdated: Firebreak's, but written by another version, path or with other \
       options, or changed by hand; partly: files are missing; foreign: somebody else's file is in its place.
       """)
 
-  @OptionGroup var site: SiteOptions
-  @OptionGroup var options: HookOptions
+  @OptionGroup(title: "COMMON OPTIONS") var site: SiteOptions
+  @OptionGroup() var options: HookOptions
 
   func run() throws {
     try site.run { console in
@@ -55,15 +56,17 @@ struct HookList: ParsableCommand {
   }
 }
 
-struct HookShow: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "show", abstract: "Print the files of a hook.",
+struct HookShow: Subcommand {
+  static let name = "show"
+
+  static let about = About(
+    "Print the files of a hook.",
     discussion: "What goes into them is on standard output, where they go on standard error.")
 
-  @OptionGroup var site: SiteOptions
-  @OptionGroup var options: HookOptions
+  @OptionGroup(title: "COMMON OPTIONS") var site: SiteOptions
+  @OptionGroup() var options: HookOptions
 
-  @Argument(help: "Which one; `firebreak hook list` has them.") var name: SystemHook
+  @Argument("name", help: "Which one; `firebreak hook list` has them.") var name: SystemHook
 
   func run() throws {
     try site.run { console in
