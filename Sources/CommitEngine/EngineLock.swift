@@ -1,4 +1,5 @@
 internal import Glibc
+internal import RuleStore
 
 /// Keeps two Firebreaks with the same state apart, for as long as it lives.
 final class EngineLock {
@@ -11,7 +12,7 @@ final class EngineLock {
 
   init(_ path: String, waiting limit: Duration) throws {
     descriptor = try SystemError.check("open the lock file", path) { open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600) }
-    let deadline = ContinuousClock.now + limit
+    let deadline = BootTime.now + limit
     while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
       let code = errno
       if code == EINTR { continue }
@@ -19,7 +20,7 @@ final class EngineLock {
         close(descriptor)
         throw SystemError(operation: "lock", path: path, code: code)
       }
-      guard ContinuousClock.now < deadline else {
+      guard BootTime.now < deadline else {
         close(descriptor)
         throw Busy(path: path)
       }

@@ -18,10 +18,10 @@ enum GuardProcess {
     let code = launch(command.program, words, nonce, &life)
     guard code == 0 else { throw .noGuard(String(cString: strerror(code))) }
     defer { if life >= 0 { close(life) } }
-    let deadline = ContinuousClock.now + startLimit
+    let deadline = BootTime.now + startLimit
     while !isWatching(nonce, state) {
       guard !hasEnded(life) else { throw .noGuard("it ended at once") }
-      guard ContinuousClock.now < deadline else { throw .noGuard("it did not answer within \(startLimit)") }
+      guard BootTime.now < deadline else { throw .noGuard("it did not answer within \(startLimit)") }
       usleep(1_000)
     }
   }

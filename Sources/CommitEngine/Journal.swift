@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Netfilter
+package import RuleStore
 
 /// What stands on file while a commit is under way or waits to be confirmed: its record, and how far it is.
 ///
@@ -89,34 +90,5 @@ package struct Journal: Sendable {
     head = try Self.head(of: bytes)
     record = try CommitRecord(decoding: Array(bytes[Self.headSize...]))
     guard record.nonce == head.nonce else { throw .checksum }
-  }
-}
-
-/// A moment on the clock that neither stops while the machine sleeps nor can be set (`CLOCK_BOOTTIME`).
-package struct BootTime: Hashable, Comparable, Sendable {
-  package let nanoseconds: UInt64
-
-  package init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
-
-  package static let never = BootTime(nanoseconds: .max)
-
-  package static var now: BootTime {
-    var time = timespec()
-    clock_gettime(CLOCK_BOOTTIME, &time)
-    return BootTime(nanoseconds: UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec))
-  }
-
-  package static func < (a: BootTime, b: BootTime) -> Bool { a.nanoseconds < b.nanoseconds }
-
-  package static func + (time: BootTime, duration: Duration) -> BootTime {
-    let (seconds, attoseconds) = duration.components
-    return BootTime(
-      nanoseconds: time.nanoseconds &+ UInt64(max(0, seconds)) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000))
-  }
-
-  /// How long it is from now until then, 0 where it has passed.
-  package var remaining: Duration {
-    let now = BootTime.now
-    return now < self ? .nanoseconds(Int64(clamping: nanoseconds - now.nanoseconds)) : .zero
   }
 }

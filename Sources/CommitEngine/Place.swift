@@ -1,4 +1,5 @@
 internal import Glibc
+internal import RuleStore
 
 /// The network namespace that the calling thread is in: what is on file of another one does not speak of its rules.
 package struct Place: Hashable, Sendable {

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import RuleStore
 
 /// A connection that has to come about for a commit to be good.
 public struct ConnectionProbe: Hashable, Sendable {
@@ -52,8 +53,8 @@ public struct ConnectionProbe: Hashable, Sendable {
     defer { close(descriptor) }
     guard Glibc.connect(descriptor, address.ai_addr, address.ai_addrlen) != 0 else { return 0 }
     guard errno == EINPROGRESS else { return errno }
-    let deadline = ContinuousClock.now + Self.limit
-    while ContinuousClock.now < deadline {
+    let deadline = BootTime.now + Self.limit
+    while BootTime.now < deadline {
       var poll = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
       guard Glibc.poll(&poll, 1, 100) > 0 else { continue }
       var code: Int32 = 0

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import RuleStore
 
 /// A command of the user's that says whether a commit is good: status 0.
 public struct ShellCheck: Hashable, Sendable {
@@ -22,13 +23,13 @@ public struct ShellCheck: Hashable, Sendable {
     defer { for word in words { free(word) } }
     let code = posix_spawn(&child, "/bin/sh", nil, &attributes, &words, environ)
     guard code == 0 else { return "'\(command)' cannot be run: \(String(cString: strerror(code)))" }
-    let deadline = ContinuousClock.now + limit
+    let deadline = BootTime.now + limit
     var status: Int32 = 0
     while true {
       let ended = waitpid(child, &status, WNOHANG)
       if ended == child { break }
       if ended < 0, errno != EINTR { return "'\(command)' got lost" }
-      guard ContinuousClock.now < deadline else {
+      guard BootTime.now < deadline else {
         kill(-child, SIGKILL)
         waitpid(child, &status, 0)
         return "'\(command)' did not end within \(limit)"

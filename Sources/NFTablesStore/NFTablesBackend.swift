@@ -91,14 +91,14 @@ public final class NFTablesBackend: Backend {
   /// Keeps other users of this value away. Other programs need no lock, and iptables-nft has none: the kernel refuses a
   /// batch that was made for an earlier generation.
   public func lock(waiting limit: Duration) throws(BackendError) -> any WriteLock {
-    let deadline = ContinuousClock.now + limit
+    let deadline = BootTime.now + limit
     while true {
       let isMine = isLocked.withLock { locked in
         defer { locked = true }
         return !locked
       }
       if isMine { return Held(self) }
-      guard ContinuousClock.now < deadline else {
+      guard BootTime.now < deadline else {
         throw BackendError(.busy, "another commit of this program did not end within \(limit)")
       }
       usleep(Self.lockPause)

@@ -146,7 +146,7 @@ struct RuleMemory: Sendable {
   private static func key(of moment: Moment) -> [UInt8]? {
     var program = stat()
     var modules = stat()
-    guard !startOfMachine.isEmpty, stat("/proc/self/exe", &program) == 0, stat("/sys/module", &modules) == 0 else {
+    guard !BootID.current.isEmpty, stat("/proc/self/exe", &program) == 0, stat("/sys/module", &modules) == 0 else {
       return nil
     }
     // A module has a directory of its own each time, and what is built in none, or the same always.
@@ -161,20 +161,10 @@ struct RuleMemory: Sendable {
     out.write(Int64(program.st_mtim.tv_sec))
     out.write(Int64(program.st_mtim.tv_nsec))
     out.write(number)
-    out.write(startOfMachine)
+    out.write(Array(BootID.current.utf8))
     out.align(8)
     return out.bytes
   }
-
-  /// The kernel's random number for this start (random(4)).
-  private static let startOfMachine: [UInt8] = {
-    let file = Glibc.open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { return [] }
-    defer { close(file) }
-    return [UInt8](unsafeUninitializedCapacity: 64) { buffer, count in
-      count = max(0, Glibc.read(file, buffer.baseAddress!, buffer.count))
-    }
-  }()
 
   /// A directory that is this user's own and that nobody else writes to.
   private struct Directory: ~Copyable {

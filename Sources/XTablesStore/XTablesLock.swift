@@ -18,11 +18,11 @@ final class XTablesLock: WriteLock {
       let code = errno
       throw BackendError(.system, "cannot open the lock file \(path): \(describe(code))", code: code)
     }
-    let deadline = ContinuousClock.now + limit
+    let deadline = BootTime.now + limit
     while flock(file, LOCK_EX | LOCK_NB) != 0 {
       let code = errno
       if code == EINTR { continue }
-      guard code == EWOULDBLOCK, ContinuousClock.now < deadline else {
+      guard code == EWOULDBLOCK, BootTime.now < deadline else {
         close(file)
         guard code == EWOULDBLOCK else {
           throw BackendError(.system, "cannot lock \(path): \(describe(code))", code: code)

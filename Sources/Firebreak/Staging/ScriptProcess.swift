@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+internal import RuleStore
 
 /// A script that runs, with everything that it started and that stayed in its group.
 struct ScriptProcess {
@@ -122,7 +123,7 @@ struct ScriptProcess {
   /// Waits until the script and everything in its group has ended.
   /// - Parameter onTick: called now and then with the time that it has run.
   func wait(within limit: Duration, _ onTick: (Duration) -> Void) -> ScriptRun.Ending {
-    let begin = ContinuousClock.now
+    let begin = BootTime.now
     var ending: ScriptRun.Ending?
     var passedOn: Int32?
     while true {
@@ -135,7 +136,7 @@ struct ScriptProcess {
         return ending ?? .exit(0)
       case .running: break
       }
-      let time = ContinuousClock.now - begin
+      let time = BootTime.now - begin
       guard time < limit else {
         end()
         return ending.map { .leftBehind($0) } ?? .timeout
@@ -182,8 +183,8 @@ struct ScriptProcess {
   private func end() {
     kill(-process, SIGTERM)
     kill(-process, SIGCONT)
-    let deadline = ContinuousClock.now + Self.grace
-    while ContinuousClock.now < deadline {
+    let deadline = BootTime.now + Self.grace
+    while BootTime.now < deadline {
       if case .nobody = reap() { break }
       usleep(10_000)
     }

@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+internal import RuleStore
 
 /// Runs an unchanged script whose calls of iptables, ip6tables and ipset act on a copy of the live rules, by whatever path
 /// it calls them; everything else that it does happens to the machine as always.
@@ -50,7 +51,7 @@ public struct ScriptRun {
   /// Runs the script to its end, with everything that it started and left in its group.
   public func run(on kernel: StagedKernel) throws -> Outcome {
     guard !words.isEmpty else { throw Unusable(name: "", reason: "no script was named", hint: nil) }
-    let begin = ContinuousClock.now
+    let begin = BootTime.now
     let mask = ScriptProcess.holdSignals()
     defer { ScriptProcess.releaseSignals(mask) }
     _ = fb_adopt_orphans(1)
@@ -68,7 +69,7 @@ public struct ScriptRun {
     let ending = script.wait(within: limit, onTick)
     script.giveTerminalBack()
     files.handBack()
-    return Outcome(ending: ending, faults: files.faults, time: ContinuousClock.now - begin)
+    return Outcome(ending: ending, faults: files.faults, time: BootTime.now - begin)
   }
 
   private static let longestScript = 1 << 20

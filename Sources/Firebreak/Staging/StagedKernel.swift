@@ -11,7 +11,7 @@ public final class StagedKernel {
   let space: StagingNamespace
   private let live: Reading
   private let start: Reading
-  private let began = ContinuousClock.now
+  private let began = BootTime.now
   /// Why the tables of iptables-nft are not among the copied; nil when they are.
   let missingNFTables: String?
   /// Why other tables of nf_tables are not; nil when they are.
@@ -171,7 +171,7 @@ public final class StagedKernel {
 
   public func changes() throws -> Changes {
     let end = try Self.read(space, hasNFTables: missingNFTables == nil)
-    let seconds = Int((ContinuousClock.now - began).components.seconds)
+    let seconds = Int((BootTime.now - began).components.seconds)
     let sets: SetChanges
     do throws(SetChanges.Replaced) { sets = try SetChanges(from: start.sets, to: end.sets, after: seconds) } catch {
       throw StagingFailure(

@@ -106,7 +106,6 @@ struct RunScriptTests {
     let refused = try site.run([path])
     #expect(refused.status == 66 && refused.stderr.contains("bash \(path)"), "\(refused)")
     #expect(try site.run(["bash", path]).status == 0)
-    #expect(try site.space.run([Built.firebreak, "run", path]).status == 64)
     #expect(try site.space.run([Built.firebreak, "run"]).status == 64)
   }
 
