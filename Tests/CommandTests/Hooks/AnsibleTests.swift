@@ -111,30 +111,4 @@ struct AnsibleTests {
     #expect(result.status == 0 && result.stdout.contains("failed=0"), "\(result)")
     #expect(try site.rules == ["-A INPUT -s 192.0.2.2/32 -j DROP"])
   }
-
-  /// The user data, written and run as cloud-init does it, under a root of its own: files first, then commands.
-  @Test func theUserData() throws {
-    let site = try Site()
-    let shown = try runProcess([
-      Built.firebreak, "hook", "show", "cloud-init", "--program", Built.firebreak, "--state-dir",
-      site.space.stateDirectory, "--backend", "nft",
-    ])
-    let data = try site.space.file("user-data.yaml", shown.output)
-    let driver = """
-      import os, subprocess, sys, yaml
-      data, root = yaml.safe_load(open(sys.argv[1])), sys.argv[2]
-      for file in data["write_files"]:
-          os.makedirs(os.path.dirname(root + file["path"]), exist_ok=True)
-          with open(root + file["path"], "w") as out:
-              out.write(file["content"])
-      for words in data["runcmd"]:
-          words = [root + word if word.startswith("/etc/") else word for word in words]
-          subprocess.run(words + (["--root", root] if words[1] == "hook" else []), check=True)
-      """
-    let result = try site.space.run([folder + "/python", "-c", driver, data, site.root.path])
-    #expect(result.status == 0, "\(result)")
-    #expect(try site.rules.count == 9)
-    #expect(site.root.has("/etc/systemd/system/firebreak.service"))
-    #expect(try site.space.firebreak(["log"]).stdout.contains("cloud-init"))
-  }
 }
