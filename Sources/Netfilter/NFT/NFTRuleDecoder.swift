@@ -229,11 +229,11 @@ extension NFTRuleDecoder {
     case .mark:
       guard let value = UInt32(hostBytes: data) else { return false }
       guard let mask else {
-        append(MarkMatch(value, inverted: inverted))
+        append(MarkMatch(MarkTest(value, inverted: inverted)))
         return true
       }
       guard let mask = UInt32(hostBytes: mask) else { return false }
-      append(MarkMatch(value, mask: mask, inverted: inverted))
+      append(MarkMatch(MarkTest(value, mask: mask, inverted: inverted)))
       return true
     case .packetType:
       guard mask == nil, data.count == 1, let kind = PktType.Kind(rawValue: UInt32(data[0])) else { return false }

@@ -115,7 +115,7 @@ extension NFTRuleEncoder {
     switch match {
     case let tcp as TCP: try append(tcp, rule.proto)
     case let udp as UDP: try append(udp, rule.proto)
-    case let mark as MarkMatch: append(mark)
+    case let match as MarkMatch: append(match.mark)
     case let limit as Limit:
       guard let native = NFTLimit(limit) else { return try appendStructure(limit) }
       expressions.append(.limit(native))
@@ -186,7 +186,7 @@ extension NFTRuleEncoder {
     }
   }
 
-  private mutating func append(_ mark: MarkMatch) {
+  private mutating func append(_ mark: MarkTest) {
     load(.mark)
     if mark.mask != .max { mask(mark.mask.hostBytes) }
     compare(mark.isInverted ? .notEqual : .equal, mark.value.hostBytes)

@@ -21,12 +21,7 @@ extension HLTarget {
   }
 
   public func print(to out: inout RuleWriter) {
-    switch change.kind {
-    case .set: out.option("--hl-set")
-    case .increase: out.option("--hl-inc")
-    case .decrease: out.option("--hl-dec")
-    }
-    out.number(change.hops)
+    out.print(change, set: "--hl-set", decrease: "--hl-dec", increase: "--hl-inc")
   }
 
   public func list(to out: inout RuleWriter) {

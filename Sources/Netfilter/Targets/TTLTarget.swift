@@ -40,12 +40,7 @@ extension TTLTarget {
   }
 
   public func print(to out: inout RuleWriter) {
-    switch change.kind {
-    case .set: out.option("--ttl-set")
-    case .increase: out.option("--ttl-inc")
-    case .decrease: out.option("--ttl-dec")
-    }
-    out.number(change.hops)
+    out.print(change, set: "--ttl-set", decrease: "--ttl-dec", increase: "--ttl-inc")
   }
 
   public func list(to out: inout RuleWriter) {
@@ -55,6 +50,18 @@ extension TTLTarget {
 }
 
 extension RuleWriter {
+  /// One of three options.
+  mutating func print(
+    _ change: HopLimitChange, set: StaticString, decrease: StaticString, increase: StaticString
+  ) {
+    switch change.kind {
+    case .set: option(set)
+    case .increase: option(increase)
+    case .decrease: option(decrease)
+    }
+    number(change.hops)
+  }
+
   /// ` set to 64`
   mutating func list(_ change: HopLimitChange) {
     switch change.kind {

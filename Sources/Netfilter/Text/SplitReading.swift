@@ -13,7 +13,7 @@ struct SplitReading {
   let linesBefore: Int
 
   /// Smaller texts are read in one piece.
-  static let smallestText = 32 * 1024
+  static let smallestText = 64 * 1024
 
   /// nil when the text cannot be split.
   init?(_ text: UnsafeBufferPointer<UInt8>) {
