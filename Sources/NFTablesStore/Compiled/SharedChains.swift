@@ -1,0 +1,193 @@
+internal import Netfilter
+internal import RuleStore
+
+/// Which chains of a compiled table say the same in IPv4 and IPv6, so that one table of both families may hold them.
+///
+/// A built-in chain is shared with all the chains that it may lead to, or not at all: no rule leads from one table of
+/// nf_tables to another. Each is at its own place of the packets' way, so that a packet meets the same rules in the same
+/// order whichever of them are shared. What one of the kernel's rules there says is said for the packets of one family,
+/// but for lookups whose key begins with the family: for the packets of each family the chain is what it would be in that
+/// family's own table.
+struct SharedChains {
+  private let tables: [Table]
+  private let writers: [CompiledWriter]
+  private let compiler: PlanCompiler
+  private var known: [ChainName: Judgement] = [:]
+
+  private struct Judgement {
+    let isSame: Bool
+    /// Rules in maps less what the lookups and the rules that are asked twice cost a packet, in rules.
+    var gain = 0
+    static let differs = Judgement(isSame: false)
+  }
+
+  /// - Returns: no chain where the tables have to stay apart.
+  static func find(_ four: Table, _ six: Table, _ compiler: PlanCompiler) -> Set<ChainName> {
+    // What NAT does to addresses is a matter of one family.
+    guard four.name != .nat, four.name == six.name,
+      let writers = try? [four, six].map({ try CompiledWriter($0, CompiledTable(), compiler) })
+    else { return [] }
+    var search = SharedChains(tables: [four, six], writers: writers, compiler: compiler)
+    return search.chains()
+  }
+
+  private init(tables: [Table], writers: [CompiledWriter], compiler: PlanCompiler) {
+    (self.tables, self.writers, self.compiler) = (tables, writers, compiler)
+  }
+
+  private mutating func chains() -> Set<ChainName> {
+    var kept: Set<ChainName> = []  // may be led to from a chain that is not shared
+    var groups: [(members: Set<ChainName>, gain: Int)] = []
+    for chain in tables[0].chains where chain.hook != nil {
+      if let members = group(of: chain.name) {
+        groups.append((members, members.reduce(0) { $0 + known[$1]!.gain }))
+      } else {
+        for table in tables { kept.formUnion(Self.reached(from: chain.name, in: table)) }
+      }
+    }
+    let isWhole =
+      groups.count == tables[0].chains.count { $0.hook != nil } && groups.reduce(0) { $0 + $1.gain } > 0
+      && tables[0].chains.count == tables[1].chains.count
+      && tables[0].chains.allSatisfy { chain in
+        tables[1][chain.name] != nil && judgement(of: chain.name).isSame
+      }
+    if isWhole { return Set(tables[0].chains.map(\.name)) }
+    for group in groups where group.gain <= 0 { kept.formUnion(group.members) }
+    var shared = groups.filter { $0.gain > 0 }
+    while let index = shared.firstIndex(where: { !$0.members.isDisjoint(with: kept) }) {
+      kept.formUnion(shared.remove(at: index).members)
+    }
+    return shared.reduce(into: []) { $0.formUnion($1.members) }
+  }
+
+  /// A built-in chain and those that it leads to; nil where they are not the same.
+  private mutating func group(of name: ChainName) -> Set<ChainName>? {
+    guard let chains = pair(name), chains[0].policy == chains[1].policy, !chains.contains(where: Self.leavesEarly) else {
+      return nil
+    }
+    let members = Self.reached(from: name, in: tables[0])
+    guard members == Self.reached(from: name, in: tables[1]) else { return nil }
+    for member in members {
+      guard judgement(of: member).isSame else { return nil }
+    }
+    return members
+  }
+
+  private func pair(_ name: ChainName) -> [Chain]? {
+    let chains = tables.compactMap { $0[name] }
+    return chains.count == tables.count ? chains : nil
+  }
+
+  private static func reached(from name: ChainName, in table: Table) -> Set<ChainName> {
+    var found: Set<ChainName> = [name]
+    var pending = [name]
+    while let chain = pending.popLast().flatMap({ table[$0] }) {
+      for index in chain.rules.indices {
+        guard case .chain(let called) = chain.rules.standardLabel(of: index) else { continue }
+        if found.insert(called).inserted { pending.append(called) }
+      }
+    }
+    return found
+  }
+
+  /// Whether a packet may come to the policy other than by the chain's end, where each family has its own.
+  private static func leavesEarly(_ chain: Chain) -> Bool {
+    chain.rules.contains { rule in
+      switch rule.target {
+      case .goto, .verdict(.return): true
+      case .none, .verdict, .jump, .extension: false
+      }
+    }
+  }
+
+  // MARK: One chain
+
+  private mutating func judgement(of name: ChainName) -> Judgement {
+    if let known = known[name] { return known }
+    let judgement = judge(name)
+    known[name] = judgement
+    return judgement
+  }
+
+  private func judge(_ name: ChainName) -> Judgement {
+    guard let chains = pair(name), chains[0].rules.count == chains[1].rules.count else { return .differs }
+    for index in chains[0].rules.indices {
+      let rules = chains.map { $0.rules[index] }
+      guard let said = said(rules[0], .ipv4), said == self.said(rules[1], .ipv6),
+        RuleSplit(rules[0], .ipv4).isOfBothFamilies
+      else { return .differs }
+    }
+    let layouts = zip(writers, chains).compactMap { try? $0.layout(of: $1) }
+    guard layouts.count == 2, layouts[0].isParallel(to: layouts[1]) else { return .differs }
+    var judgement = Judgement(isSame: true)
+    for piece in layouts[0].pieces {
+      switch piece {
+      case .map(let kind, let rules):
+        guard layouts.allSatisfy({ $0.kinds[kind].conditions.allSatisfy(Self.isKnownToBoth) }) else { return .differs }
+        judgement.gain += rules.count - compiler.smallestMap / 2
+        for index in rules where !layouts[0].isWhole[index] {
+          guard isKnownToBoth(chains, index) else { return .differs }
+        }
+      case .linear(let index):
+        guard isKnownToBoth(chains, index) else { return .differs }
+        judgement.gain -= 1
+      }
+    }
+    return judgement
+  }
+
+  /// What the kernel is told; nil where it cannot be.
+  private func said(_ rule: Rule, _ family: Family) -> [NFTExpression]? {
+    let said = try? NFTRuleCodec.expressions(for: rule, family: family, registry: .standard) {
+      compiler.revisions.revision(of: $0, family)
+    }
+    return said?.compactMap { expression in
+      if case .counter = expression { return nil }
+      return TableForm.shared.inKernel(expression, in: TableID(tables[0].name, family))
+    }
+  }
+
+  private func isKnownToBoth(_ chains: [Chain], _ index: Int) -> Bool {
+    zip(chains, Family.allCases).allSatisfy { chain, family in
+      said(chain.rules[index], family)?.allSatisfy(Self.isKnownToBoth) == true
+    }
+  }
+
+  /// Extensions that xtables has for every family (`NFPROTO_UNSPEC`): the kernel finds no others in a table of both.
+  private static let matches: Set<String> = [
+    "comment", "connmark", "conntrack", "helper", "mac", "owner", "pkttype", "state", "statistic",
+  ]
+  private static let targets: Set<String> = ["CLASSIFY", "CONNMARK", "MARK", "NFQUEUE"]
+
+  private static func isKnownToBoth(_ expression: NFTExpression) -> Bool {
+    switch expression {
+    case .payload(let base, _, _, into: _): base == .transport
+    case .match(let name, _, _): matches.contains(name)
+    case .target(let name, _, _): targets.contains(name)
+    case .opaque(let name, _): name == "reject"
+    case .meta, .setMeta, .immediate, .bitwise, .compare, .range, .counter, .verdict, .limit, .log: true
+    }
+  }
+}
+
+extension RuleSplit {
+  /// Whether the key says nothing that only one family has.
+  fileprivate var isOfBothFamilies: Bool {
+    shape.sourceBits == 0 && shape.destinationBits == 0 && shape.fields.isDisjoint(with: [.icmpType, .icmpCode])
+  }
+}
+
+extension ChainLayout {
+  /// Whether both spread their rules in the same way.
+  fileprivate func isParallel(to other: ChainLayout) -> Bool {
+    guard pieces.count == other.pieces.count, isWhole == other.isWhole else { return false }
+    return zip(pieces, other.pieces).allSatisfy { mine, theirs in
+      switch (mine, theirs) {
+      case (.linear(let a), .linear(let b)): a == b
+      case (.map(let kind, let rules), .map(let otherKind, let otherRules)):
+        kinds[kind].shape == other.kinds[otherKind].shape && rules == otherRules
+      default: false
+      }
+    }
+  }
+}
