@@ -244,7 +244,7 @@ public final class NFTablesBackend: Backend {
     }
     var compiler = compiler
     compiler.layouts = layouts
-    let missing = Sharing.partners(of: steps, known).filter { known.tables[$0] == nil }
+    let missing = Sharing.partners(of: steps, known, mayBegin: form == .compiled).filter { known.tables[$0] == nil }
     return compiler.sharing(steps, missing.isEmpty ? known : try read(.only(missing)))
   }
 
@@ -386,7 +386,7 @@ public final class NFTablesBackend: Backend {
         compiler.layouts[step.id] = try compiler.prepare(step, live).plan
       }
     }
-    let partners = Sharing.partners(of: plan.steps, reading)
+    let partners = Sharing.partners(of: plan.steps, reading, mayBegin: form == .compiled)
     if !partners.isEmpty {
       // Anew, for the counters that they have now.
       let now = try read(.only(partners))

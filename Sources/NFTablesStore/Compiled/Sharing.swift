@@ -19,15 +19,18 @@ struct Sharing {
     }
   }
 
-  /// Which of the partners of a plan's tables may be concerned.
-  static func partners(of steps: [Plan.Step], _ reading: KernelReading) -> Set<TableID> {
+  /// Which tables that a plan does not change may be concerned.
+  /// - Parameter mayBegin: whether tables that share nothing may come to; that takes reading the other one.
+  static func partners(of steps: [Plan.Step], _ reading: KernelReading, mayBegin: Bool) -> Set<TableID> {
     let steps = Set(steps.map(\.id))
-    return Set(steps.map(\.partner)).subtracting(steps).filter { reading.compiled.contains($0) }
+    return Set(steps.map(\.partner)).subtracting(steps).filter { id in
+      reading.compiled.contains(id) && (mayBegin || reading.tables[id.partner]?.compiled?.shared.isEmpty == false)
+    }
   }
 }
 
 extension PlanCompiler {
-  /// - Parameter reading: also of the tables that ``Sharing/partners(of:_:)`` tells.
+  /// - Parameter reading: also of the tables that ``Sharing/partners(of:_:mayBegin:)`` tells.
   func sharing(_ steps: [Plan.Step], _ reading: KernelReading) -> Sharing {
     var result = Sharing()
     for name in Set(steps.map(\.id.name)) {
