@@ -165,7 +165,8 @@ struct KernelReader: ~Copyable {
     var (places, taken) = (shared.tables, shared.taken)
     for family in Family.allCases {
       let found = try tables(family.rawValue)
-      var own: (place: CompiledPlace?, tables: [UInt8: Set<TableName>], taken: Set<UInt8>, chains: [String: [ChainHead]]?)
+      var own:
+        (place: CompiledPlace?, tables: [UInt8: Set<TableName>], taken: Set<UInt8>, chains: [String: [ChainHead]]?)
       own = (nil, [:], [], nil)
       if found[TableForm.compiledTable] != nil { own = try compiledPlace(.compiled, family.rawValue, found) }
       places.merge(own.tables) { $1 }

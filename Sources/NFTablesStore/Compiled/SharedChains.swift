@@ -62,7 +62,8 @@ struct SharedChains {
 
   /// A built-in chain and those that it leads to; nil where they are not the same.
   private mutating func group(of name: ChainName) -> Set<ChainName>? {
-    guard let chains = pair(name), chains[0].policy == chains[1].policy, !chains.contains(where: Self.leavesEarly) else {
+    guard let chains = pair(name), chains[0].policy == chains[1].policy, !chains.contains(where: Self.leavesEarly)
+    else {
       return nil
     }
     let members = Self.reached(from: name, in: tables[0])
@@ -154,10 +155,11 @@ struct SharedChains {
   }
 
   /// Extensions that xtables has for every family (`NFPROTO_UNSPEC`): the kernel finds no others in a table of both.
+  /// MARK, CONNMARK, `connmark` and `mac` are no longer among them (Linux 6.18 refuses them there).
   private static let matches: Set<String> = [
-    "comment", "connmark", "conntrack", "helper", "mac", "owner", "pkttype", "state", "statistic",
+    "comment", "conntrack", "helper", "pkttype", "state", "statistic",
   ]
-  private static let targets: Set<String> = ["CLASSIFY", "CONNMARK", "MARK", "NFQUEUE"]
+  private static let targets: Set<String> = ["NFQUEUE"]
 
   private static func isKnownToBoth(_ expression: NFTExpression) -> Bool {
     switch expression {

@@ -15,7 +15,8 @@ struct Sharing {
     moved.sorted().compactMap { name in
       guard let shared = chains[name], !shared.isEmpty else { return nil }
       let list = shared.sorted().map(\.text).joined(separator: ", ")
-      return "table \(name): what IPv4 and IPv6 say alike stands once, in table inet \(TableForm.compiledTable): \(list)"
+      return
+        "table \(name): what IPv4 and IPv6 say alike stands once, in table inet \(TableForm.compiledTable): \(list)"
     }
   }
 

@@ -78,7 +78,9 @@ struct SoakTests {
       if backend == "nft", Set(seen.map { $0.first ?? 0 }).count > 1 {
         return "a mixture of commits \(seen.map { $0.first ?? 0 })"
       }
-      return seen.first { Set($0).count > 1 || !$0.isEmpty && $0.count != SoakTests.rules }.map { "a torn table: \($0)" }
+      return seen.first { Set($0).count > 1 || !$0.isEmpty && $0.count != SoakTests.rules }.map {
+        "a torn table: \($0)"
+      }
     }
 
     /// A dump of nf_tables that falls into the moment of a commit can hold old and new rules, or one handle twice, and no

@@ -179,6 +179,24 @@ struct CompiledSharingTests {
     }
   }
 
+  /// The kernel takes in a table of both families what is written there, and what it would not take stays apart.
+  @Test(arguments: [
+    ("-m comment --comment x", true), ("-m conntrack --ctstate NEW", true), ("-m state --state NEW", true),
+    ("-m helper --helper ftp", true), ("-m mac --mac-source 02:00:00:00:00:01", false),
+    ("-m pkttype --pkt-type unicast", true), ("-m statistic --mode nth --every 2 --packet 0", true),
+    ("-m mark --mark 1", true), ("-m limit --limit 3/sec", true), ("-j NFQUEUE --queue-num 3", true),
+    ("-p udp -m udp ! --dport 7", true), ("-p tcp -m tcp --syn", true), ("-j NFLOG --nflog-group 2", true),
+    ("-m connmark --mark 1", false), ("-j MARK --set-xmark 0x1/0xffffffff", false), ("-j LOG", false),
+    ("-p tcp -m multiport --ports 1,2", false), ("-m length --length 40:60", false), ("-m dscp --dscp 0x04", false),
+  ])
+  func whatTheKernelHasForBothIsShared(_ condition: String, isShared: Bool) throws {
+    let site = try ContractSite(.nft)
+    let wanted = both(Self.ports.joined() + "-A INPUT \(condition)\n", "")
+    try commit(wanted, .compiled, in: site)
+    #expect(try listing(site).contains("table inet") == isShared)
+    #expect(try site.snapshot().ruleset.sameRules(as: wanted))
+  }
+
   @Test(arguments: [
     "delete element inet firebreak filter/inet/1 { ipv4 . 1003 }", "add rule inet firebreak filter.INPUT accept",
     "insert rule inet firebreak filter.INPUT meta nfproto ipv4 accept", "add chain inet firebreak own",
@@ -186,7 +204,7 @@ struct CompiledSharingTests {
     "add chain inet firebreak filter.INPUT { policy accept; }",
     "add rule inet firebreak filter.INPUT meta nfproto ipv6 ip6 saddr fd00::1 accept",
     "add element inet firebreak filter/inet/1 { ipv6 . 22 : accept }", "flush chain inet firebreak filter.INPUT",
-    "add chain ip firebreak filter.user", 
+    "add chain ip firebreak filter.user",
     "add chain ip6 firebreak filter.INPUT { type filter hook input priority 0; }",
   ])
   func changesByHandAreTold(_ command: String) throws {
