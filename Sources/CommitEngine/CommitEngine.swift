@@ -278,10 +278,7 @@ public struct CommitEngine: Sendable {
   private func adopt(_ request: Request, _ number: Int, _ outcome: RuleStore.Outcome, _ foreign: ForeignRules) throws
     -> Int?
   {
-    let isOwn = request.wanted.tables.allSatisfy { table in
-      let now = foreign.mixed[table.id] ?? outcome.before.ruleset[table.id] ?? table
-      return foreign.own.digests[table.id] == CommitRecord.digest(of: now)
-    }
+    let isOwn = request.wanted.tables.allSatisfy { foreign.isOwn(outcome.before.ruleset[$0.id] ?? $0) }
     guard !isOwn else { return nil }
     try keep(stage(request, number, outcome.plan, outcome.before, foreign), as: .commit)
     return number

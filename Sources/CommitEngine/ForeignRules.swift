@@ -12,6 +12,8 @@ struct ForeignRules {
 
   /// Firebreak's part of tables that hold rules of others too.
   private(set) var mixed: [TableID: Table] = [:]
+  /// Tables in which the kernel holds exactly what Firebreak put there.
+  private var ownWhole: Set<TableID> = []
   /// Tables that were not Firebreak's before, as they are now, without what others are known to have put there; nil for
   /// one that the kernel has not made.
   private(set) var found: [TableID: Table?] = [:]
@@ -30,6 +32,7 @@ struct ForeignRules {
   /// - Parameter fit: gives rules the form that the kernel gives back.
   mutating func merge(_ wanted: Ruleset, into before: Snapshot, fit: (Plan) throws -> Plan) throws -> Ruleset {
     mixed = [:]
+    ownWhole = []
     found = [:]
     notes = []
     var result = wanted
@@ -47,7 +50,11 @@ struct ForeignRules {
         continue
       }
       if digest == nil { found.updateValue(live?.withoutKnownOwners, forKey: table.id) }
-      guard let live, !live.isPristine, keeping != .nothing, digest != CommitRecord.digest(of: live) else { continue }
+      guard let live, !live.isPristine, keeping != .nothing else { continue }
+      if digest != nil, digest == CommitRecord.digest(of: live) {
+        ownWhole.insert(table.id)
+        continue
+      }
       let fitted = try self.fitted(table, before, fit)
       let merge = TableMerge(base: try baseTable(table.id, before, fit), live: live, wanted: fitted, keeping: keeping)
       if !merge.kept.isEmpty {
@@ -59,6 +66,12 @@ struct ForeignRules {
       result[table.id] = merge.result
     }
     return result
+  }
+
+  /// Whether a table, which the kernel holds like that and is wanted like that, is Firebreak's already.
+  func isOwn(_ table: Table) -> Bool {
+    if mixed[table.id] == nil, ownWhole.contains(table.id) { return true }
+    return own.digests[table.id] == CommitRecord.digest(of: mixed[table.id] ?? table)
   }
 
   /// Firebreak's own table of the last generation in the form of this kernel; nil where it had none.

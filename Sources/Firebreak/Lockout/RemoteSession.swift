@@ -1,6 +1,7 @@
 internal import CLinux
 internal import Glibc
 public import Netfilter
+internal import RuleStore
 
 /// Somebody who works on this machine from another one: a TCP connection to its SSH server.
 public struct RemoteSession: Hashable, Sendable {
@@ -43,8 +44,8 @@ public struct RemoteSession: Hashable, Sendable {
       }
     }
     guard !connections.isEmpty else { return found }
-    let served = SocketOwners(named: servers)
-    for connection in connections where served.contains(connection.inode) {
+    let served = RunningProcess.sockets(ofProcessesNamed: servers)
+    for connection in connections where served.contains(UInt64(connection.inode)) {
       add(connection.peer, connection.peerPort, connection.local, connection.localPort)
     }
     return found
@@ -85,54 +86,6 @@ private struct Connection {
         }, list)
     }
     return list
-  }
-}
-
-/// The sockets that processes of certain names hold (/proc/PID/fd).
-private struct SocketOwners {
-  private var inodes: Set<UInt32> = []
-
-  init(named names: Set<String>) {
-    for process in Self.entries(of: "/proc") where process.utf8.first.map({ (0x30...0x39).contains($0) }) == true {
-      guard names.contains(Self.command(of: process)) else { continue }
-      let folder = "/proc/\(process)/fd"
-      for descriptor in Self.entries(of: folder) {
-        let target = Self.target(of: "\(folder)/\(descriptor)")
-        guard target.hasPrefix("socket:["), target.hasSuffix("]") else { continue }
-        if let inode = UInt32(target.dropFirst(8).dropLast()) { inodes.insert(inode) }
-      }
-    }
-  }
-
-  func contains(_ inode: UInt32) -> Bool { inodes.contains(inode) }
-
-  private static func entries(of folder: String) -> [String] {
-    guard let stream = opendir(folder) else { return [] }
-    defer { closedir(stream) }
-    var names: [String] = []
-    while let entry = readdir(stream) {
-      withUnsafePointer(to: &entry.pointee.d_name) { start in
-        start.withMemoryRebound(to: CChar.self, capacity: 256) { names.append(String(cString: $0)) }
-      }
-    }
-    return names
-  }
-
-  private static func command(of process: String) -> String {
-    let file = open("/proc/\(process)/comm", O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { return "" }
-    defer { close(file) }
-    return withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) { buffer in
-      let count = read(file, buffer.baseAddress!, buffer.count)
-      return String(decoding: buffer.prefix(max(0, count)).prefix { $0 != 0x0a }, as: UTF8.self)
-    }
-  }
-
-  private static func target(of link: String) -> String {
-    withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) { buffer in
-      let count = readlink(link, buffer.baseAddress!, buffer.count)
-      return String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
-    }
   }
 }
 

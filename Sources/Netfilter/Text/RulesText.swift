@@ -61,7 +61,7 @@ public enum RulesText {
         var first = makeReader()
         var second = makeReader()
         together({ first.readFirstHalf(split) }, { second.readSecondHalf(split) })
-        if let reading = RulesTextReader.join(first, second) { return reading }
+        if let reading = RulesTextReader.join(&first, &second) { return reading }
       }
       var reader = makeReader()
       return reader.read(afterByteOrderMark: isMarked)

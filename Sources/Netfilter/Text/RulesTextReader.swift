@@ -109,10 +109,11 @@ struct RulesTextReader: ~Copyable {
   }
 
   /// What both halves say together; nil when there is anything to tell, which only a reading from top to bottom does right.
-  static func join(_ first: borrowing RulesTextReader, _ second: borrowing RulesTextReader) -> RulesText.Reading? {
+  /// The readers are empty then: the second half's rules follow the first's in their memory.
+  static func join(_ first: inout RulesTextReader, _ second: inout RulesTextReader) -> RulesText.Reading? {
     guard first.diagnostics.isEmpty, second.diagnostics.isEmpty, let open = first.openTable else { return nil }
-    var ruleset = first.editor.ruleset
-    for table in second.editor.ruleset.tables {
+    var ruleset = first.editor.takeRuleset()
+    for table in second.editor.takeRuleset().tables {
       guard let index = ruleset.index(table.name, table.family) else {
         ruleset[table.name, table.family] = table
         continue

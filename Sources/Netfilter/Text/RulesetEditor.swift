@@ -18,6 +18,14 @@ struct RulesetEditor: ChainLookup {
     self.ruleset = ruleset
   }
 
+  /// Gives the ruleset away, so that who goes on with it need not copy it; the editor is empty then.
+  mutating func takeRuleset() -> Ruleset {
+    last = nil
+    let result = ruleset
+    ruleset = Ruleset()
+    return result
+  }
+
   /// Makes the table if it is not there, and returns its place.
   mutating func open(_ name: TableName) -> Int {
     if let index = ruleset.index(name, family) { return index }
