@@ -245,7 +245,7 @@ public final class NFTablesBackend: Backend {
     var compiler = compiler
     compiler.layouts = layouts
     let missing = Sharing.partners(of: steps, known, mayBegin: form == .compiled).filter { known.tables[$0] == nil }
-    return compiler.sharing(steps, missing.isEmpty ? known : try read(.only(missing)))
+    return compiler.sharing(steps, missing.isEmpty ? known : try read(.only(missing)), mayBegin: form == .compiled)
   }
 
   /// Steps for tables that stay as they are in another form.
@@ -395,7 +395,7 @@ public final class NFTablesBackend: Backend {
       }
       reading = now
     }
-    compiler.sharing = compiler.sharing(plan.steps, reading)
+    compiler.sharing = compiler.sharing(plan.steps, reading, mayBegin: form == .compiled)
     for step in compiler.sharing.partners { compiler.layouts[step.id] = CompiledPlan(table: step.after) }
     try checkOwners(compiler.sharing.partners, reading)
     return compiler

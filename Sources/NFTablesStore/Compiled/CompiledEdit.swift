@@ -59,6 +59,17 @@ struct CompiledEdit {
     if !entry.isWhole { actions.append(.removeHelper(entry.helper!)) }
   }
 
+  /// Whether something holds for each rule that comes, given its number and whether elements of a map will be all of it.
+  func comes(_ holds: (Int, Bool) -> Bool) -> Bool {
+    actions.allSatisfy { action in
+      switch action {
+      case .removeLinear, .removeElements, .removeHelper: true
+      case .addLinear(let index, _, _): holds(index, false)
+      case .addElements(let index, _, _): holds(index, chain.entries[index].isWhole)
+      }
+    }
+  }
+
   // MARK: A rule that comes
 
   private mutating func place(_ index: Int) -> Bool {

@@ -41,10 +41,9 @@ struct CompiledStep {
   /// Whether the table of the family holds anything of the table afterwards.
   var needsOwnTable: Bool { ownChains.contains { isMade($0) } }
 
-  /// Beside shared chains a built-in one that would do nothing stays unmade.
+  /// All are made at first, for what they count; in a table that is there a built-in chain that would do nothing is not.
   private func isMade(_ chain: Chain) -> Bool {
-    if writer.state.shared.isEmpty, live == nil { return true }
-    return chain.hook == nil || live?.madeChains.contains(chain.name) == true || !chain.rules.isEmpty
+    live == nil || chain.hook == nil || live?.madeChains.contains(chain.name) == true || !chain.rules.isEmpty
       || chain.policy != .accept || chain.policyCounters != .zero
   }
 
@@ -97,8 +96,7 @@ struct CompiledStep {
     for chain in chains {
       guard let other = six.step.after[chain.name] else { continue }
       let changes = (
-        four.writer.change(of: chain, from: four.oldRules(chain.name), rewrites: four.rewrites),
-        six.writer.change(of: other, from: six.oldRules(chain.name), rewrites: six.rewrites)
+        four.change(shared: chain), six.change(shared: other)
       )
       switch changes {
       case _ where four.setsPolicy(chain) || six.setsPolicy(other), (.anew, _), (_, .anew):
@@ -117,6 +115,14 @@ struct CompiledStep {
     }
     four.writer.clearTargets(.shared, &batch)
     six.writer.clearTargets(.shared, &batch)
+  }
+
+  /// Laid out anew all rules can be said for both families; among rules that stay a new one may have to stand in a form
+  /// that cannot.
+  private func change(shared chain: Chain) -> CompiledWriter.Change {
+    let change = writer.change(of: chain, from: oldRules(chain.name), rewrites: rewrites)
+    guard case .edit(let edit) = change else { return change }
+    return edit.comes { writer.isKnownToBoth($0, of: chain, isWhole: $1) } ? change : .anew
   }
 
   private mutating func carryOut(

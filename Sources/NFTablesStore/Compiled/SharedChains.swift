@@ -11,7 +11,6 @@ internal import RuleStore
 struct SharedChains {
   private let tables: [Table]
   private let writers: [CompiledWriter]
-  private let compiler: PlanCompiler
   private var known: [ChainName: Judgement] = [:]
 
   private struct Judgement {
@@ -27,13 +26,11 @@ struct SharedChains {
     guard four.name != .nat, four.name == six.name,
       let writers = try? [four, six].map({ try CompiledWriter($0, CompiledTable(), compiler) })
     else { return [] }
-    var search = SharedChains(tables: [four, six], writers: writers, compiler: compiler)
+    var search = SharedChains(tables: [four, six], writers: writers)
     return search.chains()
   }
 
-  private init(tables: [Table], writers: [CompiledWriter], compiler: PlanCompiler) {
-    (self.tables, self.writers, self.compiler) = (tables, writers, compiler)
-  }
+  private init(tables: [Table], writers: [CompiledWriter]) { (self.tables, self.writers) = (tables, writers) }
 
   private mutating func chains() -> Set<ChainName> {
     var kept: Set<ChainName> = []  // may be led to from a chain that is not shared
@@ -93,10 +90,11 @@ struct SharedChains {
 
   /// Whether a packet may come to the policy other than by the chain's end, where each family has its own.
   private static func leavesEarly(_ chain: Chain) -> Bool {
-    chain.rules.contains { rule in
-      switch rule.target {
-      case .goto, .verdict(.return): true
-      case .none, .verdict, .jump, .extension: false
+    chain.rules.indices.contains { index in
+      switch chain.rules.standardLabel(of: index) {
+      case .verdict(.return): true
+      case .chain: if case .goto = chain.rules[index].target { true } else { false }
+      case .none, .verdict, .extension: false
       }
     }
   }
@@ -114,7 +112,7 @@ struct SharedChains {
     guard let chains = pair(name), chains[0].rules.count == chains[1].rules.count else { return .differs }
     for index in chains[0].rules.indices {
       let rules = chains.map { $0.rules[index] }
-      guard let said = said(rules[0], .ipv4), said == self.said(rules[1], .ipv6),
+      guard let said = writers[0].said(rules[0]), said == writers[1].said(rules[1]),
         RuleSplit(rules[0], .ipv4).isOfBothFamilies
       else { return .differs }
     }
@@ -124,34 +122,46 @@ struct SharedChains {
     for piece in layouts[0].pieces {
       switch piece {
       case .map(let kind, let rules):
-        guard layouts.allSatisfy({ $0.kinds[kind].conditions.allSatisfy(Self.isKnownToBoth) }) else { return .differs }
-        judgement.gain += rules.count - compiler.smallestMap / 2
-        for index in rules where !layouts[0].isWhole[index] {
-          guard isKnownToBoth(chains, index) else { return .differs }
+        guard layouts.allSatisfy({ $0.kinds[kind].conditions.allSatisfy(CompiledWriter.isKnownToBoth) }) else {
+          return .differs
+        }
+        judgement.gain += rules.count - writers[0].smallestMap / 2
+        for index in rules {
+          guard isKnownToBoth(chains, index, isWhole: layouts[0].isWhole[index]) else { return .differs }
         }
       case .linear(let index):
-        guard isKnownToBoth(chains, index) else { return .differs }
+        guard isKnownToBoth(chains, index, isWhole: false) else { return .differs }
         judgement.gain -= 1
       }
     }
     return judgement
   }
 
-  /// What the kernel is told; nil where it cannot be.
-  private func said(_ rule: Rule, _ family: Family) -> [NFTExpression]? {
-    let said = try? NFTRuleCodec.expressions(for: rule, family: family, registry: .standard) {
-      compiler.revisions.revision(of: $0, family)
+  private func isKnownToBoth(_ chains: [Chain], _ index: Int, isWhole: Bool) -> Bool {
+    zip(chains, writers).allSatisfy { $1.isKnownToBoth(index, of: $0, isWhole: isWhole) }
+  }
+}
+
+extension CompiledWriter {
+  /// What the kernel is told in a table of both families; nil where it cannot be.
+  fileprivate func said(_ rule: Rule) -> [NFTExpression]? {
+    let said = try? NFTRuleCodec.expressions(for: rule, family: id.family, registry: .standard) {
+      revisions.revision(of: $0, id.family)
     }
     return said?.compactMap { expression in
       if case .counter = expression { return nil }
-      return TableForm.shared.inKernel(expression, in: TableID(tables[0].name, family))
+      return TableForm.shared.inKernel(expression, in: id)
     }
   }
 
-  private func isKnownToBoth(_ chains: [Chain], _ index: Int) -> Bool {
-    zip(chains, Family.allCases).allSatisfy { chain, family in
-      said(chain.rules[index], family)?.allSatisfy(Self.isKnownToBoth) == true
+  /// Whether the kernel finds in a table of both families all that it is told of a rule there.
+  /// - Parameter isWhole: whether an element of a map is the rule, which says nothing but its target then.
+  func isKnownToBoth(_ index: Int, of chain: Chain, isWhole: Bool) -> Bool {
+    if isWhole {
+      guard case .extension = chain.rules.standardLabel(of: index) else { return true }
+      return said(Rule(target: chain.rules[index].target))?.allSatisfy(Self.isKnownToBoth) == true
     }
+    return said(chain.rules[index])?.allSatisfy(Self.isKnownToBoth) == true
   }
 
   /// Extensions that xtables has for every family (`NFPROTO_UNSPEC`): the kernel finds no others in a table of both.
@@ -161,7 +171,7 @@ struct SharedChains {
   ]
   private static let targets: Set<String> = ["NFQUEUE"]
 
-  private static func isKnownToBoth(_ expression: NFTExpression) -> Bool {
+  fileprivate static func isKnownToBoth(_ expression: NFTExpression) -> Bool {
     switch expression {
     case .payload(let base, _, _, into: _): base == .transport
     case .match(let name, _, _): matches.contains(name)

@@ -31,8 +31,10 @@ struct Sharing {
 }
 
 extension PlanCompiler {
-  /// - Parameter reading: also of the tables that ``Sharing/partners(of:_:mayBegin:)`` tells.
-  func sharing(_ steps: [Plan.Step], _ reading: KernelReading) -> Sharing {
+  /// - Parameters:
+  ///   - reading: also of the tables that ``Sharing/partners(of:_:mayBegin:)`` tells.
+  ///   - mayBegin: whether tables that share nothing may come to.
+  func sharing(_ steps: [Plan.Step], _ reading: KernelReading, mayBegin: Bool) -> Sharing {
     var result = Sharing()
     for name in Set(steps.map(\.id.name)) {
       let ids = Family.allCases.map { TableID(name, $0) }
@@ -43,8 +45,9 @@ extension PlanCompiler {
         if let step { return layouts[step.id] == nil ? nil : step.after }
         return live?.compiled == nil ? nil : live?.table
       }
-      let shared = wanted.count == ids.count ? SharedChains.find(wanted[0], wanted[1], self) : []
       let current = lives.compactMap { $0?.compiled?.shared }.first { !$0.isEmpty } ?? []
+      let isPossible = wanted.count == ids.count && (mayBegin || !current.isEmpty)
+      let shared = isPossible ? SharedChains.find(wanted[0], wanted[1], self) : []
       result.chains[name] = shared
       if shared != current { result.moved.insert(name) }
       let isRestored = !shared.isEmpty && given.contains { $0?.restoresCounters == true }
@@ -126,7 +129,13 @@ extension PlanCompiler {
         try CompiledStep.writeShared(&four, &six, coder, &batch)
         steps = [four, six]
       }
-      for index in steps.indices { try steps[index].writeOwn(coder, &batch) }
+      for index in steps.indices {
+        try steps[index].writeOwn(coder, &batch)
+        let step = steps[index]
+        if step.live != nil, !step.needsOwnTable, reading.places[step.step.id.family.rawValue] == [name] {
+          batch.delete(step.step.id)
+        }
+      }
     }
     batch.form = .linear
   }

@@ -197,6 +197,92 @@ struct CompiledSharingTests {
     #expect(try site.snapshot().ruleset.sameRules(as: wanted))
   }
 
+  /// An element that leads to what the kernel would not take there.
+  @Test(arguments: [("-j LOG --log-prefix x", false), ("-j NFLOG --nflog-prefix x", true)])
+  func targetsOfElementsAreLookedAtToo(_ target: String, isShared: Bool) throws {
+    let site = try ContractSite(.nft)
+    let logs = (0..<20).map { "-A INPUT -p tcp -m tcp --dport \(2000 + $0) \(target)\n" }.joined()
+    let wanted = both(Self.ports.joined() + logs, "")
+    try commit(wanted, .compiled, in: site)
+    #expect(try listing(site).contains("table inet") == isShared)
+    #expect(try site.snapshot().ruleset.sameRules(as: wanted))
+  }
+
+  /// In a map the kernel takes it, alone it would not: beside rules that stay it would stand alone.
+  @Test func whatComesAloneIsLaidOutAnew() throws {
+    let site = try ContractSite(.nft)
+    let first = Self.ports[..<5].joined() + "-A INPUT -j NFLOG --nflog-prefix x\n" + Self.ports[5...].joined()
+    try commit(both(first, ""), .compiled, in: site)
+    #expect(try listing(site).contains("table inet"))
+    let wanted = both("-A INPUT -p tcp -m multiport --dports 1000,465 -j DROP\n" + Self.ports.joined(), "")
+    try commit(wanted, .asItIs, in: site)
+    #expect(try listing(site).contains("table inet"))
+    let linear = try ContractSite(.nft)
+    try linear.commit(wanted)
+    #expect(try site.snapshot().ruleset == linear.snapshot().ruleset)
+  }
+
+  /// Tables that were taken apart stay so until they are asked for in one form; a table of another program that would
+  /// be in the way is then no matter of other commits.
+  @Test func onlyWhoAsksMakesTheTableOfBoth() throws {
+    let site = try ContractSite(.nft)
+    try commit(both(), .compiled, in: site)
+    let changed = Ruleset(Family.allCases.flatMap { filter($0, Self.common + "-A INPUT -p tcp -j DROP\n").tables })
+    try commit(Ruleset([changed[.filter, .ipv4]!]), .asItIs, in: site)
+    #expect(try !listing(site).contains("table inet"))
+    try commit(Ruleset([changed[.filter, .ipv6]!]), .asItIs, in: site)
+    try commit(both(), .asItIs, in: site)
+    #expect(try !listing(site).contains("table inet"))
+    #expect(try site.snapshot().ruleset.sameRules(as: both()))
+    try commit(both(), .compiled, in: site)
+    #expect(try listing(site).contains("table inet"))
+  }
+
+  /// No table is left behind empty.
+  @Test func theLastChainOfOneFamilyTakesItsTableAlong() throws {
+    let site = try ContractSite(.nft)
+    let rules = (["INPUT", "FORWARD", "OUTPUT"]).map { chain in
+      Self.ports.joined().replacing("INPUT", with: chain)
+    }.joined()
+    let wanted = both(rules + "-A INPUT -p tcp -j user\n", "")
+    try commit(wanted, .compiled, in: site)
+    let apart = { try listing(site).contains("table ip6 firebreak") }
+    #expect(try !apart())
+    var six = wanted[.filter, .ipv6]!
+    try six.addChain("more")
+    try commit(Ruleset([six]), .asItIs, in: site)
+    #expect(try apart() && listing(site).contains("table inet"))
+    #expect(try site.snapshot().ruleset.sameRules(as: Ruleset([wanted[.filter, .ipv4]!, six])))
+    try commit(Ruleset([wanted[.filter, .ipv6]!]), .asItIs, in: site)
+    #expect(try !apart())
+    #expect(try site.snapshot().ruleset.sameRules(as: wanted))
+  }
+
+  /// Tables of iptables in one table of nf_tables come and go each for itself.
+  @Test(arguments: Family.allCases)
+  func tablesShareThePlaceAndNothingElse(_ family: Family) throws {
+    let site = try ContractSite(.nft)
+    let body = Self.ports.joined() + "-A INPUT -p udp -j user\n-A user -p udp -m udp --dport 7 -j DROP\n"
+    let mangle = { (body: String, family: Family) in
+      rules("*mangle\n:INPUT ACCEPT [1:10]\n:user - [0:0]\n\(body)COMMIT\n", family).tables
+    }
+    let all = Ruleset(both(body, "").tables + Family.allCases.flatMap { mangle(body, $0) })
+    try commit(all, .compiled, in: site)
+    let linear = try ContractSite(.nft)
+    try linear.commit(all)
+    #expect(try site.snapshot().ruleset == linear.snapshot().ruleset)
+    for (number, table) in (mangle(body + "-A INPUT -j NFLOG\n", family) + filter(family, Self.common).tables)
+      .enumerated()
+    {
+      try commit(Ruleset([table]), .asItIs, in: site)
+      try linear.commit(Ruleset([table]))
+      #expect(try site.snapshot().ruleset == linear.snapshot().ruleset)
+      let held = try listing(site)
+      #expect(held.contains("table inet firebreak") == (number == 0), "\(held)")
+      #expect(held.contains("chain filter.INPUT") && held.components(separated: "chain mangle.INPUT") == 2)
+    }
+  }
+
   @Test(arguments: [
     "delete element inet firebreak filter/inet/1 { ipv4 . 1003 }", "add rule inet firebreak filter.INPUT accept",
     "insert rule inet firebreak filter.INPUT meta nfproto ipv4 accept", "add chain inet firebreak own",
