@@ -33,28 +33,38 @@ struct SharedChains {
   private init(tables: [Table], writers: [CompiledWriter]) { (self.tables, self.writers) = (tables, writers) }
 
   private mutating func chains() -> Set<ChainName> {
-    var kept: Set<ChainName> = []  // may be led to from a chain that is not shared
-    var groups: [(members: Set<ChainName>, gain: Int)] = []
+    var groups: [Set<ChainName>] = []
+    var gains: [Int] = []
     for chain in tables[0].chains where chain.hook != nil {
-      if let members = group(of: chain.name) {
-        groups.append((members, members.reduce(0) { $0 + known[$1]!.gain }))
-      } else {
-        for table in tables { kept.formUnion(Self.reached(from: chain.name, in: table)) }
-      }
+      guard let members = group(of: chain.name) else { continue }
+      groups.append(members)
+      gains.append(members.reduce(0) { $0 + known[$1]!.gain })
     }
     let isWhole =
-      groups.count == tables[0].chains.count { $0.hook != nil } && groups.reduce(0) { $0 + $1.gain } > 0
+      groups.count == tables[0].chains.count { $0.hook != nil } && gains.reduce(0, +) > 0
       && tables[0].chains.count == tables[1].chains.count
       && tables[0].chains.allSatisfy { chain in
         tables[1][chain.name] != nil && judgement(of: chain.name).isSame
       }
     if isWhole { return Set(tables[0].chains.map(\.name)) }
-    for group in groups where group.gain <= 0 { kept.formUnion(group.members) }
-    var shared = groups.filter { $0.gain > 0 }
-    while let index = shared.firstIndex(where: { !$0.members.isDisjoint(with: kept) }) {
-      kept.formUnion(shared.remove(at: index).members)
+    var shared = zip(groups, gains).filter { $1 > 0 }.map(\.0)
+    while true {
+      let members = shared.reduce(into: Set<ChainName>()) { $0.formUnion($1) }
+      // From anywhere, also from chains that no packet comes to.
+      let needed = ledTo(fromOutside: members)
+      let kept = shared.filter { $0.isDisjoint(with: needed) }
+      if kept.count == shared.count { return members }
+      shared = kept
     }
-    return shared.reduce(into: []) { $0.formUnion($1.members) }
+  }
+
+  /// The chains to which one leads that is none of these.
+  private func ledTo(fromOutside members: Set<ChainName>) -> Set<ChainName> {
+    var found: Set<ChainName> = []
+    for chain in tables.lazy.flatMap(\.chains) where !members.contains(chain.name) {
+      found.formUnion(Self.called(by: chain))
+    }
+    return found
   }
 
   /// A built-in chain and those that it leads to; nil where they are not the same.
@@ -80,12 +90,15 @@ struct SharedChains {
     var found: Set<ChainName> = [name]
     var pending = [name]
     while let chain = pending.popLast().flatMap({ table[$0] }) {
-      for index in chain.rules.indices {
-        guard case .chain(let called) = chain.rules.standardLabel(of: index) else { continue }
-        if found.insert(called).inserted { pending.append(called) }
-      }
+      pending += called(by: chain).filter { found.insert($0).inserted }
     }
     return found
+  }
+
+  private static func called(by chain: Chain) -> Set<ChainName> {
+    chain.rules.indices.reduce(into: []) { found, index in
+      if case .chain(let called) = chain.rules.standardLabel(of: index) { found.insert(called) }
+    }
   }
 
   /// Whether a packet may come to the policy other than by the chain's end, where each family has its own.

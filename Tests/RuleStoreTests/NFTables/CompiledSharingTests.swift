@@ -258,6 +258,22 @@ struct CompiledSharingTests {
     #expect(try site.snapshot().ruleset.sameRules(as: wanted))
   }
 
+  /// No rule leads from one table of nf_tables to another, not even one that no packet comes to.
+  @Test(arguments: Family.allCases, ["-j", "-g"])
+  func aChainThatIsCalledFromOutsideStays(_ family: Family, _ call: String) throws {
+    let site = try ContractSite(.nft)
+    let text = "*filter\n:user - [0:0]\n\(Self.ports.joined())-A INPUT -p tcp -j user\nCOMMIT\n"
+    let same = Ruleset(Family.allCases.flatMap { rules(text, $0).tables })
+    let called = text.replacing("COMMIT", with: "-A other \(call) user\nCOMMIT")
+      .replacing(":user", with: ":other - [0:0]\n:user")
+    let wanted = Ruleset(rules(called, family).tables + [same[.filter, family == .ipv4 ? .ipv6 : .ipv4]!])
+    for ruleset in [wanted, same, wanted] {
+      try commit(ruleset, .compiled, in: site)
+      #expect(try listing(site).contains("table inet") == (ruleset == same))
+      #expect(try site.snapshot().ruleset.sameRules(as: ruleset))
+    }
+  }
+
   /// Tables of iptables in one table of nf_tables come and go each for itself.
   @Test(arguments: Family.allCases)
   func tablesShareThePlaceAndNothingElse(_ family: Family) throws {
