@@ -338,6 +338,68 @@ struct CompiledSharingTests {
     #expect(try site.snapshot().ruleset.sameRules(as: filter(.ipv4)))
   }
 
+  /// Rulesets as people have them, so far as both families can say them, come back with counters; so they do when one
+  /// family, then the other, loses a rule.
+  @Test(.requires(.corpus)) func realRulesetsOfBothComeBack() throws {
+    let (compiled, linear) = (try ContractSite(.nft), try ContractSite(.nft))
+    var (pairs, shared) = (0, 0)
+    for entry in Corpus.entries where entry.kind.hasPrefix("save") && entry.isAcceptedByNFT {
+      let text = Self.withoutAddresses(String(decoding: try readFile(entry.path), as: UTF8.self))
+      guard let both = Self.readInBoth(text) else { continue }
+      for tables in Dictionary(grouping: both.tables, by: \.name).values.map({ Ruleset($0) }) {
+        guard tables.tables.count == 2, (try? linear.commit(tables)) != nil else { continue }
+        pairs += 1
+        var wanted = tables
+        for change in 0...Family.allCases.count {
+          if change > 0 {
+            var table = wanted[tables.tables[0].name, Family.allCases[change - 1]]!
+            guard
+              let longest = table.chains.indices.max(by: { table.chains[$0].rules.count < table.chains[$1].rules.count }
+              ),
+              !table.chains[longest].rules.isEmpty
+            else { continue }
+            table.withRules(of: longest) { $0.remove(at: $0.count / 2) }
+            wanted[table.id] = table
+          }
+          var options = RuleStore.CommitOptions()
+          options.counters = .wanted
+          _ = try compiled.inside {
+            try RuleStore(NFTablesBackend(form: change == 1 ? .asItIs : .compiled, smallestMap: 1)).commit(
+              wanted, options)
+          }
+          if change > 0 { try linear.commit(wanted) }
+          if try listing(compiled).contains("table inet") { shared += 1 }
+          #expect(try compiled.snapshot().ruleset == linear.snapshot().ruleset, "\(entry), \(change)")
+        }
+        for site in [compiled, linear] {
+          try site.commit(Ruleset(tables.tables.map { Table($0.name, family: $0.family) }))
+        }
+      }
+    }
+    print("corpus: \(shared) times shared, \(pairs) pairs of tables")
+    #expect(pairs > 100 && shared > 50)
+  }
+
+  private static func withoutAddresses(_ text: String) -> String {
+    let words = ["-s", "-d", "--source", "--destination", "--src", "--dst", "icmp", "set"]
+    return text.split(separator: "\n", omittingEmptySubsequences: false)
+      .filter { line in !line.split(separator: " ").contains { words.contains(String($0)) } }
+      .joined(separator: "\n")
+  }
+
+  /// Less the lines that one of the families does not take; nil where that leaves none.
+  private static func readInBoth(_ text: String) -> Ruleset? {
+    var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+    for _ in 0..<20 {
+      let readings = Family.allCases.map { RulesText.read(lines.joined(separator: "\n"), family: $0) }
+      guard readings.contains(where: \.hasErrors) else { return Ruleset(readings.flatMap(\.ruleset.tables)) }
+      let bad = Set(readings.flatMap(\.diagnostics).filter { $0.severity == .error }.map { $0.line - 1 })
+      guard !bad.contains(-1) else { return nil }
+      for line in bad.sorted(by: >) { lines.remove(at: line) }
+    }
+    return nil
+  }
+
   /// Where a packet may come to the policy in the middle of the chain the families' policies would count together.
   @Test(arguments: ["-A INPUT -p tcp -m tcp --dport 7 -j RETURN", "-A INPUT -p tcp -m tcp --dport 7 -g user"])
   func chainsThatAreLeftEarlyStayApart(_ rule: String) throws {
