@@ -40,8 +40,10 @@ struct SharedChains {
       groups.append(members)
       gains.append(members.reduce(0) { $0 + known[$1]!.gain })
     }
+    // Then no table of one family is left, for which no packet has to pay more than a lookup.
     let isWhole =
       groups.count == tables[0].chains.count { $0.hook != nil } && gains.reduce(0, +) > 0
+      && gains.allSatisfy { $0 >= -writers[0].smallestMap / 2 }
       && tables[0].chains.count == tables[1].chains.count
       && tables[0].chains.allSatisfy { chain in
         tables[1][chain.name] != nil && judgement(of: chain.name).isSame

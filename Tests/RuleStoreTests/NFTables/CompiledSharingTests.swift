@@ -89,6 +89,17 @@ struct CompiledSharingTests {
     #expect(try site.snapshot().ruleset == linear.snapshot().ruleset)
   }
 
+  /// Rules that stay linear are asked twice: where there are many of them the chain stays apart, one or two go along.
+  @Test(arguments: [2, 12]) func linearRulesAreNotAskedTwiceForNothing(_ count: Int) throws {
+    let site = try ContractSite(.nft)
+    let rest = (0..<count).map { "-A FORWARD -m mark --mark \($0) -j DROP\n" }.joined()
+    try commit(both(Self.ports.joined(), rest), .compiled, in: site)
+    let held = try listing(site)
+    #expect(held.contains("table inet firebreak") && held.contains("table ip firebreak") == (count > 4), "\(held)")
+    #expect(held.components(separated: "chain filter.INPUT") == 1)
+    #expect(try site.snapshot().ruleset.sameRules(as: both(Self.ports.joined(), rest)))
+  }
+
   /// Tables that were compiled one after the other come together, with the counters that they have then.
   @Test func theSecondFamilyJoins() throws {
     let site = try ContractSite(.nft)
