@@ -10,11 +10,14 @@ struct Sharing {
   /// Tables that the plan leaves as they are and that have to be written anew all the same.
   var partners: [Plan.Step] = []
 
+  private static let mostNames = 8
+
   /// For people.
   var notes: [String] {
     moved.sorted().compactMap { name in
       guard let shared = chains[name], !shared.isEmpty else { return nil }
-      let list = shared.sorted().map(\.text).joined(separator: ", ")
+      var list = shared.sorted().prefix(Self.mostNames).map(\.text).joined(separator: ", ")
+      if shared.count > Self.mostNames { list += " and \(shared.count - Self.mostNames) more" }
       return
         "table \(name): what IPv4 and IPv6 say alike stands once, in table inet \(TableForm.compiledTable): \(list)"
     }
