@@ -7,7 +7,7 @@ import Testing
 /// Chains that say the same in both families, in one table: what is held there, how it changes, and when it ends.
 @Suite(.requires(.nfTables, .tool("nft")))
 struct CompiledSharingTests {
-  private static let ports = (0..<20).map { "[\($0):\($0)00] -A INPUT -p tcp -m tcp --dport \(1000 + $0) -j ACCEPT\n" }
+  private static let ports = (0..<40).map { "[\($0):\($0)00] -A INPUT -p tcp -m tcp --dport \(1000 + $0) -j ACCEPT\n" }
 
   /// Rules that both families can say: maps, linear rules, chains, and rules in a chain of their own.
   private static let common =
@@ -89,8 +89,8 @@ struct CompiledSharingTests {
     #expect(try site.snapshot().ruleset == linear.snapshot().ruleset)
   }
 
-  /// Rules that stay linear are asked twice: where there are many of them the chain stays apart, one or two go along.
-  @Test(arguments: [2, 12]) func linearRulesAreNotAskedTwiceForNothing(_ count: Int) throws {
+  /// Rules that stay linear are asked twice: where there are many of them the chain stays apart, one goes along.
+  @Test(arguments: [1, 12]) func linearRulesAreNotAskedTwiceForNothing(_ count: Int) throws {
     let site = try ContractSite(.nft)
     let rest = (0..<count).map { "-A FORWARD -m mark --mark \($0) -j DROP\n" }.joined()
     try commit(both(Self.ports.joined(), rest), .compiled, in: site)
@@ -388,7 +388,7 @@ struct CompiledSharingTests {
       }
     }
     print("corpus: \(shared) times shared, \(pairs) pairs of tables")
-    #expect(pairs > 100 && shared > 50)
+    #expect(pairs > 100 && shared > 30)
   }
 
   private static func withoutAddresses(_ text: String) -> String {
