@@ -95,23 +95,22 @@ struct Batch: ~Copyable {
   // MARK: Tables and chains, which libnftnl writes
 
   private mutating func object(
-    _ message: nf_tables_msg_types, flags: Int32, _ family: Family, _ subject: Subject,
+    _ message: nf_tables_msg_types, flags: Int32, _ family: UInt8, _ subject: Subject,
     _ build: (UnsafeMutablePointer<nlmsghdr>) -> Void
   ) {
     let header = nftnl_nlmsg_build_hdr(
-      scratch.bytes.baseAddress!.assumingMemoryBound(to: CChar.self), UInt16(message.rawValue), UInt16(family.rawValue),
-      0, 0)!
+      scratch.bytes.baseAddress!.assumingMemoryBound(to: CChar.self), UInt16(message.rawValue), UInt16(family), 0, 0)!
     build(header)
     let attributes = UnsafeRawBufferPointer(
       rebasing: UnsafeRawBufferPointer(scratch.bytes)[Self.headerSize..<Int(header.pointee.nlmsg_len)])
-    self.message(Self.type(message), flags: flags, family: family.rawValue, subject) { $0.write(attributes) }
+    self.message(Self.type(message), flags: flags, family: family, subject) { $0.write(attributes) }
   }
 
   private static let headerSize = MemoryLayout<nlmsghdr>.size + MemoryLayout<nfgenmsg>.size
 
   mutating func create(_ id: TableID) {
     let form = form
-    object(NFT_MSG_NEWTABLE, flags: NLM_F_CREATE, id.family, .table(id)) { header in
+    object(NFT_MSG_NEWTABLE, flags: NLM_F_CREATE, form.family(id), .table(id)) { header in
       let table = nftnl_table_alloc()!
       nftnl_table_set_str(table, UInt16(NFTNL_TABLE_NAME.rawValue), form.tableName(id))
       nftnl_table_set_u32(table, UInt16(NFTNL_TABLE_FLAGS.rawValue), 0)
@@ -123,7 +122,7 @@ struct Batch: ~Copyable {
   /// Takes a table out with all that is in it.
   mutating func delete(_ id: TableID) {
     let name = form.tableName(id)
-    message(Self.type(NFT_MSG_DELTABLE), flags: 0, family: id.family.rawValue, .table(id)) { out in
+    message(Self.type(NFT_MSG_DELTABLE), flags: 0, family: form.family(id), .table(id)) { out in
       out.put(NFTA_TABLE_NAME, text: name)
     }
   }
@@ -166,7 +165,7 @@ struct Batch: ~Copyable {
   ) {
     let subject: Subject = message == NFT_MSG_DELCHAIN ? .deletion(id, name) : .chain(id, name)
     let form = form
-    object(message, flags: flags, id.family, subject) { header in
+    object(message, flags: flags, form.family(id), subject) { header in
       let chain = nftnl_chain_alloc()!
       nftnl_chain_set_str(chain, UInt16(NFTNL_CHAIN_TABLE.rawValue), form.tableName(id))
       nftnl_chain_set_str(chain, UInt16(NFTNL_CHAIN_NAME.rawValue), form.chainName(name, in: id).text)
@@ -229,18 +228,22 @@ struct Batch: ~Copyable {
   ///   - next: the handle of the rule before which it is to stand; nil for the end of the chain.
   ///   - userData: kept beside the rule.
   ///   - subject: the chain of the plan's table, where it is not `chain`.
+  ///   - isOfBoth: whether a rule in a chain of both families is for packets of both, not only for those of the table's.
   mutating func add(
     _ expressions: [NFTExpression], proto: Negatable<IPProtocol>?, number: Int, to chain: ChainName, in id: TableID,
-    before next: UInt64?, userData: [UInt8] = [], subject: ChainName? = nil
+    before next: UInt64?, userData: [UInt8] = [], subject: ChainName? = nil, isOfBoth: Bool = false
   ) {
     let form = form
     let flags = NLM_F_CREATE | (next == nil ? NLM_F_APPEND : 0)
-    message(Self.type(NFT_MSG_NEWRULE), flags: flags, family: id.family.rawValue, .rule(id, subject ?? chain, number)) {
+    message(Self.type(NFT_MSG_NEWRULE), flags: flags, family: form.family(id), .rule(id, subject ?? chain, number)) {
       out in
       out.put(NFTA_RULE_TABLE, text: form.tableName(id))
       out.put(NFTA_RULE_CHAIN, text: form.chainName(chain, in: id).text)
       if let next { out.put(NFTA_RULE_POSITION, big: next) }
       out.nest(NFTA_RULE_EXPRESSIONS) { out in
+        if form == .shared, !isOfBoth {
+          for expression in TableForm.guardExpressions(id.family) { ExpressionAttributes.write(expression, to: &out) }
+        }
         for expression in expressions { ExpressionAttributes.write(form.inKernel(expression, in: id), to: &out) }
       }
       if !userData.isEmpty { out.put(NFTA_RULE_USERDATA, userData) }
@@ -288,7 +291,7 @@ struct Batch: ~Copyable {
   /// - Parameter handle: nil for all rules of the chain.
   mutating func deleteRules(_ handle: UInt64?, of chain: ChainName, in id: TableID) {
     let form = form
-    message(Self.type(NFT_MSG_DELRULE), flags: 0, family: id.family.rawValue, .deletion(id, chain)) { out in
+    message(Self.type(NFT_MSG_DELRULE), flags: 0, family: form.family(id), .deletion(id, chain)) { out in
       out.put(NFTA_RULE_TABLE, text: form.tableName(id))
       out.put(NFTA_RULE_CHAIN, text: form.chainName(chain, in: id).text)
       if let handle { out.put(NFTA_RULE_HANDLE, big: handle) }

@@ -9,11 +9,12 @@ extension BackendError {
     switch problem {
     case .netlink(let failure): self.init(failure)
     case .unreadable(let what): self.init(.system, "nf_tables: \(what)")
-    case .damaged(let id, let what):
+    case .damaged(let id, let form, let what):
+      let family = "\(NFTFamily(rawValue: form.family(id)))"
       self.init(
         .refused,
-        "nf_tables table \(TableForm.compiledTable), which holds table \(id) in compiled form, \(what); nothing was changed",
-        hint: "see it with: nft -a list table \(id.family == .ipv4 ? "ip" : "ip6") \(TableForm.compiledTable)",
+        "nf_tables table \(form == .shared ? "\(family) " : "")\(TableForm.compiledTable), which holds table \(id) in compiled form, \(what); nothing was changed",
+        hint: "see it with: nft -a list table \(family) \(TableForm.compiledTable)",
         table: id)
     case .twice(let id):
       let family = id.family == .ipv4 ? "ip" : "ip6"

@@ -17,7 +17,7 @@ extension KernelReader {
   /// Whether a table of iptables-nft does something to a packet; see ``NFTablesBackend/isInUse()``.
   mutating func isInUse() throws(Problem) -> Bool {
     var isInUse = false
-    for family in Family.allCases where !isInUse {
+    for family in Self.families where !isInUse {
       try ask(NFT_MSG_GETCHAIN, family: family.rawValue) { message throws(Problem) in
         let chain = nftnl_chain_alloc()!
         defer { nftnl_chain_free(chain) }
@@ -25,7 +25,7 @@ extension KernelReader {
           let table = nftnl_chain_get_str(chain, UInt16(NFTNL_CHAIN_TABLE.rawValue)),
           let name = nftnl_chain_get_str(chain, UInt16(NFTNL_CHAIN_NAME.rawValue))
         else { throw Problem.unreadable("a chain of the kernel cannot be read") }
-        guard Self.isOurs(chain: String(cString: name), of: String(cString: table)) else { return }
+        guard Self.isOurs(chain: String(cString: name), of: String(cString: table), family) else { return }
         let isBuiltIn = nftnl_chain_is_set(chain, UInt16(NFTNL_CHAIN_HOOKNUM.rawValue))
         let accepts = nftnl_chain_get_u32(chain, UInt16(NFTNL_CHAIN_POLICY.rawValue)) == UInt32(Verdict.accept.rawValue)
         let uses = nftnl_chain_get_u32(chain, UInt16(NFTNL_CHAIN_USE.rawValue))
@@ -35,16 +35,20 @@ extension KernelReader {
     return isInUse
   }
 
-  /// Whether a chain of a family of iptables is one that stands for a chain of iptables.
-  private static func isOurs(chain: String, of table: String) -> Bool {
-    TableName(rawValue: table) != nil || table == TableForm.compiledTable && TableForm.owner(of: chain) != nil
+  /// Where tables of iptables stand, linear or compiled, and where compiled ones of both families do.
+  private static let families: [NFTFamily] = [.inet, .ip, .ip6]
+
+  /// Whether a chain of such a family is one that stands for a chain of iptables.
+  private static func isOurs(chain: String, of table: String, _ family: NFTFamily) -> Bool {
+    family != .inet && TableName(rawValue: table) != nil
+      || table == TableForm.compiledTable && TableForm.owner(of: chain) != nil
   }
 
   /// The families whose compiled table holds chains of ours.
   private mutating func compiledFamilies() throws(Problem) -> Set<UInt32> {
     var result: Set<UInt32> = []
-    for family in Family.allCases {
-      let chains = try chains(family)[TableForm.compiledTable] ?? []
+    for family in Self.families {
+      let chains = try chains(family.rawValue)[TableForm.compiledTable] ?? []
       if chains.contains(where: { $0.compiledTable != nil }) { result.insert(UInt32(family.rawValue)) }
     }
     return result

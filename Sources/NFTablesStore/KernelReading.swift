@@ -15,13 +15,18 @@ struct KernelReading {
   /// Those that stand in a table of their own, read or not: beside a compiled one it is empty.
   private(set) var linear: Set<TableID> = []
 
-  /// Families where another program has a table of the name that the compiled form needs.
-  private(set) var taken: Set<Family> = []
+  /// Which of them have chains in each of the tables that hold compiled ones, by the kernel's number of its family.
+  private(set) var places: [UInt8: Set<TableName>] = [:]
+
+  /// Families where another program has a table of the name that the compiled form needs, by the kernel's numbers.
+  private(set) var taken: Set<UInt8> = []
 
   init(generation: UInt32) { self.generation = generation }
 
-  mutating func list(_ ids: [TableID], compiled: Set<TableID>, linear: Set<TableID>, taken: Set<Family>) {
-    self.taken = taken
+  mutating func list(
+    _ ids: [TableID], compiled: Set<TableID>, linear: Set<TableID>, places: [UInt8: Set<TableName>], taken: Set<UInt8>
+  ) {
+    (self.places, self.taken) = (places, taken)
     existing = ids
     self.compiled = compiled
     self.linear = linear
@@ -72,7 +77,7 @@ struct KernelReader: ~Copyable {
     /// A table holds what iptables has no words for: all of the table, one chain, or one rule of a chain.
     case foreign(TableID, ChainName?, rule: UInt64?, what: String)
     /// The compiled form of a table is not as it is written.
-    case damaged(TableID, what: String)
+    case damaged(TableID, TableForm, what: String)
     /// A table stands there in both forms.
     case twice(TableID)
     case unreadable(String)
@@ -156,20 +161,17 @@ struct KernelReader: ~Copyable {
     var existing: [TableID] = []
     var linear: Set<TableID> = []
     var allCompiled: Set<TableID> = []
-    var taken: Set<Family> = []
+    let shared = try compiledPlace(.shared, NFTFamily.inet.rawValue)
+    var (places, taken) = (shared.tables, shared.taken)
     for family in Family.allCases {
-      let found = try tables(family)
-      var chains: [String: [ChainHead]]?
-      var compiled: Set<TableName> = []
-      if found[TableForm.compiledTable] != nil {
-        chains = try self.chains(family)
-        for chain in chains?[TableForm.compiledTable] ?? [] { chain.compiledTable.map { _ = compiled.insert($0) } }
-        if compiled.isEmpty {
-          let hasChains = chains?[TableForm.compiledTable]?.isEmpty == false
-          let isTaken = if hasChains { true } else { try holdsObjects(TableForm.compiledTable, family) }
-          if isTaken { taken.insert(family) }
-        }
-      }
+      let found = try tables(family.rawValue)
+      var own:
+        (place: CompiledPlace?, tables: [UInt8: Set<TableName>], taken: Set<UInt8>, chains: [String: [ChainHead]]?)
+      own = (nil, [:], [], nil)
+      if found[TableForm.compiledTable] != nil { own = try compiledPlace(.compiled, family.rawValue, found) }
+      places.merge(own.tables) { $1 }
+      taken.formUnion(own.taken)
+      let compiled = (own.tables[family.rawValue] ?? []).union(shared.tables[NFTFamily.inet.rawValue] ?? [])
       let ids = TableName.printOrder.map { TableID($0, family) }
         .filter { found[$0.name.rawValue] != nil || compiled.contains($0.name) }
       existing += ids
@@ -180,14 +182,16 @@ struct KernelReader: ~Copyable {
       let wanted = ids.filter { selection.contains($0) }
       guard !wanted.isEmpty else { continue }
       let heads: [String: [ChainHead]]
-      if let chains { heads = chains } else { heads = try self.chains(family) }
+      if let chains = own.chains { heads = chains } else { heads = try self.chains(family.rawValue) }
       for id in wanted {
         guard compiled.contains(id.name) else {
           reading.add(try read(id, found[id.name.rawValue]!, heads[id.name.rawValue] ?? [], recalled))
           continue
         }
-        let head = found[TableForm.compiledTable]!
-        var live = try readCompiled(id, head, heads[TableForm.compiledTable] ?? [])
+        let here = [own.place, shared.place].compactMap { $0 }.filter {
+          places[$0.form.family(id)]?.contains(id.name) == true
+        }
+        var live = try readCompiled(id, here)
         if let head = found[id.name.rawValue] {
           let linear = try read(id, head, heads[id.name.rawValue] ?? [], nil)
           guard linear.table.isPristine else { throw .twice(id) }
@@ -196,8 +200,27 @@ struct KernelReader: ~Copyable {
         reading.add(live)
       }
     }
-    reading.list(existing, compiled: allCompiled, linear: linear, taken: taken)
+    reading.list(existing, compiled: allCompiled, linear: linear, places: places, taken: taken)
     return reading
+  }
+
+  /// A table of the name that compiled ones stand under: which they are, or whether it is another program's.
+  private mutating func compiledPlace(
+    _ form: TableForm, _ family: UInt8, _ known: [String: TableHead]? = nil
+  ) throws(Problem) -> (
+    place: CompiledPlace?, tables: [UInt8: Set<TableName>], taken: Set<UInt8>, chains: [String: [ChainHead]]?
+  ) {
+    let heads: [String: TableHead]
+    if let known { heads = known } else { heads = try tables(family) }
+    guard let head = heads[TableForm.compiledTable] else { return (nil, [:], [], nil) }
+    let all = try chains(family)
+    let chains = all[TableForm.compiledTable] ?? []
+    let owners = Set(chains.compactMap(\.compiledTable))
+    guard owners.isEmpty else {
+      return (CompiledPlace(form: form, head: head, chains: chains), [family: owners], [], all)
+    }
+    let isTaken = if !chains.isEmpty { true } else { try holdsObjects(TableForm.compiledTable, family: family) }
+    return (nil, [:], isTaken ? [family] : [], all)
   }
 
   // MARK: Tables and chains
@@ -229,9 +252,9 @@ struct KernelReader: ~Copyable {
     }
   }
 
-  private mutating func tables(_ family: Family) throws(Problem) -> [String: TableHead] {
+  private mutating func tables(_ family: UInt8) throws(Problem) -> [String: TableHead] {
     var result: [String: TableHead] = [:]
-    try ask(NFT_MSG_GETTABLE, family: family.rawValue) { message throws(Problem) in
+    try ask(NFT_MSG_GETTABLE, family: family) { message throws(Problem) in
       let table = nftnl_table_alloc()!
       defer { nftnl_table_free(table) }
       guard nftnl_table_nlmsg_parse(message.start, table) == 0,
@@ -247,9 +270,9 @@ struct KernelReader: ~Copyable {
     return result
   }
 
-  mutating func chains(_ family: Family) throws(Problem) -> [String: [ChainHead]] {
+  mutating func chains(_ family: UInt8) throws(Problem) -> [String: [ChainHead]] {
     var result: [String: [ChainHead]] = [:]
-    try ask(NFT_MSG_GETCHAIN, family: family.rawValue) { message throws(Problem) in
+    try ask(NFT_MSG_GETCHAIN, family: family) { message throws(Problem) in
       let chain = nftnl_chain_alloc()!
       defer { nftnl_chain_free(chain) }
       guard nftnl_chain_nlmsg_parse(message.start, chain) == 0,
@@ -285,7 +308,7 @@ struct KernelReader: ~Copyable {
   ) throws(Problem) -> LiveTable {
     try checkState(of: head, id)
     // The kernel counts what a transaction that is still under way makes and removes, so its number alone proves nothing.
-    if Int(head.use) != chains.count, try holdsObjects(id.name.rawValue, id.family) {
+    if Int(head.use) != chains.count, try holdsObjects(id.name.rawValue, family: id.family.rawValue) {
       throw .foreign(id, nil, rule: nil, what: "holds sets, maps or other objects of nf_tables")
     }
     var live = LiveTable(table: Table(id.name, family: id.family))
@@ -309,9 +332,8 @@ struct KernelReader: ~Copyable {
 
   /// Whether a table holds more than chains.
   /// - Parameter isBesidesSets: whether sets and maps are not meant.
-  mutating func holdsObjects(_ name: String, _ family: Family, isBesidesSets: Bool = false) throws(Problem) -> Bool {
+  mutating func holdsObjects(_ name: String, family: UInt8, isBesidesSets: Bool = false) throws(Problem) -> Bool {
     var found = false
-    let family = family.rawValue
     if !isBesidesSets {
       try ask(NFT_MSG_GETSET, family: family) {
         $0.put(NFTA_SET_TABLE, text: name)

@@ -209,7 +209,7 @@ public final class NFTablesBackend: Backend {
     let known = lastReading.withLock { $0 }
     let wanted = plan.steps + reshaped(plan, known)
     if let known { try checkOwners(wanted, known) }
-    var steps: [Plan.Step] = []
+    var fitted: [Plan.Step] = []
     var layouts: [TableID: CompiledPlan] = [:]
     var notes: [String] = []
     for step in wanted {
@@ -224,22 +224,41 @@ public final class NFTablesBackend: Backend {
       } else {
         after = try compiler.normalForm(step)
       }
-      let keepsForm = isCompiled == (layouts[step.id] != nil)
-      if let before = step.before, keepsForm, !step.restoresCounters, before.sameRules(as: after) { continue }
-      steps.append(
-        try counted(
-          Plan.Step(id: step.id, before: step.before, after: after, restoresCounters: step.restoresCounters),
-          keepsForm: keepsForm))
+      fitted.append(
+        Plan.Step(id: step.id, before: step.before, after: after, restoresCounters: step.restoresCounters))
+    }
+    let sharing = try sharing(fitted, layouts)
+    notes += sharing.notes
+    var steps: [Plan.Step] = []
+    for step in fitted {
+      let isCompiled = step.before != nil && known?.tables[step.id]?.compiled != nil
+      let keepsForm = isCompiled == (layouts[step.id] != nil) && !sharing.moved.contains(step.id.name)
+      if let before = step.before, keepsForm, !step.restoresCounters, before.sameRules(as: step.after) { continue }
+      steps.append(try counted(step, keepsForm: keepsForm))
     }
     prepared.withLock { $0 = layouts }
     return Plan(steps: steps, creations: plan.creations, unchanged: plan.unchanged, notes: notes)
   }
 
-  /// Steps for tables that stay as they are in the other form.
+  /// What a plan's tables will share with those of the other family.
+  private func sharing(_ steps: [Plan.Step], _ layouts: [TableID: CompiledPlan]) throws(BackendError) -> Sharing {
+    guard let known = lastReading.withLock({ $0 }), !(layouts.isEmpty && known.compiled.isEmpty) else {
+      return Sharing()
+    }
+    var compiler = compiler
+    compiler.layouts = layouts
+    let missing = Sharing.partners(of: steps, known, mayBegin: form == .compiled).filter { known.tables[$0] == nil }
+    return compiler.sharing(steps, missing.isEmpty ? known : try read(.only(missing)), mayBegin: form == .compiled)
+  }
+
+  /// Steps for tables that stay as they are in another form.
   private func reshaped(_ plan: Plan, _ known: KernelReading?) -> [Plan.Step] {
     guard form != .asItIs else { return [] }
     return plan.unchanged.compactMap { id in
-      guard let live = known?.tables[id], (live.compiled != nil) != (form == .compiled) else { return nil }
+      guard let live = known?.tables[id] else { return nil }
+      // One that is compiled may come to share chains.
+      let isWanted = form == .compiled && (live.compiled == nil || known?.compiled.contains(id.partner) == true)
+      guard isWanted || form == .linear && live.compiled != nil else { return nil }
       return Plan.Step(id: id, before: live.table, after: live.table)
     }
   }
@@ -357,7 +376,8 @@ public final class NFTablesBackend: Backend {
   }
 
   /// With the forms that the tables are to have, decided when the plan was fitted, or now.
-  private func compiler(for plan: Plan, _ reading: KernelReading) throws(BackendError) -> PlanCompiler {
+  /// - Parameter reading: takes in what is read of tables that the plan leaves as they are.
+  private func compiler(for plan: Plan, _ reading: inout KernelReading) throws(BackendError) -> PlanCompiler {
     var compiler = compiler
     let prepared = prepared.withLock { $0 }
     for step in plan.steps {
@@ -369,20 +389,33 @@ public final class NFTablesBackend: Backend {
         compiler.layouts[step.id] = try compiler.prepare(step, live).plan
       }
     }
+    let partners = Sharing.partners(of: plan.steps, reading, mayBegin: form == .compiled)
+    if !partners.isEmpty {
+      // Anew, for the counters that they have now.
+      let now = try read(.only(partners))
+      guard now.generation == reading.generation else {
+        throw BackendError(.stale, "the rules have changed since they were read")
+      }
+      reading = now
+    }
+    compiler.sharing = compiler.sharing(plan.steps, reading, mayBegin: form == .compiled)
+    for step in compiler.sharing.partners { compiler.layouts[step.id] = CompiledPlan(table: step.after) }
+    try checkOwners(compiler.sharing.partners, reading)
     return compiler
   }
 
   /// How many messages the kernel would get.
   package func messages(for plan: Plan) throws(BackendError) -> Int {
-    let reading = try reading(for: plan, of: nil)
-    let compiler = try compiler(for: plan, reading)
+    var reading = try reading(for: plan, of: nil)
+    let compiler = try compiler(for: plan, &reading)
     var batch = Batch(generation: reading.generation, firstSequence: 0, capacity: 0, revisions: revisions)
     try compiler.compile(plan, reading, into: &batch)
     return batch.count
   }
 
-  private func send(_ plan: Plan, _ reading: KernelReading, isTrial: Bool) throws(BackendError) {
-    var compiler = try compiler(for: plan, reading)
+  private func send(_ plan: Plan, _ known: KernelReading, isTrial: Bool) throws(BackendError) {
+    var reading = known
+    var compiler = try compiler(for: plan, &reading)
     var socket: NetlinkSocket
     do throws(NetlinkFailure) { socket = try NetlinkSocket(receiveQueue) } catch { throw BackendError(error) }
     compiler.canFollow = socket.namespaceCookie != nil

@@ -11,6 +11,8 @@ struct PlanCompiler {
   /// In which form each table is to stand afterwards; linear where nothing is said.
   var layouts: [TableID: CompiledPlan] = [:]
   var pairings = RulePairings()
+  /// What is to stand in the table of both families.
+  var sharing = Sharing()
   /// Whether the kernel finds a new rule that another one of the same batch refers to (Linux 5.1).
   var canFollow = false
 
@@ -36,81 +38,7 @@ struct PlanCompiler {
       for chain in step.after.chains { try edit(chain, step, live, &batch) }
       removeChains(step, live, &batch)
     }
-    for id in layouts.keys where reading.taken.contains(id.family) {
-      throw BackendError(
-        .refused,
-        "nf_tables holds a table \(TableForm.compiledTable) of another program, where compiled rules would stand",
-        hint: "give that table another name, or leave --compile out", table: id)
-    }
-    batch.form = .compiled
-    for step in plan.steps {
-      guard let layout = layouts[step.id] else { continue }
-      try compile(step, layout, reading.tables[step.id], &batch)
-    }
-    batch.form = .linear
-  }
-
-  /// Takes tables out that are to stand in the other form.
-  private func removeForms(_ plan: Plan, _ reading: KernelReading, _ batch: inout Batch) throws(BackendError) {
-    var left = reading.compiled
-    for id in plan.steps.map(\.id) where reading.linear.contains(id) && layouts[id] != nil { batch.delete(id) }
-    for step in plan.steps where layouts[step.id] != nil { left.insert(step.id) }
-    let leaving = plan.steps.filter { layouts[$0.id] == nil && reading.tables[$0.id]?.compiled != nil }
-    for step in leaving { left.remove(step.id) }
-    batch.form = .compiled
-    for step in leaving {
-      guard left.contains(where: { $0.family == step.id.family }) else {
-        if step.id == leaving.first(where: { $0.id.family == step.id.family })?.id { batch.delete(step.id) }
-        continue
-      }
-      guard let live = reading.tables[step.id], let state = live.compiled,
-        var writer = try? CompiledWriter(live.table, state, self)
-      else { throw BackendError(.stale, "the rules have changed since they were read", table: step.id) }
-      writer.removeAll(&batch)
-      for chain in live.table.chains where chain.hook == nil || live.madeChains.contains(chain.name) {
-        batch.delete(chain.name, in: step.id)
-      }
-    }
-    batch.form = .linear
-  }
-
-  private func compile(
-    _ step: Plan.Step, _ layout: CompiledPlan, _ live: LiveTable?, _ batch: inout Batch
-  ) throws(BackendError) {
-    let state = live?.compiled
-    let before = state == nil ? nil : live
-    var writer: CompiledWriter
-    do throws(CompiledWriter.Obstacle) {
-      writer = try CompiledWriter(step.after, state ?? CompiledTable(), self)
-    } catch {
-      throw BackendError(.unsupported, "table \(step.id) cannot be compiled: \(error.reason)", table: step.id)
-    }
-    // What rules do to packets may have changed: then the order of those that stay has to be proved again.
-    let old = before.flatMap { try? CompiledWriter($0.table, CompiledTable(), self) }
-    let isProvedAnew =
-      before != nil && (old?.opaqueChains != writer.opaqueChains || old?.mayDetour != writer.mayDetour)
-    let coder: RuleCoder = { (rule, index, chain, id) throws(BackendError) in
-      try expressions(of: rule, index, chain, id)
-    }
-    if before == nil {
-      batch.create(step.id)
-      for chain in step.after.chains { batch.create(chain, in: step.id) }
-    } else {
-      makeChains(step, before, &batch)
-    }
-    for chain in step.after.chains {
-      if before == nil, let known = layout.chains[chain.name] {
-        if !chain.rules.isEmpty { try writer.write(chain, known, coder, to: &batch) }
-        continue
-      }
-      let old = before?.table[chain.name]?.rules ?? RuleList(family: step.id.family)
-      try writer.edit(
-        chain, from: old, rewrites: step.restoresCounters || isProvedAnew, coder, &batch)
-    }
-    let gone = (before?.table.chains ?? []).filter { step.after[$0.name] == nil }
-    for chain in gone { writer.clear(chain.name, &batch) }
-    for chain in gone { batch.delete(chain.name, in: step.id) }
-    writer.clearShared(&batch)
+    try compileMaps(plan, reading, &batch)
   }
 
   /// Chains that are not there yet, and policies that change. A built-in chain that would do nothing stays unmade.
@@ -172,7 +100,7 @@ struct PlanCompiler {
     for chain in gone { batch.delete(chain.name, in: step.id) }
   }
 
-  private func expressions(of rule: Rule, _ index: Int, _ chain: Chain, _ id: TableID) throws(BackendError)
+  func expressions(of rule: Rule, _ index: Int, _ chain: Chain, _ id: TableID) throws(BackendError)
     -> [NFTExpression]
   {
     do throws(NFTRuleCodec.Unsupported) {

@@ -1,3 +1,4 @@
+internal import CNFTables
 internal import Netfilter
 internal import RuleStore
 
@@ -7,33 +8,38 @@ enum TableForm {
   case linear
   /// Looked up in maps where that is possible, in a table of our own; its name keeps iptables-nft away.
   case compiled
+  /// As ``compiled``, in one table for IPv4 and IPv6: chains that say the same in both.
+  case shared
 
-  /// The table that holds all compiled ones of a family.
+  /// The table that holds all compiled ones of a family, and the one of both.
   static let compiledTable = "firebreak"
 
-  func tableName(_ id: TableID) -> String {
-    switch self {
-    case .linear: id.name.rawValue
-    case .compiled: Self.compiledTable
-    }
-  }
+  var isCompiled: Bool { self != .linear }
+
+  func tableName(_ id: TableID) -> String { isCompiled ? Self.compiledTable : id.name.rawValue }
+
+  /// The kernel's number of the family of the table (`NFPROTO_*`).
+  func family(_ id: TableID) -> UInt8 { self == .shared ? NFTFamily.inet.rawValue : id.family.rawValue }
 
   /// `filter.INPUT`; chains and maps that the compiler makes (``isHelper(_:)``) have names of their own.
   func chainName(_ chain: ChainName, in id: TableID) -> ChainName {
-    switch self {
-    case .linear: chain
-    case .compiled: Self.isHelper(chain.text, of: id) ? chain : ChainName(unchecked: "\(id.name).\(chain.text)")
-    }
+    guard isCompiled, !Self.isHelper(chain.text, of: id) else { return chain }
+    return ChainName(unchecked: "\(id.name).\(chain.text)")
   }
 
-  /// `filter/7`
-  static func helper(_ number: Int, of id: TableID) -> String { "\(id.name)/\(number)" }
+  /// `filter/7`, or `filter/inet/7`: a table of iptables has both, and each name once.
+  func helper(_ number: Int, of id: TableID) -> String {
+    self == .shared ? "\(id.name)/\(Self.sharedPart)\(number)" : "\(id.name)/\(number)"
+  }
+
+  private static let sharedPart = "inet/"
 
   /// A user chain of such a name has another in nf_tables, and never comes here without it.
   static func helperNumber(_ name: String, of id: TableID) -> Int? {
     let prefix = "\(id.name)/"
     guard name.hasPrefix(prefix) else { return nil }
-    return Int(name.dropFirst(prefix.count))
+    let number = name.dropFirst(prefix.count)
+    return Int(number.hasPrefix(sharedPart) ? number.dropFirst(sharedPart.count) : number)
   }
 
   /// The table of iptables that a chain or map of the compiled table is made for; nil where it is none of ours.
@@ -47,11 +53,16 @@ enum TableForm {
     name.hasPrefix("\(id.name).") || helperNumber(name, of: id) != nil
   }
 
+  /// What a rule of a chain of both families asks first.
+  static func guardExpressions(_ family: Family) -> [NFTExpression] {
+    [.meta(.family, into: 1), .compare(.equal, 1, [family.rawValue])]
+  }
+
   private static func isHelper(_ name: String, of id: TableID) -> Bool { helperNumber(name, of: id) != nil }
 
   /// The expression with the names and in the words of this form.
   func inKernel(_ expression: NFTExpression, in id: TableID) -> NFTExpression {
-    guard self == .compiled else { return expression }
+    guard isCompiled else { return expression }
     switch expression {
     case .verdict(let verdict): return .verdict(inKernel(verdict, in: id))
     case .target("REJECT", 0, let bytes): return NativeReject(xtables: bytes, id.family)?.expression ?? expression
@@ -61,7 +72,7 @@ enum TableForm {
 
   /// The expression as the linear form has it.
   func fromKernel(_ expression: NFTExpression, in id: TableID) -> NFTExpression {
-    guard self == .compiled else { return expression }
+    guard isCompiled else { return expression }
     switch expression {
     case .verdict(let verdict): return .verdict(fromKernel(verdict, in: id))
     case .opaque("reject", let attributes):
@@ -79,7 +90,7 @@ enum TableForm {
   }
 
   func fromKernel(_ verdict: NFTVerdict, in id: TableID) -> NFTVerdict {
-    guard self == .compiled else { return verdict }
+    guard isCompiled else { return verdict }
     switch verdict {
     case .jump(let chain): return .jump(Self.userChain(chain, of: id) ?? chain)
     case .goto(let chain): return .goto(Self.userChain(chain, of: id) ?? chain)
@@ -93,4 +104,13 @@ enum TableForm {
     guard name.text.hasPrefix(prefix) else { return nil }
     return ChainName(unchecked: String(name.text.dropFirst(prefix.count)))
   }
+}
+
+extension Family {
+  var other: Family { self == .ipv4 ? .ipv6 : .ipv4 }
+}
+
+extension TableID {
+  /// The table of the same name of the other family.
+  var partner: TableID { TableID(name, family.other) }
 }

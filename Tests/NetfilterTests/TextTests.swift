@@ -255,6 +255,41 @@ import Testing
     #expect("\(error)".utf8.count < 500)
   }
 
+  /// In two halves a large text says what it says in one piece, also behind others that hold a table of the same name.
+  @Test(arguments: [Family.ipv4, .ipv6]) func halvesAreTheWhole(_ family: Family) throws {
+    let lines = (0..<10_000).map { "[\($0):1] -A INPUT -p tcp -m tcp --dport \($0 % 65_000) -j ACCEPT\n" }
+    let text = "*filter\n:INPUT DROP [0:0]\n:other - [0:0]\n\(lines.joined())-A other -j DROP\nCOMMIT\n"
+    let own = RulesText.read(text, family: family)
+    try #require(!own.hasErrors && own.ruleset.tables[0].ruleCount == 10_001)
+    for earlierFamily in Family.allCases {
+      let earlier = RulesText.read(
+        "*filter\n:other - [0:0]\n-A INPUT -j ACCEPT\nCOMMIT\n*nat\nCOMMIT\n", family: earlierFamily
+      ).ruleset
+      for earlier in [Ruleset(), earlier, Ruleset([earlier[.filter, earlierFamily]!])] {
+        var bytes = text
+        let halves: Together = { first, second in
+          second()
+          first()
+        }
+        let readings = bytes.withUTF8 { bytes in
+          [nil, halves].map { together in
+            RulesText.read(
+              UnsafeRawBufferPointer(bytes), file: "rules.v\(family == .ipv4 ? 4 : 6)", after: ["-"], family: family,
+              continuing: earlier, together: together)
+          }
+        }
+        #expect(readings[0].ruleset == readings[1].ruleset)
+        #expect(readings[0].diagnostics == readings[1].diagnostics)
+        if earlierFamily != family || earlier.tables.isEmpty {
+          #expect(readings[1].ruleset[.filter, family]?.ruleCount == 10_001)
+          #expect(
+            readings[1].ruleset[.filter, family == .ipv4 ? .ipv6 : .ipv4]
+              == earlier[.filter, family == .ipv4 ? .ipv6 : .ipv4])
+        }
+      }
+    }
+  }
+
   @Test func severalErrorsAreToldAtOnce() {
     let reading = RulesText.read("*filter\n-A INPTU\n-A INPUT -j DROP\n-A INPUT -j gurad\nCOMMIT\n")
     #expect(reading.diagnostics.map(\.line) == [2, 4])

@@ -69,7 +69,8 @@ private struct ThreeWays {
       }
       var sent: [String] = []
       for _ in 0..<6 {
-        let packet = packet(made)
+        number += 1
+        let packet = made.routed(&dice, number: number)
         let fates = try stations.map { try $0.pass(packet, hook) }
         sent.append("\(packet.packet)")
         #expect(fates[0] == fates[1] && fates[0] == fates[2], "round \(seed): \(packet.packet)\n\(text(wanted))")
@@ -145,20 +146,23 @@ private struct ThreeWays {
     out.print(table)
     return out.string
   }
+}
 
-  private mutating func packet(_ made: RandomTable) -> CraftedPacket {
-    var packet = made.packet(&dice)
-    let host = { (dice: inout Dice, side: Int) in IPAddress(made.address(side, dice.below(RouterLab.hosts)))! }
-    packet.source = host(&dice, made.hook == .output ? 2 : 1)
+extension RandomTable {
+  /// A packet on its way through a router lab that all forms of the rules take for the same.
+  func routed(_ dice: inout Dice, number: UInt64) -> CraftedPacket {
+    var packet = packet(&dice)
+    let host = { (dice: inout Dice, side: Int) in IPAddress(address(side, dice.below(RouterLab.hosts)))! }
+    packet.source = host(&dice, hook == .output ? 2 : 1)
     packet.destination =
-      made.hook == .input ? IPAddress(family == .ipv4 ? "10.1.0.1" : "2001:db8:1::1")! : host(&dice, 2)
+      hook == .input ? IPAddress(family == .ipv4 ? "10.1.0.1" : "2001:db8:1::1")! : host(&dice, 2)
     if packet.proto == .tcp || packet.proto == .udp {
-      packet.sourcePort = UInt16(dice.pick(made.stock.ports))
-      packet.destinationPort = UInt16(dice.pick(made.stock.ports))
+      packet.sourcePort = UInt16(dice.pick(stock.ports))
+      packet.destinationPort = UInt16(dice.pick(stock.ports))
     }
     // nf_tables and ip_tables do not agree about ports of later fragments, nor about any in IPv6.
     packet.isLaterFragment =
-      dice.isLucky(oneIn: 8) && !isTracked && made.hook == .forward && family == .ipv4 && packet.sourcePort == nil
+      dice.isLucky(oneIn: 8) && !isTracked && hook == .forward && family == .ipv4 && packet.sourcePort == nil
     if packet.proto.rawValue == 60, !packet.isLaterFragment { packet.proto = IPProtocol(rawValue: 253) }
     if packet.isLaterFragment {
       (packet.sourcePort, packet.destinationPort, packet.tcpFlags, packet.tcpOptions) = (nil, nil, nil, nil)
@@ -169,14 +173,13 @@ private struct ThreeWays {
       packet.tcpOptions = packet.tcpOptions ?? []
     }
     packet.mark = 0
-    number += 1
     return CraftedPacket(
       packet, number: number, data: 8 + dice.below(3) * 8, hasOptions: family == .ipv6 && dice.isLucky(oneIn: 5))
   }
 }
 
 /// A router with one form of the rules.
-private final class Station {
+final class Station {
   enum Form: CaseIterable {
     case compiled
     case linear
@@ -199,8 +202,10 @@ private final class Station {
       }
   }
 
-  func load(_ table: Table) throws {
-    _ = try lab.inside { try RuleStore(self.backend).commit(Ruleset([table])) }
+  func load(_ table: Table) throws { try load([table]) }
+
+  func load(_ tables: [Table]) throws {
+    _ = try lab.inside { try RuleStore(self.backend).commit(Ruleset(tables)) }
   }
 
   func empty(_ id: TableID) throws {

@@ -15,18 +15,19 @@ extension Batch {
   mutating func create(_ map: CompiledChain.Map, for chain: ChainName, in id: TableID) {
     let flags = NLM_F_CREATE
     let shape = map.kind.shape
-    let table = form.tableName(id)
+    let (table, form) = (form.tableName(id), form)
     // Only told apart inside a batch; the name does that too.
     let number = UInt32(truncatingIfNeeded: count + 1)
-    message(Self.type(NFT_MSG_NEWSET), flags: flags, family: id.family.rawValue, .lookup(id, chain)) { out in
+    message(Self.type(NFT_MSG_NEWSET), flags: flags, family: form.family(id), .lookup(id, chain)) { out in
       out.put(NFTA_SET_TABLE, text: table)
       out.put(NFTA_SET_NAME, text: map.name)
       out.put(NFTA_SET_FLAGS, big: NFT_SET_MAP.rawValue)
-      out.put(NFTA_SET_KEY_TYPE, big: shape.keyType(id.family))
-      out.put(NFTA_SET_KEY_LEN, big: UInt32(shape.keyLength(id.family)))
+      out.put(NFTA_SET_KEY_TYPE, big: shape.keyType(id.family, form))
+      out.put(NFTA_SET_KEY_LEN, big: UInt32(shape.keyLength(id.family, form)))
       out.put(NFTA_SET_DATA_TYPE, big: UInt32(NFT_DATA_VERDICT.rawValue))
       out.put(NFTA_SET_ID, big: number)
-      out.nest(NFTA_SET_DESC) { $0.put(NFTA_SET_DESC_SIZE, big: UInt32(map.room)) }
+      let room = map.room * (form == .shared ? Family.allCases.count : 1)
+      out.nest(NFTA_SET_DESC) { $0.put(NFTA_SET_DESC_SIZE, big: UInt32(room)) }
       out.put(NFTA_SET_USERDATA, [MapNote.kind, 4] + shape.packed)
       out.nest(NFTA_SET_EXPR) { out in
         out.put(NFTA_EXPR_NAME, text: "counter")
@@ -37,7 +38,7 @@ extension Batch {
 
   mutating func delete(map name: String, of chain: ChainName, in id: TableID) {
     let table = form.tableName(id)
-    message(Self.type(NFT_MSG_DELSET), flags: 0, family: id.family.rawValue, .lookup(id, chain)) { out in
+    message(Self.type(NFT_MSG_DELSET), flags: 0, family: form.family(id), .lookup(id, chain)) { out in
       out.put(NFTA_SET_TABLE, text: table)
       out.put(NFTA_SET_NAME, text: name)
     }
@@ -61,7 +62,7 @@ extension Batch {
     let (table, form) = (form.tableName(id), form)
     var next = 0
     while next < elements.count {
-      message(Self.type(type), flags: flags, family: id.family.rawValue, .lookup(id, chain)) { out in
+      message(Self.type(type), flags: flags, family: form.family(id), .lookup(id, chain)) { out in
         out.put(NFTA_SET_ELEM_LIST_TABLE, text: table)
         out.put(NFTA_SET_ELEM_LIST_SET, text: map.name)
         out.nest(NFTA_SET_ELEM_LIST_ELEMENTS) { out in
@@ -81,7 +82,7 @@ private func write(
 ) {
   out.nest(NFTA_LIST_ELEM) { out in
     out.nest(NFTA_SET_ELEM_KEY) { out in
-      out.fill(NFTA_DATA_VALUE) { shape.write(element.key, id.family, to: &$0) }
+      out.fill(NFTA_DATA_VALUE) { shape.write(element.key, id.family, form, to: &$0) }
     }
     guard isNew else { return }
     out.nest(NFTA_SET_ELEM_DATA) { ExpressionAttributes.writeData(form.inKernel(element.verdict, in: id), to: &$0) }

@@ -59,6 +59,17 @@ struct CompiledEdit {
     if !entry.isWhole { actions.append(.removeHelper(entry.helper!)) }
   }
 
+  /// Whether something holds for each rule that comes, given its number and whether elements of a map will be all of it.
+  func comes(_ holds: (Int, Bool) -> Bool) -> Bool {
+    actions.allSatisfy { action in
+      switch action {
+      case .removeLinear, .removeElements, .removeHelper: true
+      case .addLinear(let index, _, _): holds(index, false)
+      case .addElements(let index, _, _): holds(index, chain.entries[index].isWhole)
+      }
+    }
+  }
+
   // MARK: A rule that comes
 
   private mutating func place(_ index: Int) -> Bool {
@@ -160,24 +171,45 @@ extension CompiledWriter {
     ChainLayout.kinds(of: rule, split, id.family, mayDetour: mayDetour, revisions)
   }
 
-  /// Changes a chain that is there.
+  /// How a chain that is there becomes another.
+  enum Change {
+    case nothing
+    case edit(CompiledEdit)
+    case anew
+  }
+
+  func change(of chain: Chain, from old: RuleList, rewrites: Bool) -> Change {
+    guard let before = state.chains[chain.name], !rewrites else { return .anew }
+    if old.sameRules(as: chain.rules) { return .nothing }
+    return CompiledEdit(self, before, old, to: chain.rules).map { .edit($0) } ?? .anew
+  }
+
+  /// Changes a chain of one family.
   mutating func edit(
     _ chain: Chain, from old: RuleList, rewrites: Bool, _ coder: RuleCoder, _ batch: inout Batch
   ) throws(BackendError) {
-    guard let before = state.chains[chain.name] else { return try writeAnew(chain, coder, &batch) }
-    if !rewrites, old.sameRules(as: chain.rules) { return }
-    guard !rewrites, let edit = CompiledEdit(self, before, old, to: chain.rules) else {
+    switch change(of: chain, from: old, rewrites: rewrites) {
+    case .nothing: break
+    case .edit(let edit): try carryOut(edit, chain, coder, &batch)
+    case .anew:
       clear(chain.name, &batch)
-      return try writeAnew(chain, coder, &batch)
+      try write(chain, try anew(chain), coder, to: &batch)
     }
+  }
+
+  mutating func carryOut(
+    _ edit: CompiledEdit, _ chain: Chain, _ coder: RuleCoder, _ batch: inout Batch
+  ) throws(BackendError) {
+    let end = state.chains[chain.name]?.policyHandle
     state.chains[chain.name] = edit.chain
+    state.chains[chain.name]!.policyHandle = end
     for action in edit.actions {
       switch action {
       case .removeLinear(let handle): batch.deleteRules(handle, of: chain.name, in: id)
       case .removeElements(let keys, let map): batch.remove(keys, from: map, of: chain.name, in: id)
       case .removeHelper(let name): deleteHelper(name, of: chain.name, &batch)
       case .addLinear(let index, let order, let next):
-        try addLinear(chain, index, order, before: next, coder, &batch)
+        try addLinear(chain, index, order, before: next ?? end, coder, &batch)
       case .addElements(let index, let split, let map):
         var entry = state.chains[chain.name]!.entries[index]
         var elements: [MapElement] = []
@@ -188,14 +220,10 @@ extension CompiledWriter {
     }
   }
 
-  private mutating func writeAnew(_ chain: Chain, _ coder: RuleCoder, _ batch: inout Batch) throws(BackendError) {
-    let made: ChainLayout
-    do throws(Obstacle) {
-      made = try layout(of: chain)
-    } catch {
-      // Whoever calls has looked at the rules before.
+  /// The layout of a chain that was looked at before.
+  func anew(_ chain: Chain) throws(BackendError) -> ChainLayout {
+    do throws(Obstacle) { return try layout(of: chain) } catch {
       throw BackendError(.unsupported, "table \(id) cannot be compiled: \(error.reason)", table: id)
     }
-    try write(chain, made, coder, to: &batch)
   }
 }

@@ -11,6 +11,7 @@ struct CompiledParts {
   }
 
   struct LiveMap {
+    let form: TableForm
     let shape: KeyShape
     let room: Int
     var elements: [LiveElement] = []
@@ -23,37 +24,52 @@ struct CompiledParts {
     let counters: Counters
   }
 
-  /// By the kernel's name of the chain.
+  /// By the kernel's name of the chain. Of chains of both families what concerns one.
   var rules: [String: [LiveRule]] = [:]
   var maps: [String: LiveMap] = [:]
+  /// The chains of iptables that stand in the table of both families.
+  var shared: Set<ChainName> = []
 }
 
 /// Reading the compiled form: the rules are those that the elements and the linear rules say, in the order of their notes.
 extension KernelReader {
-  mutating func readCompiled(_ id: TableID, _ head: TableHead, _ chains: [ChainHead]) throws(Problem) -> LiveTable {
-    try checkState(of: head, id)
+  /// One of the tables that hold a compiled one: that of its family, or that of both.
+  struct CompiledPlace {
+    let form: TableForm
+    let head: TableHead
+    let chains: [ChainHead]
+  }
+
+  mutating func readCompiled(_ id: TableID, _ places: [CompiledPlace]) throws(Problem) -> LiveTable {
     var live = LiveTable(table: Table(id.name, family: id.family))
-    live.owner = head.keeper
     var names: [ChainName] = []
     var parts = CompiledParts()
-    if let other = chains.first(where: { $0.compiledTable == nil }) {
-      throw .damaged(id, what: "holds chain \(other.name) of another program")
-    }
-    for chain in chains where chain.compiledTable == id.name {
-      guard let name = TableForm.userChain(chain.name, of: id) else {
-        parts.rules[chain.name.text] = []
-        continue
+    for place in places {
+      try checkState(of: place.head, id)
+      live.owner = live.owner ?? place.head.keeper
+      if let other = place.chains.first(where: { $0.compiledTable == nil }) {
+        throw .damaged(id, place.form, what: "holds chain \(other.name) of another program")
       }
-      try place(ChainHead(name: name, base: chain.base, flags: chain.flags, use: chain.use), in: &live)
-      names.append(name)
+      for chain in place.chains where chain.compiledTable == id.name {
+        guard let name = TableForm.userChain(chain.name, of: id) else {
+          parts.rules[chain.name.text] = []
+          continue
+        }
+        guard !names.contains(name) else {
+          throw .damaged(id, place.form, what: "holds chain \(name) twice, once for both families")
+        }
+        try self.place(ChainHead(name: name, base: chain.base, flags: chain.flags, use: chain.use), in: &live)
+        names.append(name)
+        if place.form == .shared { parts.shared.insert(name) }
+      }
+      let sets = try readMaps(of: id, place.form, into: &parts)
+      if Int(place.head.use) != place.chains.count + sets,
+        try holdsObjects(TableForm.compiledTable, family: place.form.family(id), isBesidesSets: true)
+      {
+        throw .damaged(id, place.form, what: "holds objects of another program")
+      }
+      try readRules(of: id, place, into: &parts)
     }
-    let sets = try readMaps(of: id, into: &parts)
-    if Int(head.use) != chains.count + sets,
-      try holdsObjects(TableForm.compiledTable, id.family, isBesidesSets: true)
-    {
-      throw .damaged(id, what: "holds objects of another program")
-    }
-    try readRules(of: id, chains, into: &parts)
     for name in parts.maps.keys { try readElements(of: name, id, into: &parts) }
     var assembly = CompiledAssembly(id, parts)
     for name in names {
@@ -61,66 +77,92 @@ extension KernelReader {
       live.table.setRules(of: live.table.index(of: name)!, rules)
     }
     live.compiled = try assembly.finish()
+    for name in parts.shared { try setPolicy(of: name, assembly.policies[name], in: &live) }
     return live
+  }
+
+  /// A built-in chain of both families has each family's policy in a rule, with that family's counters.
+  private func setPolicy(of name: ChainName, _ found: CompiledAssembly.Policy?, in live: inout LiveTable)
+    throws(Problem)
+  {
+    let index = live.table.index(of: name)!
+    guard let policy = live.table.chains[index].policy else { return }
+    guard let found, found.verdict == (policy == .drop ? .drop : .accept) else {
+      throw .damaged(live.table.id, .shared, what: "has changed at the end of chain \(name)")
+    }
+    live.table.setPolicyUnchecked(policy, at: index, counters: found.counters)
+    live.compiled!.chains[name]!.policyHandle = found.handle
   }
 
   /// A list of all rules takes longer for long chains, one for each chain for many chains.
   private static let mostQuestions = 200
 
-  private mutating func readRules(of id: TableID, _ chains: [ChainHead], into parts: inout CompiledParts)
+  private mutating func readRules(of id: TableID, _ place: CompiledPlace, into parts: inout CompiledParts)
     throws(Problem)
   {
-    let wanted = chains.filter { $0.compiledTable == id.name }
+    let wanted = place.chains.filter { $0.compiledTable == id.name }
     let chainWise = wanted.count <= Self.mostQuestions
     for chain in chainWise ? wanted.map({ Optional($0) }) : [nil] {
-      try ask(NFT_MSG_GETRULE, family: id.family.rawValue) { out in
+      try ask(NFT_MSG_GETRULE, family: place.form.family(id)) { out in
         out.put(NFTA_RULE_TABLE, text: TableForm.compiledTable)
         if let chain { out.put(NFTA_RULE_CHAIN, text: chain.name.text) }
       } each: { message throws(Problem) in
         var fields = try Self.fields(of: message)
-        let (name, rule) = try Self.compiledRule(&fields, id)
-        guard TableForm.belongs(name, to: id) else { return }
+        let (name, rule) = try Self.compiledRule(&fields, id, place.form)
+        guard TableForm.belongs(name, to: id), let rule else { return }
         parts.rules[name, default: []].append(rule)
       }
     }
   }
 
+  /// The chain of a rule, and the rule unless it is for packets of the other family.
   private static func compiledRule(
-    _ fields: inout AttributeReader, _ id: TableID
-  ) throws(Problem) -> (String, CompiledParts.LiveRule) {
+    _ fields: inout AttributeReader, _ id: TableID, _ form: TableForm
+  ) throws(Problem) -> (String, CompiledParts.LiveRule?) {
     let (handle, name) = try reading { () throws(WireError) in
       (try fields.big(NFTA_RULE_HANDLE, as: UInt64.self), try fields.text(NFTA_RULE_CHAIN))
     }
     for known in [NFTA_RULE_TABLE, NFTA_RULE_POSITION, NFTA_RULE_PAD] { _ = fields.take(known) }
-    var note: ElementNote?
-    if let data = fields.take(NFTA_RULE_USERDATA) {
-      note = ElementNote(data, id.family)
-      guard note != nil else { throw .damaged(id, what: "holds a rule of another program in chain \(name)") }
-    }
+    let data = fields.take(NFTA_RULE_USERDATA)
     guard let elements = fields.take(NFTA_RULE_EXPRESSIONS), (try? fields.finish()) != nil else {
-      throw .damaged(id, what: "holds a rule that cannot be read in chain \(name)")
+      throw .damaged(id, form, what: "holds a rule that cannot be read in chain \(name)")
     }
     var expressions: [NFTExpression] = []
     let isWhole = try reading { () throws(WireError) in
       try forEachListElement(elements) { data throws(WireError) in
-        expressions.append(TableForm.compiled.fromKernel(try ExpressionAttributes.read(data), in: id))
+        expressions.append(form.fromKernel(try ExpressionAttributes.read(data), in: id))
       }
     }
     guard isWhole else { throw .unreadable("a rule's expressions cannot be read") }
+    var isOfBoth = false
+    if form == .shared {
+      if expressions.starts(with: TableForm.guardExpressions(id.family.other)) { return (name, nil) }
+      isOfBoth = !expressions.starts(with: TableForm.guardExpressions(id.family))
+      if !isOfBoth { expressions.removeFirst(TableForm.guardExpressions(id.family).count) }
+    }
+    var note: ElementNote?
+    if let data {
+      note = ElementNote(data, id.family)
+      guard note != nil, !isOfBoth else {
+        throw .damaged(id, form, what: "holds a rule of another program in chain \(name)")
+      }
+    }
     return (name, CompiledParts.LiveRule(handle: handle, expressions: expressions, note: note))
   }
 
-  /// - Returns: how many sets the table has, those of other tables of iptables too.
-  private mutating func readMaps(of id: TableID, into parts: inout CompiledParts) throws(Problem) -> Int {
+  /// - Returns: how many sets the kernel's table has, those of other tables of iptables too.
+  private mutating func readMaps(
+    of id: TableID, _ form: TableForm, into parts: inout CompiledParts
+  ) throws(Problem) -> Int {
     var count = 0
-    try ask(NFT_MSG_GETSET, family: id.family.rawValue) { out in
+    try ask(NFT_MSG_GETSET, family: form.family(id)) { out in
       out.put(NFTA_SET_TABLE, text: TableForm.compiledTable)
     } each: { message throws(Problem) in
       var fields = try Self.fields(of: message)
       let name = try Self.reading { () throws(WireError) in try fields.text(NFTA_SET_NAME) }
       count += 1
       guard TableForm.owner(of: name) != nil else {
-        throw Problem.damaged(id, what: "holds set \(name) of another program")
+        throw Problem.damaged(id, form, what: "holds set \(name) of another program")
       }
       guard TableForm.belongs(name, to: id) else { return }
       let room = try Self.reading { () throws(WireError) -> UInt32? in
@@ -128,18 +170,19 @@ extension KernelReader {
         var description = try fields.nest(NFTA_SET_DESC)
         return try description.bigIfPresent(NFTA_SET_DESC_SIZE)
       }
-      guard let shape = fields.take(NFTA_SET_USERDATA).flatMap(MapNote.shape), let room else {
-        throw Problem.damaged(id, what: "holds set \(name) of another program")
+      guard let shape = fields.take(NFTA_SET_USERDATA).flatMap(MapNote.shape), let room, parts.maps[name] == nil else {
+        throw Problem.damaged(id, form, what: "holds set \(name) of another program")
       }
-      parts.maps[name] = CompiledParts.LiveMap(shape: shape, room: Int(room))
+      parts.maps[name] = CompiledParts.LiveMap(
+        form: form, shape: shape, room: Int(room) / (form == .shared ? Family.allCases.count : 1))
     }
     return count
   }
 
   private mutating func readElements(of map: String, _ id: TableID, into parts: inout CompiledParts) throws(Problem) {
-    let shape = parts.maps[map]!.shape
+    let (shape, form) = (parts.maps[map]!.shape, parts.maps[map]!.form)
     var elements: [CompiledParts.LiveElement] = []
-    try ask(NFT_MSG_GETSETELEM, family: id.family.rawValue) { out in
+    try ask(NFT_MSG_GETSETELEM, family: form.family(id)) { out in
       out.put(NFTA_SET_ELEM_LIST_TABLE, text: TableForm.compiledTable)
       out.put(NFTA_SET_ELEM_LIST_SET, text: map)
     } each: { message throws(Problem) in
@@ -148,35 +191,43 @@ extension KernelReader {
       var isOurs = true
       let isWhole = try Self.reading { () throws(WireError) in
         try forEachListElement(list) { data throws(WireError) in
-          guard let element = try Self.element(data, shape, id) else {
-            isOurs = false
-            return
+          switch try Self.element(data, shape, form, id) {
+          case .ours(let element): elements.append(element)
+          case .ofOtherFamily: break
+          case .unknown: isOurs = false
           }
-          elements.append(element)
         }
       }
       guard isWhole, isOurs else {
-        throw Problem.damaged(id, what: "holds an element of another program in map \(map)")
+        throw Problem.damaged(id, form, what: "holds an element of another program in map \(map)")
       }
     }
     parts.maps[map]!.elements = elements
   }
 
+  private enum ReadElement {
+    case ours(CompiledParts.LiveElement)
+    case ofOtherFamily
+    case unknown
+  }
+
   private static func element(
-    _ data: UnsafeRawBufferPointer, _ shape: KeyShape, _ id: TableID
-  ) throws(WireError) -> CompiledParts.LiveElement? {
+    _ data: UnsafeRawBufferPointer, _ shape: KeyShape, _ form: TableForm, _ id: TableID
+  ) throws(WireError) -> ReadElement {
     var fields = try AttributeReader(data)
     var value = try fields.nest(NFTA_SET_ELEM_KEY)
-    guard let key = shape.key(try value.require(NFTA_DATA_VALUE), id.family),
+    let bytes = try value.require(NFTA_DATA_VALUE)
+    if form == .shared, let family = KeyShape.family(of: bytes), family != id.family { return .ofOtherFamily }
+    guard form != .shared || KeyShape.family(of: bytes) != nil, let key = shape.key(bytes, id.family, form),
       let verdict = try ExpressionAttributes.verdict(try fields.require(NFTA_SET_ELEM_DATA)),
       let note = fields.take(NFTA_SET_ELEM_USERDATA).flatMap({ ElementNote($0, id.family) })
-    else { return nil }
+    else { return .unknown }
     guard case .counter(let counters) = try ExpressionAttributes.read(try fields.require(NFTA_SET_ELEM_EXPR)) else {
-      return nil
+      return .unknown
     }
     try fields.finish()
-    return CompiledParts.LiveElement(
-      key: key, verdict: TableForm.compiled.fromKernel(verdict, in: id), note: note, counters: counters)
+    return .ours(
+      CompiledParts.LiveElement(key: key, verdict: form.fromKernel(verdict, in: id), note: note, counters: counters))
   }
 }
 
@@ -190,10 +241,19 @@ struct CompiledAssembly {
   private var state = CompiledTable()
   /// Maps and chains that something leads to.
   private var used: Set<String> = []
+  /// What built-in chains of both families say of this family's policy.
+  private(set) var policies: [ChainName: Policy] = [:]
+
+  struct Policy {
+    let handle: UInt64
+    let verdict: NFTVerdict
+    let counters: Counters
+  }
 
   init(_ id: TableID, _ parts: CompiledParts) {
     self.id = id
     self.parts = parts
+    state.shared = parts.shared
   }
 
   /// One rule of iptables before all are put in order.
@@ -208,31 +268,40 @@ struct CompiledAssembly {
     }
   }
 
-  private func damaged(_ what: String) -> Problem { .damaged(id, what: what) }
+  private func damaged(_ what: String, _ form: TableForm = .compiled) -> Problem { .damaged(id, form, what: what) }
 
   mutating func rules(of name: ChainName) throws(Problem) -> RuleList {
-    let kernelName = TableForm.compiled.chainName(name, in: id).text
+    let form = state.form(of: name)
+    let kernelName = form.chainName(name, in: id).text
     var chain = CompiledChain()
     var found: [Found] = []
     var maps: [Int: (rest: Rule, elements: [CompiledParts.LiveElement])] = [:]
     for rule in parts.rules[kernelName] ?? [] {
       let item = chain.items.count
+      guard policies[name] == nil else { throw damaged("holds a rule behind the policy of chain \(name)", form) }
+      if let note = rule.note, note.isPolicy, form == .shared {
+        guard rule.expressions.count == 2, case .counter(let counters) = rule.expressions[0],
+          case .verdict(let verdict) = rule.expressions[1]
+        else { throw damaged("has changed at the end of chain \(name)", form) }
+        policies[name] = Policy(handle: rule.handle, verdict: verdict, counters: counters)
+        continue
+      }
       if let note = rule.note {
         guard let read = decode(rule.expressions) else {
-          throw damaged("holds a rule in chain \(name) that iptables cannot say")
+          throw damaged("holds a rule in chain \(name) that iptables cannot say", form)
         }
         found.append(Found(order: note.order, item: item, source: .linear(read)))
         chain.items.append(CompiledChain.Item(handle: rule.handle))
         continue
       }
       guard let mapName = rule.expressions.last?.lookedUpMap, let map = parts.maps[mapName],
-        used.insert(mapName).inserted
-      else { throw damaged("holds a rule of another program in chain \(name)") }
-      let loads = map.shape.loads(id.family)
+        map.form == form, used.insert(mapName).inserted
+      else { throw damaged("holds a rule of another program in chain \(name)", form) }
+      let loads = map.shape.loads(id.family, form)
       let head = rule.expressions.dropLast()
-      guard Array(head.suffix(loads.count)) == loads else { throw damaged("has changed in chain \(name)") }
+      guard Array(head.suffix(loads.count)) == loads else { throw damaged("has changed in chain \(name)", form) }
       let kind = ChainLayout.Kind(shape: map.shape, conditions: Array(head.dropLast(loads.count)))
-      guard let rest = decode(kind.conditions) else { throw damaged("has changed in chain \(name)") }
+      guard let rest = decode(kind.conditions) else { throw damaged("has changed in chain \(name)", form) }
       let elements = map.elements.sorted {
         ($0.note.order, $0.note.isContinued ? 1 : 0) < ($1.note.order, $1.note.isContinued ? 1 : 0)
       }
@@ -255,7 +324,7 @@ struct CompiledAssembly {
     chain.entries.reserveCapacity(found.count)
     for (place, next) in found.enumerated() {
       guard place == 0 || found[place - 1].order < next.order else {
-        throw damaged("has two rules in one place of chain \(name)")
+        throw damaged("has two rules in one place of chain \(name)", form)
       }
       var entry = CompiledChain.Entry(item: next.item, order: next.order)
       switch next.source {
@@ -281,7 +350,8 @@ struct CompiledAssembly {
     let first = elements.first!
     let shape = map.kind.shape
     var target = RuleTarget.none
-    let changed = damaged("has changed in map \(map.name) of chain \(name)")
+    let form = state.form(of: name)
+    let changed = damaged("has changed in map \(map.name) of chain \(name)", form)
     guard !first.note.isContinued, elements.allSatisfy({ $0.verdict == first.verdict }) else { throw changed }
     if case .jump(let helper) = first.verdict, TableForm.helperNumber(helper.text, of: id) != nil {
       guard let rules = parts.rules[helper.text], rules.count == 1 else { throw changed }
@@ -296,7 +366,7 @@ struct CompiledAssembly {
       }
       guard let read, read.isProtocolOnly || read.sameEffect(as: Rule(target: read.target)) else { throw changed }
       used.insert(helper.text)
-      state.shared[rules[0].expressions] = helper.text
+      state.targets[CompiledTable.TargetKey(form: form, expressions: rules[0].expressions)] = helper.text
       target = read.target
     } else {
       guard let read = decode([.verdict(first.verdict)]) else { throw changed }
@@ -320,14 +390,20 @@ struct CompiledAssembly {
 
   /// - Throws: where something of ours is left over: rules would have been lost.
   mutating func finish() throws(Problem) -> CompiledTable {
-    for name in parts.maps.keys where !used.contains(name) {
-      throw damaged("has lost the rule that looks into map \(name)")
+    for (name, map) in parts.maps where !used.contains(name) {
+      throw damaged("has lost the rule that looks into map \(name)", map.form)
     }
-    for name in parts.rules.keys where TableForm.helperNumber(name, of: id) != nil && !used.contains(name) {
-      throw damaged("has lost the element that leads to chain \(name)")
+    // A chain without rules of this family is the other's.
+    for (name, rules) in parts.rules
+    where TableForm.helperNumber(name, of: id) != nil && !used.contains(name) && (!rules.isEmpty || !isShared(name)) {
+      throw damaged("has lost the element that leads to chain \(name)", isShared(name) ? .shared : .compiled)
     }
     let numbers = (Array(parts.maps.keys) + Array(parts.rules.keys)).compactMap { TableForm.helperNumber($0, of: id) }
     state.nextHelper = (numbers.max() ?? 0) + 1
     return state
+  }
+
+  private func isShared(_ helper: String) -> Bool {
+    TableForm.helperNumber(helper, of: id).map { TableForm.shared.helper($0, of: id) == helper } ?? false
   }
 }

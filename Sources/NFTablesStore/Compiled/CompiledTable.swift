@@ -4,15 +4,24 @@ internal import RuleStore
 /// Where the rules of a compiled table are in the kernel.
 struct CompiledTable {
   var chains: [ChainName: CompiledChain] = [:]
-  /// Chains that hold one target each, by its expressions, for elements whose verdict it is.
-  var shared: [[NFTExpression]: String] = [:]
+  /// Those that stand in the table of both families.
+  var shared: Set<ChainName> = []
+  /// Chains that hold one target each, for elements whose verdict it is.
+  var targets: [TargetKey: String] = [:]
   /// Numbers of helpers from here on are free.
   var nextHelper = 1
 
-  mutating func newHelper(_ id: TableID) -> String {
-    defer { nextHelper += 1 }
-    return TableForm.helper(nextHelper, of: id)
+  struct TargetKey: Hashable {
+    let form: TableForm
+    let expressions: [NFTExpression]
   }
+
+  mutating func newHelper(_ id: TableID, _ form: TableForm) -> String {
+    defer { nextHelper += 1 }
+    return form.helper(nextHelper, of: id)
+  }
+
+  func form(of chain: ChainName) -> TableForm { shared.contains(chain) ? .shared : .compiled }
 }
 
 /// The rules of the kernel's chain, and where each rule of iptables stands among them.
@@ -21,7 +30,7 @@ struct CompiledChain {
   struct Map {
     let name: String
     let kind: ChainLayout.Kind
-    /// Elements that fit.
+    /// Elements that fit, of one family.
     let room: Int
     var count = 0
   }
@@ -46,6 +55,8 @@ struct CompiledChain {
   var items: [Item] = []
   /// By rule.
   var entries: [Entry] = []
+  /// The rule that has the policy of one family, behind all others, in a built-in chain of both.
+  var policyHandle: UInt64?
 }
 
 /// What an element of a map does.
@@ -80,6 +91,8 @@ enum ElementTarget {
 struct ElementNote {
   /// Rules stand in the order of these.
   var order: UInt64
+  /// The rule is none of iptables but has a chain's policy.
+  var isPolicy = false
   /// Another key of the rule comes before this one.
   var isContinued = false
   var commentLeads = false
@@ -109,7 +122,7 @@ struct ElementNote {
     }
     out.write(Kind.order)
     out.write(UInt8(9))
-    out.write(UInt8((isContinued ? 1 : 0) | (commentLeads ? 2 : 0)))
+    out.write(UInt8((isContinued ? 1 : 0) | (commentLeads ? 2 : 0) | (isPolicy ? 4 : 0)))
     out.write(big: order)
     guard let ports else { return }
     var bytes = ByteWriter(capacity: 64)
@@ -141,7 +154,7 @@ struct ElementNote {
         comment = text
       case Kind.order:
         guard length == 9 else { return nil }
-        (isContinued, commentLeads) = (value[0] & 1 != 0, value[0] & 2 != 0)
+        (isContinued, commentLeads, isPolicy) = (value[0] & 1 != 0, value[0] & 2 != 0, value[0] & 4 != 0)
         order = UInt64(bigEndian: value.loadUnaligned(fromByteOffset: 1, as: UInt64.self))
       case Kind.ports:
         guard let match = Self.match(value, family) else { return nil }

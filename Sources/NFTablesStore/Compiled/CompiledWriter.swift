@@ -84,38 +84,74 @@ struct CompiledWriter {
 
   // MARK: Writing a chain
 
-  /// Writes the rules of a chain that holds none.
+  /// Where a chain of the table stands.
+  func form(of chain: ChainName) -> TableForm { state.form(of: chain) }
+
+  /// Writes the rules of a chain of one family that holds none.
   mutating func write(_ chain: Chain, _ layout: ChainLayout, _ coder: RuleCoder, to batch: inout Batch)
     throws(BackendError)
   {
-    var made = CompiledChain()
-    made.entries = (0..<chain.rules.count).map { CompiledChain.Entry(item: -1, order: UInt64($0 + 1) << 32) }
+    begin(chain)
     for piece in layout.pieces {
-      let item = made.items.count
       switch piece {
-      case .linear(let index):
-        made.entries[index].item = item
-        made.items.append(CompiledChain.Item())
-        try addLinear(chain, index, made.entries[index].order, before: nil, coder, &batch)
+      case .linear(let index): try write(linear: index, of: chain, coder, to: &batch)
       case .map(let kind, let rules):
-        let keys = rules.reduce(0) { $0 + layout.splits[$1].keys.count }
-        var map = CompiledChain.Map(
-          name: state.newHelper(id), kind: layout.kinds[kind], room: keys + keys / 4 + 64, count: keys)
-        map.count = keys
+        let map = newMap(layout, kind, rules, .compiled)
         batch.create(map, for: chain.name, in: id)
-        batch.add(
-          map.kind.lookup(map.name, id.family), proto: nil, number: rules[0], to: chain.name, in: id, before: nil)
-        var elements: [MapElement] = []
-        elements.reserveCapacity(keys)
-        for index in rules {
-          made.entries[index].item = item
-          made.entries[index].isWhole = layout.isWhole[index]
-          try append(chain, index, layout.splits[index], &made.entries[index], to: &elements, coder, &batch)
-        }
-        batch.add(elements, to: map, of: chain.name, in: id)
-        made.items.append(CompiledChain.Item(handle: nil, map: map))
+        look(into: map, from: chain, rules[0], &batch)
+        try fill(map, with: rules, of: chain, layout, coder, to: &batch)
       }
     }
+  }
+
+  /// Before the first piece of a chain is written.
+  mutating func begin(_ chain: Chain) {
+    var made = CompiledChain()
+    made.entries = (0..<chain.rules.count).map { CompiledChain.Entry(item: -1, order: UInt64($0 + 1) << 32) }
+    state.chains[chain.name] = made
+  }
+
+  mutating func write(linear index: Int, of chain: Chain, _ coder: RuleCoder, to batch: inout Batch)
+    throws(BackendError)
+  {
+    let item = state.chains[chain.name]!.items.count
+    state.chains[chain.name]!.entries[index].item = item
+    state.chains[chain.name]!.items.append(CompiledChain.Item())
+    try addLinear(chain, index, state.chains[chain.name]!.entries[index].order, before: nil, coder, &batch)
+  }
+
+  /// A map for rules of one chain.
+  mutating func newMap(_ layout: ChainLayout, _ kind: Int, _ rules: [Int], _ form: TableForm) -> CompiledChain.Map {
+    let keys = rules.reduce(0) { $0 + layout.splits[$1].keys.count }
+    return CompiledChain.Map(
+      name: state.newHelper(id, form), kind: layout.kinds[kind], room: keys + keys / 4 + 64, count: keys)
+  }
+
+  /// - Parameter isOfBoth: whether packets of both families are looked up by this one rule.
+  func look(
+    into map: CompiledChain.Map, from chain: Chain, _ number: Int, isOfBoth: Bool = false, _ batch: inout Batch
+  ) {
+    batch.add(
+      map.kind.lookup(map.name, id.family, form(of: chain.name)), proto: nil, number: number, to: chain.name, in: id,
+      before: nil, isOfBoth: isOfBoth)
+  }
+
+  /// The elements of a map that nothing is in yet.
+  mutating func fill(
+    _ map: CompiledChain.Map, with rules: [Int], of chain: Chain, _ layout: ChainLayout, _ coder: RuleCoder,
+    to batch: inout Batch
+  ) throws(BackendError) {
+    // Taken out meanwhile, or each rule would copy it.
+    var made = state.chains.removeValue(forKey: chain.name)!
+    var elements: [MapElement] = []
+    elements.reserveCapacity(map.count)
+    for index in rules {
+      made.entries[index].item = made.items.count
+      made.entries[index].isWhole = layout.isWhole[index]
+      try append(chain, index, layout.splits[index], &made.entries[index], to: &elements, coder, &batch)
+    }
+    batch.add(elements, to: map, of: chain.name, in: id)
+    made.items.append(CompiledChain.Item(handle: nil, map: map))
     state.chains[chain.name] = made
   }
 
@@ -126,6 +162,16 @@ struct CompiledWriter {
     batch.add(
       try coder(rule, index, chain, id), proto: rule.proto, number: index, to: chain.name, in: id, before: next,
       userData: ElementNote(order: order).bytes(id.family))
+  }
+
+  /// The policy of one family at the end of a built-in chain of both, which counts for itself.
+  func addPolicy(of chain: Chain, _ batch: inout Batch) {
+    guard let policy = chain.policy else { return }
+    var note = ElementNote(order: .max)
+    note.isPolicy = true
+    batch.add(
+      [.counter(chain.policyCounters), .verdict(policy == .drop ? .drop : .accept)], proto: nil, number: 0,
+      to: chain.name, in: id, before: nil, userData: note.bytes(id.family))
   }
 
   /// The elements of a rule, with the chain that they lead to, if they do.
@@ -140,13 +186,13 @@ struct CompiledWriter {
       switch target {
       case .verdict(let plain): verdict = plain
       case .shared(let expressions):
-        let name = shared(expressions, of: chain.name, &batch)
+        let name = self.target(expressions, of: chain.name, &batch)
         entry.helper = name
         verdict = .jump(ChainName(unchecked: name))
       }
     } else {
       let rule = chain.rules[index]
-      let name = state.newHelper(id)
+      let name = state.newHelper(id, form(of: chain.name))
       let own = ChainName(unchecked: name)
       batch.createHelper(own, for: chain.name, in: id)
       batch.add(
@@ -176,10 +222,11 @@ struct CompiledWriter {
     }
   }
 
-  private mutating func shared(_ expressions: [NFTExpression], of chain: ChainName, _ batch: inout Batch) -> String {
-    if let known = state.shared[expressions] { return known }
-    let name = state.newHelper(id)
-    state.shared[expressions] = name
+  private mutating func target(_ expressions: [NFTExpression], of chain: ChainName, _ batch: inout Batch) -> String {
+    let key = CompiledTable.TargetKey(form: form(of: chain), expressions: expressions)
+    if let known = state.targets[key] { return known }
+    let name = state.newHelper(id, key.form)
+    state.targets[key] = name
     let own = ChainName(unchecked: name)
     batch.createHelper(own, for: chain, in: id)
     batch.add(expressions, proto: nil, number: 0, to: own, in: id, before: nil)
@@ -191,9 +238,16 @@ struct CompiledWriter {
   /// Takes out the rules of a chain with what only they use.
   mutating func clear(_ name: ChainName, _ batch: inout Batch) {
     guard let chain = state.chains[name] else { return }
-    if !chain.items.isEmpty { batch.deleteRules(nil, of: name, in: id) }
+    if !chain.items.isEmpty || chain.policyHandle != nil { batch.deleteRules(nil, of: name, in: id) }
     for case let map? in chain.items.map(\.map) { batch.delete(map: map.name, of: name, in: id) }
-    for entry in chain.entries where !entry.isWhole { deleteHelper(entry.helper!, of: name, &batch) }
+    clearHelpers(of: name, &batch)
+  }
+
+  /// Takes out the chains of single rules of a chain whose own rules are gone.
+  mutating func clearHelpers(of name: ChainName, _ batch: inout Batch) {
+    for entry in state.chains[name]?.entries ?? [] where !entry.isWhole {
+      deleteHelper(entry.helper!, of: name, &batch)
+    }
     state.chains[name] = CompiledChain()
   }
 
@@ -203,22 +257,16 @@ struct CompiledWriter {
     batch.delete(name, in: id)
   }
 
-  /// Takes out everything but the chains themselves.
-  mutating func removeAll(_ batch: inout Batch) {
-    for name in state.chains.keys.sorted() { clear(name, &batch) }
-    clearShared(&batch)
-  }
-
   /// Takes out the chains of targets that no rule has any more.
-  mutating func clearShared(_ batch: inout Batch) {
-    guard !state.shared.isEmpty else { return }
+  mutating func clearTargets(_ form: TableForm, _ batch: inout Batch) {
+    guard !state.targets.isEmpty else { return }
     var used: Set<String> = []
     for chain in state.chains.values {
       for case let helper? in chain.entries.lazy.map(\.helper) { used.insert(helper) }
     }
-    for (expressions, name) in state.shared where !used.contains(name) {
+    for (key, name) in state.targets where key.form == form && !used.contains(name) {
       deleteHelper(name, of: ChainName(unchecked: name), &batch)
-      state.shared[expressions] = nil
+      state.targets[key] = nil
     }
   }
 }
@@ -228,7 +276,7 @@ typealias RuleCoder = (Rule, Int, Chain, TableID) throws(BackendError) -> [NFTEx
 
 extension ChainLayout.Kind {
   /// The rule that looks into a map of this kind.
-  func lookup(_ map: String, _ family: Family) -> [NFTExpression] {
-    conditions + shape.loads(family) + [.lookup(map, from: KeyShape.firstRegister)]
+  func lookup(_ map: String, _ family: Family, _ form: TableForm) -> [NFTExpression] {
+    conditions + shape.loads(family, form) + [.lookup(map, from: KeyShape.firstRegister)]
   }
 }

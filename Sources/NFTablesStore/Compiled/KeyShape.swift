@@ -93,8 +93,10 @@ extension KeyShape {
   /// The kernel takes no longer keys (`NFT_DATA_VALUE_MAXLEN`).
   static let maxKeyLength = 64
 
-  func keyFields(_ family: Family) -> [KeyField] {
+  /// In a chain of both families the key begins with the packet's family, so that each counts for itself.
+  func keyFields(_ family: Family, _ form: TableForm) -> [KeyField] {
     var result: [KeyField] = []
+    if form == .shared { result.append(KeyField(source: .meta(.family), length: 1, prefix: nil, type: 2)) }
     let bytes = family.addressBits / 8
     func address(_ offset: Int, _ bits: UInt8) {
       guard bits > 0 else { return }
@@ -117,16 +119,20 @@ extension KeyShape {
     return result
   }
 
-  func keyLength(_ family: Family) -> Int { keyFields(family).reduce(0) { $0 + $1.room } }
+  func keyLength(_ family: Family, _ form: TableForm = .compiled) -> Int {
+    keyFields(family, form).reduce(0) { $0 + $1.room }
+  }
 
   /// Every field's type in 6 bits, as nft counts types of concatenations.
-  func keyType(_ family: Family) -> UInt32 { keyFields(family).reduce(0) { $0 << 6 | $1.type } }
+  func keyType(_ family: Family, _ form: TableForm) -> UInt32 {
+    keyFields(family, form).reduce(0) { $0 << 6 | $1.type }
+  }
 
   /// Loads the key into registers from the first on.
-  func loads(_ family: Family) -> [NFTExpression] {
+  func loads(_ family: Family, _ form: TableForm) -> [NFTExpression] {
     var result = fragmentConditions(family)
     var place = 0
-    for field in keyFields(family) {
+    for field in keyFields(family, form) {
       let register = Self.register(place)
       switch field.source {
       case .meta(let key): result.append(.meta(key, into: register))
@@ -150,7 +156,11 @@ extension KeyShape {
 
   static let firstRegister: NFTRegister = 1
 
-  func write(_ key: HeaderKey, _ family: Family, to out: inout ByteWriter) {
+  func write(_ key: HeaderKey, _ family: Family, _ form: TableForm, to out: inout ByteWriter) {
+    if form == .shared {
+      out.write(family.rawValue)
+      out.zeros(3)
+    }
     if sourceBits > 0 { out.write(address: key.source, family) }
     if destinationBits > 0 { out.write(address: key.destination, family) }
     if fields.contains(.sourcePort) {
@@ -173,11 +183,14 @@ extension KeyShape {
     if fields.contains(.outInterface) { out.write(big: key.outInterface) }
   }
 
+  /// The family of which a key of a map of both families is; nil where it is of none.
+  static func family(of key: UnsafeRawBufferPointer) -> Family? { key.first.flatMap { Family(rawValue: $0) } }
+
   /// nil where the bytes are no key of this shape.
-  func key(_ bytes: UnsafeRawBufferPointer, _ family: Family) -> HeaderKey? {
-    guard bytes.count == keyLength(family) else { return nil }
+  func key(_ bytes: UnsafeRawBufferPointer, _ family: Family, _ form: TableForm) -> HeaderKey? {
+    guard bytes.count == keyLength(family, form) else { return nil }
     var key = HeaderKey()
-    var offset = 0
+    var offset = form == .shared ? 4 : 0
     func address() -> UInt128 {
       defer { offset += family.addressBits / 8 }
       if family == .ipv4 {

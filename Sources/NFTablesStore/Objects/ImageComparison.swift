@@ -2,11 +2,12 @@ internal import CNFTables
 internal import Netfilter
 
 extension RulesetImage.Table {
-  /// Whether it is a table of iptables, `filter`, `nat`, … of IPv4 or IPv6, or holds such tables in compiled form.
+  /// Whether it is a table of iptables, `filter`, `nat`, … of IPv4 or IPv6, or holds such tables, or chains of them,
+  /// in compiled form.
   package var isOfIPTables: Bool {
-    guard id.family == .ip || id.family == .ip6 else { return false }
+    guard [.inet, .ip, .ip6].contains(id.family) else { return false }
     let name = id.name.description
-    return TableName(rawValue: name) != nil
+    return id.family != .inet && TableName(rawValue: name) != nil
       || name == TableForm.compiledTable && chains.contains { TableForm.owner(of: $0.name.description) != nil }
   }
 

@@ -52,18 +52,19 @@ public enum RulesText {
       let text = UnsafeBufferPointer(rebasing: whole[(isMarked ? mark.count : 0)...])
       let family = familyFromSuffix(of: file) ?? familyFromHeader(of: text) ?? family ?? .ipv4
       let format = format(of: text)
-      func makeReader() -> RulesTextReader {
+      func makeReader(continuing earlier: Ruleset) -> RulesTextReader {
         RulesTextReader(
           text: text, file: file, after: earlierFiles, family: family, format: format, continuing: earlier,
           names: names, registry: registry)
       }
       if let together, format == .save, !isMarked, let split = SplitReading(text) {
-        var first = makeReader()
-        var second = makeReader()
+        var first = makeReader(continuing: earlier)
+        // What the first goes on with it has; in both it would be there twice.
+        var second = makeReader(continuing: Ruleset())
         together({ first.readFirstHalf(split) }, { second.readSecondHalf(split) })
         if let reading = RulesTextReader.join(&first, &second) { return reading }
       }
-      var reader = makeReader()
+      var reader = makeReader(continuing: earlier)
       return reader.read(afterByteOrderMark: isMarked)
     }
   }
