@@ -108,6 +108,43 @@ int fb_load_module(const char *name) {
 
 int fb_thread_number(void) { return (int)syscall(SYS_gettid); }
 
+struct together {
+  void (*second)(void *);
+  void *context;
+  cpu_set_t processors;
+};
+
+static void *run_second(void *given) {
+  struct together *work = given;
+  /* It is where it should begin; from now on it may go anywhere. */
+  if (CPU_COUNT(&work->processors) > 1) sched_setaffinity(0, sizeof work->processors, &work->processors);
+  work->second(work->context);
+  return NULL;
+}
+
+void fb_run_together(void (*first)(void *), void (*second)(void *), void *context) {
+  struct together work = {second, context};
+  pthread_attr_t attributes;
+  pthread_t thread;
+  cpu_set_t others;
+  pthread_attr_init(&attributes);
+  CPU_ZERO(&work.processors);
+  int here = sched_getcpu();
+  if (here >= 0 && sched_getaffinity(0, sizeof work.processors, &work.processors) == 0 &&
+      CPU_COUNT(&work.processors) > 1) {
+    others = work.processors;
+    CPU_CLR(here, &others);
+    pthread_attr_setaffinity_np(&attributes, sizeof others, &others);
+  }
+  int failed = pthread_create(&thread, &attributes, run_second, &work);
+  pthread_attr_destroy(&attributes);
+  first(context);
+  if (failed)
+    second(context);
+  else
+    pthread_join(thread, NULL);
+}
+
 int fb_open_process(int process) { return (int)syscall(SYS_pidfd_open, process, 0); }
 
 /* Makes this process one without a terminal that the end of a session does not reach. */

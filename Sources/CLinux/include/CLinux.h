@@ -48,6 +48,11 @@ int fb_open_process(int process);
 /* The calling thread's number, as /proc/PID/task has it. */
 int fb_thread_number(void);
 
+/* Calls first(context) here and second(context) on a thread of its own, and returns when both are done; second here too, after
+ * first, where no thread can be had. The thread begins on another processor than this one: left alone the kernel lets both
+ * share one for some milliseconds, which is as long as the work takes. */
+void fb_run_together(void (*first)(void *), void (*second)(void *), void *context);
+
 /* One end-to-end TCP connection of this machine: addresses in network order, 4 or 16 bytes as family (AF_INET, AF_INET6)
  * says; ports in host order; the number that /proc/PID/fd shows for the socket. */
 struct fb_connection {
