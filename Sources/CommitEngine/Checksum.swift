@@ -20,10 +20,4 @@ struct Checksum {
     value = (value ^ word) &* 0x9e37_79b9_7f4a_7c15
     value = value << 29 | value >> 35
   }
-
-  static func of(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
-    var sum = Checksum()
-    sum.add(bytes)
-    return sum.value
-  }
 }

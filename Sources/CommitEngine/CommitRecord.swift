@@ -133,7 +133,7 @@ package struct CommitRecord: Hashable, Sendable {
       var name = chain.name.text
       name.withUTF8 { sum.add(UnsafeRawBufferPointer($0)) }
       sum.add(chain.policy.map { UInt64($0.verdict.rawValue) } ?? .max)
-      chain.rules.forEachPartOutsideCounters { sum.add($0) }
+      sum.add(chain.rules.digest)
     }
     return sum.value
   }

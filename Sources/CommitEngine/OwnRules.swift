@@ -13,7 +13,7 @@ struct OwnRules: Equatable {
   var digests: [TableID: UInt64]
 
   static let file = "own"
-  private static let magic = Array("firebreak own 1\n".utf8)
+  private static let magic = Array("firebreak own 2\n".utf8)
 
   init(_ generation: Generation, boot: String) {
     number = generation.number

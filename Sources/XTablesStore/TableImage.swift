@@ -18,20 +18,6 @@ package enum TableImage {
       sum + chain.rules.bytes.count + policySize(table.family) + (chain.hook == nil ? headSize(table.family) : 0)
     }
   }
-
-  /// `-NF_DROP - 1` and so on; `XT_RETURN` is `-NF_REPEAT - 1`.
-  static func number(_ verdict: Verdict) -> Int32 {
-    switch verdict {
-    case .drop: -1
-    case .accept: -2
-    case .queue: -4
-    case .return: -5
-    }
-  }
-
-  static func verdict(_ number: Int32) -> Verdict? {
-    Verdict.allCases.first { self.number($0) == number }
-  }
 }
 
 // MARK: Reading
@@ -50,6 +36,8 @@ struct TableImageReader {
     let rules: Int
     /// Where the policy lies, for a built-in chain.
     let policy: Int?
+    /// Where blocks of about ``blockSize`` end before its end does.
+    let blockEnds: [Int]
   }
 
   /// Told how much of the image is not needed any more.
@@ -105,8 +93,7 @@ struct TableImageReader {
 
   private func append(_ span: Span, to rules: inout RuleList, _ names: [Int32: ChainName]) throws(WireError) {
     var start = span.range.lowerBound
-    while start < span.range.upperBound {
-      let end = blockEnd(from: start, to: span.range.upperBound)
+    for end in span.blockEnds + [span.range.upperBound] where end > start {
       let part = UnsafeRawBufferPointer(rebasing: image[start..<end])
       try rules.append(kernelEntries: part, at: start) { names[$0] }
       consumed(end)
@@ -117,18 +104,11 @@ struct TableImageReader {
   /// The image is taken in blocks, so that each can be given back when it has been copied.
   private static let blockSize = 4 << 20
 
-  private func blockEnd(from start: Int, to limit: Int) -> Int {
-    guard limit - start > Self.blockSize else { return limit }
-    var end = start
-    while end - start < Self.blockSize { end += number16(end + layout.nextOffset) }
-    return end
-  }
-
   private func readPolicy(_ offset: Int, into table: inout Table, at index: Int) throws(WireError) {
     let target = offset + number16(offset + layout.targetOffset)
     guard number16(target) == RuleCodec.standardTargetSize else { throw invalid(target, "target_size") }
-    let verdict = TableImage.verdict(
-      image.loadUnaligned(fromByteOffset: target + RuleCodec.extensionHeaderSize, as: Int32.self))
+    let verdict = Verdict(
+      kernelNumber: image.loadUnaligned(fromByteOffset: target + RuleCodec.extensionHeaderSize, as: Int32.self))
     guard verdict == .accept || verdict == .drop else {
       throw invalid(target + RuleCodec.extensionHeaderSize, "verdict")
     }
@@ -144,27 +124,36 @@ struct TableImageReader {
     var chain: (name: ChainName, start: Int, rules: Int, isUser: Bool)?
     var lastSize = 0
     var offset = 0
+    var blockEnds: [Int] = []
     let builtIn = info.validHooks.hooks
     func closeUserChain() throws(WireError) {
       guard let open = chain, open.isUser else { return }
       guard open.rules > 0, isReturn(offset - lastSize) else { throw invalid(offset - lastSize, "verdict") }
-      spans.append(Span(name: open.name, range: open.start..<offset - lastSize, rules: open.rules - 1, policy: nil))
+      spans.append(
+        Span(
+          name: open.name, range: open.start..<offset - lastSize, rules: open.rules - 1, policy: nil,
+          blockEnds: blockEnds))
       chain = nil
     }
     while offset < image.count {
       let size = try entrySize(offset)
       if let hook = builtIn.first(where: { info.hookEntries[Int($0.rawValue)] == offset }) {
         chain = (hook.chainName, offset, 0, false)
+        blockEnds = []
       }
       if let hook = builtIn.first(where: { info.underflows[Int($0.rawValue)] == offset }) {
         guard let open = chain else { throw invalid(offset, "underflow") }
-        spans.append(Span(name: hook.chainName, range: open.start..<offset, rules: open.rules, policy: offset))
+        spans.append(
+          Span(
+            name: hook.chainName, range: open.start..<offset, rules: open.rules, policy: offset, blockEnds: blockEnds))
         chain = nil
       } else if let name = try errorName(offset, size) {
         try closeUserChain()
         if offset + size < image.count { chain = (ChainName(unchecked: name), offset + size, 0, true) }
+        blockEnds = []
       } else {
         chain?.rules += 1
+        if let open = chain, offset - (blockEnds.last ?? open.start) >= Self.blockSize { blockEnds.append(offset) }
       }
       lastSize = size
       offset += size
@@ -179,7 +168,7 @@ struct TableImageReader {
     return number16(offset + layout.targetOffset) == layout.size && image[target + 2] == 0
       && number16(target) == RuleCodec.standardTargetSize
       && image.loadUnaligned(fromByteOffset: target + RuleCodec.extensionHeaderSize, as: Int32.self)
-        == TableImage.number(.return)
+        == Verdict.return.kernelNumber
   }
 
   private func entrySize(_ offset: Int) throws(WireError) -> Int {
@@ -288,7 +277,7 @@ struct TableImageWriter: ~Copyable {
         all.storeBytes(of: UInt32(start), toByteOffset: 44 + 4 * Int(hook.rawValue), as: UInt32.self)
         all.storeBytes(of: UInt32(offset), toByteOffset: 64 + 4 * Int(hook.rawValue), as: UInt32.self)
       }
-      let verdict = chain.policy.map { TableImage.number($0.verdict) } ?? TableImage.number(.return)
+      let verdict = chain.policy.map { $0.verdict.kernelNumber } ?? Verdict.return.kernelNumber
       Self.writeEnd(verdict, at: &offset, layout, entries)
     }
     Self.writeHead("ERROR", at: &offset, layout, entries)
@@ -339,7 +328,7 @@ struct TableImageWriter: ~Copyable {
       case .extension: continue
       case .none:
         verdict = Int32(rule + Int(out.loadUnaligned(fromByteOffset: rule + layout.nextOffset, as: UInt16.self)))
-      case .verdict(let known): verdict = TableImage.number(known)
+      case .verdict(let known): verdict = known.kernelNumber
       case .chain(let name):
         // An extension may look like a jump; the kernel knows it by its name then.
         guard let place = chains[name] else { continue }

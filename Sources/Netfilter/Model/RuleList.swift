@@ -76,18 +76,6 @@ public struct RuleList: Sendable {
     self.bytes = bytes
   }
 
-  /// Calls `body` with the bytes of all rules but their counters.
-  package func forEachPartOutsideCounters(_ body: (UnsafeRawBufferPointer) -> Void) {
-    let counters = RuleCodec.Layout.of(family).counters
-    bytes.withUnsafeBytes { all in
-      for index in indices {
-        let range = range(of: index)
-        body(UnsafeRawBufferPointer(rebasing: all[range.prefix(counters)]))
-        body(UnsafeRawBufferPointer(rebasing: all[range.dropFirst(counters + 16)]))
-      }
-    }
-  }
-
   /// Calls `body` with the kernel's bytes of the rule at `index`.
   package func withEntry<R, E: Error>(_ index: Int, _ body: (UnsafeRawPointer) throws(E) -> R) throws(E) -> R {
     try bytes.span.withUnsafeBytes { all throws(E) in try body(all.baseAddress! + Int(starts[index])) }

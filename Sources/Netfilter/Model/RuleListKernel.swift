@@ -99,20 +99,16 @@ extension RuleList {
     let place = target + RuleCodec.extensionHeaderSize
     let number = all.loadUnaligned(fromByteOffset: place, as: Int32.self)
     var marker: UInt32 = 0
-    func write(_ bytes: some Sequence<UInt8>) {
-      for (offset, byte) in bytes.prefix(RuleCodec.extensionNameSize - 1).enumerated() {
-        all[target + 2 + offset] = byte
-      }
-    }
     switch number {
-    case -1: write("DROP".utf8)
-    case -2: write("ACCEPT".utf8)
-    case -4: write("QUEUE".utf8)
-    case -5: write("RETURN".utf8)
     case next: break
+    case ..<0:
+      guard let name = verdictKeys.first(where: { $0.1.kernelNumber == number })?.0 else { return false }
+      all.storeBytes(of: name, toByteOffset: target + 2, as: UInt64.self)
     default:
       guard let chain = chainAt(number) else { return false }
-      write(chain.text.utf8)
+      for (offset, byte) in chain.text.utf8.prefix(RuleCodec.extensionNameSize - 1).enumerated() {
+        all[target + 2 + offset] = byte
+      }
       marker = RuleCodec.jumpMarker
     }
     all.storeBytes(of: marker, toByteOffset: place, as: UInt32.self)
@@ -181,24 +177,43 @@ extension RuleList {
   func holds(at index: Int, _ isSought: (UInt64) -> Bool) -> Bool { holds(orJumps: false, at: index, isSought) }
 
   private func holds(orJumps: Bool, at index: Int, _ isSought: (UInt64) -> Bool) -> Bool {
-    let start = Int(starts[index])
     let layout = RuleCodec.Layout.of(family)
-    return bytes.withUnsafeBytes { all in
-      let target = start + Int(all.loadUnaligned(fromByteOffset: start + layout.targetOffset, as: UInt16.self))
-      var offset = start + layout.size
-      while offset <= target {
-        let size = Int(all.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
-        if orJumps, offset == target, size == RuleCodec.standardTargetSize,
-          all.loadUnaligned(fromByteOffset: offset + RuleCodec.extensionHeaderSize, as: UInt32.self)
-            == RuleCodec.jumpMarker
-        {
-          return true
+    return bytes.withUnsafeBytes { Self.holds($0, at: Int(starts[index]), layout, orJumps: orJumps, isSought) }
+  }
+
+  /// The rules that jump by name, or hold an extension of which `isSought` is true.
+  func indicesOfJumpsAndHolders(_ isSought: (UInt64) -> Bool) -> [Int] {
+    let layout = RuleCodec.Layout.of(family)
+    var found: [Int] = []
+    bytes.withUnsafeBytes { all in
+      starts.withUnsafeBufferPointer { starts in
+        for index in starts.indices where Self.holds(all, at: Int(starts[index]), layout, orJumps: true, isSought) {
+          found.append(index)
         }
-        if isSought(all.loadUnaligned(fromByteOffset: offset + 2, as: UInt64.self)) { return true }
-        offset += size
       }
-      return false
     }
+    return found
+  }
+
+  @inline(__always)
+  private static func holds(
+    _ all: UnsafeRawBufferPointer, at start: Int, _ layout: RuleCodec.Layout, orJumps: Bool,
+    _ isSought: (UInt64) -> Bool
+  ) -> Bool {
+    let target = start + Int(all.loadUnaligned(fromByteOffset: start + layout.targetOffset, as: UInt16.self))
+    var offset = start + layout.size
+    while offset <= target {
+      let size = Int(all.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
+      if orJumps, offset == target, size == RuleCodec.standardTargetSize,
+        all.loadUnaligned(fromByteOffset: offset + RuleCodec.extensionHeaderSize, as: UInt32.self)
+          == RuleCodec.jumpMarker
+      {
+        return true
+      }
+      if isSought(all.loadUnaligned(fromByteOffset: offset + 2, as: UInt64.self)) { return true }
+      offset += size
+    }
+    return false
   }
 
   /// Calls `body` with every extension that has a revision above 0: its rule, its name's field and revision as two

@@ -79,7 +79,7 @@ private struct JumpGraph {
     jumps = Array(repeating: [], count: table.chains.count)
     restricted = Array(repeating: [], count: table.chains.count)
     for (index, chain) in table.chains.enumerated() {
-      for place in chain.rules.indices where chain.rules.jumpsOrHolds(at: place, { restrictions.contain($0) }) {
+      for place in chain.rules.indicesOfJumpsAndHolders({ restrictions.contain($0) }) {
         note(chain.rules.rule(at: place, registry: registry), chain, index, place)
       }
     }

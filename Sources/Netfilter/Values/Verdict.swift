@@ -44,3 +44,21 @@ public enum Policy: Hashable, Sendable {
     }
   }
 }
+
+extension Verdict {
+  /// The number in a standard target: `-NF_DROP - 1` and so on; `XT_RETURN` is `-NF_REPEAT - 1` (linux/netfilter.h,
+  /// linux/netfilter/x_tables.h).
+  package var kernelNumber: Int32 {
+    switch self {
+    case .drop: -1
+    case .accept: -2
+    case .queue: -4
+    case .return: -5
+    }
+  }
+
+  package init?(kernelNumber number: Int32) {
+    guard let verdict = Self.allCases.first(where: { $0.kernelNumber == number }) else { return nil }
+    self = verdict
+  }
+}
