@@ -87,9 +87,15 @@ struct Run: Subcommand {
   }
 
   private func failure(_ outcome: ScriptRun.Outcome) -> CommandFailure {
+    let line = outcome.faults.last { $0.place != nil }
+    let call = outcome.faults.last { $0.place == nil }
     var lines: [String] = []
-    if let fault = outcome.faults.last(where: { $0.place != nil }) { lines.append("failed at \(fault)") }
-    if let fault = outcome.faults.last(where: { $0.place == nil }) { lines.append("last failed call: \(fault)") }
+    if let line, let place = line.place, let call, call.isSame(as: line) {
+      lines.append("failed at \(place): \(call)")
+    } else {
+      if let line { lines.append("failed at \(line)") }
+      if let call { lines.append("last failed call: \(call)") }
+    }
     return CommandFailure(
       .failed, "\(script[0]) \(describe(outcome.ending)); the rules are as before",
       hint: lines.isEmpty ? nil : lines.joined(separator: "\n    "))

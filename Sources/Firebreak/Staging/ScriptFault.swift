@@ -45,6 +45,11 @@ public struct ScriptFault: Hashable, Sendable {
     """
 }
 
+extension ScriptFault {
+  /// Whether a call and a line of bash are the same command, as far as their words tell.
+  public func isSame(as other: ScriptFault) -> Bool { command == other.command && status == other.status }
+}
+
 extension ScriptFault: CustomStringConvertible {
   public var description: String {
     let text = "\(command.prefix(200)) (status \(status))"

@@ -13,7 +13,13 @@ struct RunScriptTests {
   @Test(arguments: [
     (
       "set -e\niptables-legacy -A INPUT -j nowhere\necho not here",
-      "script.sh:3: iptables-legacy -A INPUT -j nowhere (status 2)"
+      "script.sh:3: iptables-legacy -A INPUT -j nowhere (status 2): "
+        + "iptables v1.8.9 (legacy): Couldn't load target `nowhere'"
+    ),
+    (
+      "set -e\nchain=nowhere\niptables-legacy -A INPUT -j $chain",
+      "script.sh:4: iptables-legacy -A INPUT -j $chain (status 2)\n"
+        + "    last failed call: iptables-legacy -A INPUT -j nowhere (status 2): "
     ),
     ("set -e\nf() {\n  iptables-legacy -A INPUT -j nowhere\n}\nf", "script.sh:4: iptables-legacy -A INPUT -j nowhere"),
     ("set -e\nfalse", "script.sh:3: false (status 1)"),
@@ -201,7 +207,7 @@ struct RunScriptTests {
     let bad = try site.run("set -e\nsystemctl restart iptables.service", environment: environment)
     #expect(bad.status == 1 && bad.stderr.contains("iptables.service would change the live rules at once"), "\(bad)")
     let failed = try site.run("set -e\niptables -A INPUT", environment: environment)
-    #expect(failed.status == 1 && failed.stderr.contains("last failed call: iptables -A INPUT (status 1)"), "\(failed)")
+    #expect(failed.status == 1 && failed.stderr.contains(":3: iptables -A INPUT (status 1)"), "\(failed)")
   }
 
   /// Rows: words of systemctl, and the unit that would load rules at once.
