@@ -75,11 +75,8 @@ public final class XTablesBackend: Backend {
   // MARK: Reading
 
   public func snapshot(of selection: TableSelection) throws(BackendError) -> Snapshot {
-    var existing: [TableID] = []
+    let existing = try existing()
     var ruleset = Ruleset()
-    for family in Family.allCases {
-      for name in KernelTables.existing(family) { existing.append(TableID(name, family)) }
-    }
     for id in existing where selection.contains(id) { ruleset[id] = try read(id) }
     return Snapshot(ruleset: ruleset, existing: existing, stamp: stamp)
   }
@@ -96,15 +93,17 @@ public final class XTablesBackend: Backend {
   /// Whether any table does something to a packet: it has rules, chains of its own, or a policy other than ACCEPT.
   /// Tables that are there and empty do not count.
   package func isInUse() throws(BackendError) -> Bool {
-    for family in Family.allCases {
-      for name in KernelTables.existing(family) {
-        let id = TableID(name, family)
-        let count = try bulk(id) { () throws(BulkTable.Problem) in try BulkTable.entryCount(id) }
-        if count > Table(name, family: family).entryCount { return true }
-        if try !read(id).isPristine { return true }
-      }
+    for id in try existing() {
+      let count = try bulk(id) { () throws(BulkTable.Problem) in try BulkTable.entryCount(id) }
+      if count > Table(id.name, family: id.family).entryCount { return true }
+      if try !read(id).isPristine { return true }
     }
     return false
+  }
+
+  private func existing() throws(BackendError) -> [TableID] {
+    try KernelTables.existing(.ipv4).map { TableID($0, .ipv4) }
+      + KernelTables.existing(.ipv6).map { TableID($0, .ipv6) }
   }
 
   /// One table, which the kernel makes if it does not exist yet.
@@ -150,8 +149,7 @@ public final class XTablesBackend: Backend {
   }
 
   private func checkUnchanged(_ plan: Plan) throws(BackendError) {
-    let existing = Set(
-      KernelTables.existing(.ipv4).map { TableID($0, .ipv4) } + KernelTables.existing(.ipv6).map { TableID($0, .ipv6) })
+    let existing = Set(try existing())
     for step in plan.steps {
       let now = existing.contains(step.id) ? try read(step.id) : nil
       let isSame =

@@ -141,6 +141,30 @@ struct ConfirmTests {
     #expect(try stage.isBefore)
   }
 
+  /// That no tables can be seen does not say that there are none: what is left undone waits for the next command.
+  @Test(
+    .requires(.tool("strace")),
+    arguments: ["openat:error=ENOMEM", "openat:error=ENFILE", "read:error=ENOMEM", "read:error=EIO"])
+  func theListOfTablesCannotBeRead(_ fault: String) throws {
+    let stage = try Stage("legacy")
+    #expect(try stage.firebreak("apply", "--confirm", "2s", "--no-wait", stage.file).status == 0)
+    kill(try #require(try stage.guardProcess()), SIGKILL)
+    usleep(2_300_000)
+    // Files that are read are known by the process's number, files that are opened by their name.
+    let program = """
+      exec strace -D -qq -o /dev/null -P /proc/$$/task/$$/net/ip_tables_names -P /proc/thread-self/net/ip_tables_names \
+      -e inject=\(fault) "$@"
+      """
+    let blind = try stage.space.run([
+      "sh", "-c", program, "sh", Built.firebreak, "recover", "--backend", "legacy", "--state-dir",
+      stage.space.stateDirectory,
+    ])
+    #expect(blind.status != 0 && blind.stderr.contains("does not tell which IPv4 tables it has"), "\(blind)")
+    #expect(try !stage.isBefore)
+    #expect(try stage.firebreak("recover").stdout.contains("was not confirmed"))
+    #expect(try stage.isBefore)
+  }
+
   /// A transaction is whole, also where somebody has changed one of its tables before the next command sees it.
   @Test(.requires(.tool("strace"))) func aTransactionIsNotTornByOthers() throws {
     let stage = try Stage("nft")
