@@ -17,6 +17,8 @@ public struct CommitEngine: Sendable {
   /// Where the sets (ipset) that rules look into are found again by name when rules come back from a file, since one that
   /// was made anew has another number. Without it rules come back with the numbers that they had.
   public var sets: IPSetDirectory?
+  /// What changes beside tables of iptables; without it nothing does.
+  package var companions: (any CompanionStore)?
   /// The store of another backend by its name (``Capabilities/name``): a commit is taken back where it was made. nil for
   /// one that does not exist.
   public var otherStore: @Sendable (String) -> RuleStore? = { _ in nil }
@@ -31,7 +33,7 @@ public struct CommitEngine: Sendable {
     self.sets = sets
   }
 
-  public var history: History { History(state: state) }
+  public var history: History { History(state: state, sets: sets) }
   var audit: Audit { Audit(state: state) }
 
   /// What to commit, and how.
@@ -43,6 +45,9 @@ public struct CommitEngine: Sendable {
     /// Where `wanted` is a copy of live tables that somebody worked on: the tables when they were copied. What the copy
     /// holds no more goes, whoever wrote it; what others did since then stays.
     public var copied: Ruleset?
+    /// What changes beside the tables: sets and tables of nf_tables. Sets that are new may stand in `wanted` with numbers
+    /// of ``IPSetDirectory/imagined``.
+    public var companions: [CompanionChange] = []
     /// Whether rules of other programs in these tables stay.
     public var keeping = ForeignKeeping.foreign
     /// Take it back unless ``CommitEngine/confirm(_:)`` is called within this time.
@@ -58,6 +63,8 @@ public struct CommitEngine: Sendable {
 
     public init(_ wanted: Ruleset) { self.wanted = wanted }
 
+    /// Whether it makes one act of more than tables.
+    var hasCompanions: Bool { !companions.isEmpty }
     var needsGuard: Bool { confirmation != nil || verification != nil }
   }
 
@@ -74,6 +81,8 @@ public struct CommitEngine: Sendable {
     public let generation: Int?
     /// Set where the commit is taken back unless it is confirmed.
     public let awaits: Awaiting?
+    /// What changed beside the tables.
+    public var companions: [CompanionChange] = []
   }
 
   /// A commit that waits to be confirmed.
@@ -152,10 +161,11 @@ public struct CommitEngine: Sendable {
     let outcome = try store.check(
       Set(request.wanted.tables.map(\.id)), request.options,
       wanting: { try foreign.merge(request.wanted, into: $0, fit: store.backend.fitted) })
+    try companions?.rehearse(request.companions)
     if !outcome.plan.steps.isEmpty { try request.inspection?(outcome.plan, store) }
     return Report(
       plan: outcome.plan, notes: foreign.notes + [outcome.rehearsalNote].compactMap { $0 }, recovered: nil,
-      base: foreign.own.number, generation: nil, awaits: nil)
+      base: foreign.own.number, generation: nil, awaits: nil, companions: request.companions)
   }
 
   /// Declares the commit good that waits for it.
@@ -169,7 +179,7 @@ public struct CommitEngine: Sendable {
     guard let journal = try journal(), journal.head.phase == .awaiting,
       let generation = try history.stagedGeneration(of: journal.head.nonce)
     else { throw Failure.nothingToConfirm }
-    try keep(generation, as: .confirmation)
+    try keep(generation, as: .confirmation, removing: journal.record.companions)
     return generation.summary
   }
 
@@ -223,40 +233,51 @@ public struct CommitEngine: Sendable {
     var foreign = try ForeignRules(history, keeping: request.keeping, copied: request.copied)
     let base = foreign.own.number
     let number = (try history.numbers().last ?? 0) + 1
+    let request = try makingSets(request)
     var generation: Generation?
     var watch: Watch?
+    func prepare(_ before: Snapshot, _ plan: Plan) throws {
+      if generation != nil {
+        // Somebody changed the rules in between: whoever watches over the first attempt has to go before the second.
+        watch?.dismissKeeper()
+        if request.hasCompanions { try endPending() } else { try dropPending() }
+      }
+      try request.inspection?(plan, store)
+      let staged = try stage(request, number, plan, before, foreign)
+      generation = staged
+      try journal(request, plan, staged)
+      watch = try startWatch(over: plan, request, staged)
+    }
     let outcome: RuleStore.Outcome
     do {
       outcome = try store.commit(
         Set(request.wanted.tables.map(\.id)), request.options,
         wanting: { try foreign.merge(request.wanted, into: $0, fit: store.backend.fitted) }
       ) { before, plan in
-        guard !plan.steps.isEmpty else { return }
-        if generation != nil {
-          // Somebody changed the rules in between: whoever watches over the first attempt has to go before the second.
-          watch?.dismissKeeper()
-          try dropPending()
-        }
-        try request.inspection?(plan, store)
-        let staged = try stage(request, number, plan, before, foreign)
-        generation = staged
-        try journal(request, plan, staged)
-        watch = try startWatch(over: plan, request, staged)
+        if !plan.steps.isEmpty { try prepare(before, plan) }
       }
-      watch?.dismissKeeper()
+      if request.hasCompanions, generation == nil { try prepare(outcome.before, outcome.plan) }
     } catch {
       watch?.dismissKeeper()
-      if !Self.leavesWork(error) { try? dropPending() }
+      if !Self.leavesWork(error) { abandon(request) }
       throw error
     }
+    defer { watch?.dismissKeeper() }
     var notes = foreign.notes
     if let note = outcome.rehearsalNote { notes.append(note) }
     func report(_ number: Int?, _ awaits: Awaiting? = nil) -> Report {
-      Report(plan: outcome.plan, notes: notes, recovered: recovered, base: base, generation: number, awaits: awaits)
+      Report(
+        plan: outcome.plan, notes: notes, recovered: recovered, base: base, generation: number, awaits: awaits,
+        companions: request.companions)
     }
     guard let generation else {
       return report(try adopt(request, number, outcome, foreign))
     }
+    do { try changeCompanions(request, generation) } catch {
+      try takeBackPending(request.options)
+      throw error
+    }
+    watch?.dismissKeeper()
     try verify(request, generation)
     do {
       if let time = request.confirmation {
@@ -264,7 +285,8 @@ public struct CommitEngine: Sendable {
         audit.note(.awaiting, generation.summary)
         return report(number, awaits)
       }
-      try keep(generation, as: request.restores == nil ? .commit : .rollback)
+      notes += try keep(
+        generation, as: request.restores == nil ? .commit : .rollback, removing: request.companions)
     } catch {
       // What cannot be put on file is not good.
       try takeBackPending(request.options)
@@ -292,13 +314,20 @@ public struct CommitEngine: Sendable {
     let ruleset = try foreign.tables(after: plan, of: request.wanted, before)
     let all = ruleset.tables + foreign.found.values.compactMap { $0 }
     let used = all.reduce(into: Set<UInt16>()) { $0.formUnion($1.setIndices) }
-    let generation = Generation(
+    var generation = Generation(
       summary: Generation.Summary(
         number: number, time: Int64(time(nil)), author: .current, message: request.message,
         backend: store.backend.capabilities.name, added: changes.added, removed: changes.removed,
         restores: request.restores, tables: ruleset.tables.map(\.id), nonce: .random(in: 1 ... .max),
         base: foreign.own.number, boot: BootID.current, place: .current),
       ruleset: ruleset, found: foreign.found, sets: used.reduce(into: [:]) { $0[$1] = sets?.name($1) })
+    generation.companions = foreign.own.companions
+    for change in request.companions {
+      if foreign.own.companions[change.companion] == nil {
+        generation.foundCompanions.updateValue(change.before, forKey: change.companion)
+      }
+      generation.companions.updateValue(change.after, forKey: change.companion)
+    }
     try history.stage(generation)
     return generation
   }
@@ -310,7 +339,8 @@ public struct CommitEngine: Sendable {
     let givesCounters = request.options.counters == .wanted && !store.backend.capabilities.isOneTransaction
     let record = CommitRecord(
       plan: plan, time: summary.time, message: summary.message, backend: summary.backend, nonce: summary.nonce,
-      keepsCommitted: request.needsGuard || givesCounters, setName: { sets?.name($0) })
+      keepsCommitted: request.needsGuard || givesCounters, companions: request.companions,
+      setName: { sets?.name($0) })
     let limit = request.verificationLimit + (request.confirmation ?? .zero) + .seconds(60)
     let head = Journal.Head(
       phase: request.needsGuard ? .writing : .unguarded, deadline: request.needsGuard ? .now + limit : .never,
@@ -326,7 +356,8 @@ public struct CommitEngine: Sendable {
       try GuardProcess.start(guardCommand, generation.summary.nonce, state)
       return Watch()
     }
-    let writesOnce = store.backend.capabilities.isOneTransaction || plan.steps.count < 2
+    let isOneWrite = store.backend.capabilities.isOneTransaction || plan.steps.count < 2
+    let writesOnce = isOneWrite && !request.hasCompanions
     guard !writesOnce, let recovery else { return nil }
     return Watch(keeper: try Keeper(recovery))
   }
@@ -348,10 +379,16 @@ public struct CommitEngine: Sendable {
   }
 
   /// Declares a staged generation good.
+  /// - Parameter changes: those of its companions; sets that are gone in it go now.
+  /// - Returns: what of that did not succeed.
   /// - Throws: ``SystemError``; it is not in the history then.
-  func keep(_ generation: Generation, as event: Audit.Event) throws {
+  @discardableResult
+  func keep(
+    _ generation: Generation, as event: Audit.Event, removing changes: [CompanionChange] = []
+  ) throws -> [String] {
     try history.publish(generation.number)
     // From here on it is the newest generation, whatever becomes of the rest.
+    let left = companions?.remove(changes) ?? []
     audit.note(event, generation.summary)
     try? OwnRules(generation, boot: BootID.current).save(state)
     try? state.overwrite(
@@ -359,14 +396,20 @@ public struct CommitEngine: Sendable {
       atStartOf: Self.pending)
     try? state.rename(Self.pending, to: Self.last)
     try? history.prune(retention, now: Int64(time(nil)))
+    return left
   }
 
-  /// Puts the journal of a commit away that is none any more. Who still has the file open sees that it is over.
-  func dropPending() throws {
+  /// Tells whoever has the journal open that its commit is none any more.
+  private func endPending() throws {
     if let bytes = try state.read(Self.pending, limit: Journal.headSize), var head = try? Journal.head(of: bytes) {
       head.phase = .finished
       try state.overwrite(Journal.encoded(head), atStartOf: Self.pending)
     }
+  }
+
+  /// Puts the journal of a commit away that is none any more.
+  func dropPending() throws {
+    try endPending()
     try state.remove(Self.pending)
     try history.dropStaged()
   }
@@ -405,6 +448,7 @@ public struct CommitEngine: Sendable {
     if backend == store.backend.capabilities.name { return self }
     var engine = CommitEngine(store: try store(named: backend), state: state, recovery: recovery, sets: sets)
     engine.guardCommand = guardCommand
+    engine.companions = companions
     engine.otherStore = otherStore
     engine.retention = retention
     return engine

@@ -32,6 +32,8 @@ package struct CommitRecord: Hashable, Sendable {
   package let backend: String
   /// What follows through another backend, where rules move from one to the other.
   package let second: Part?
+  /// What changes beside the tables.
+  package let companions: [CompanionChange]
 
   /// The tables that change through one backend.
   package struct Part: Hashable, Sendable {
@@ -79,13 +81,14 @@ package struct CommitRecord: Hashable, Sendable {
   package init(
     plan: Plan, time: Int64, message: String, backend: String = formerBackend, boot: String = BootID.current,
     place: Place = .current, nonce: UInt64 = .random(in: 1 ... .max), keepsCommitted: Bool = false,
-    second: (plan: Plan, backend: String)? = nil,
+    second: (plan: Plan, backend: String)? = nil, companions: [CompanionChange] = [],
     setName: (UInt16) -> String? = { _ in nil }
   ) {
     self.boot = boot
     self.place = place
     self.nonce = nonce
     self.backend = backend
+    self.companions = companions
     entries = Part(plan, backend: backend, keepsCommitted: keepsCommitted).entries
     self.second = second.map { Part($0.plan, backend: $0.backend) }
     let tables = (entries + (self.second?.entries ?? [])).flatMap { [$0.before, $0.committed].compactMap { $0 } }
@@ -100,9 +103,10 @@ package struct CommitRecord: Hashable, Sendable {
 
   private init(
     entries: [Entry], time: Int64, message: String, boot: String, place: Place, nonce: UInt64, sets: [UInt16: String],
-    backend: String, second: Part?
+    backend: String, second: Part?, companions: [CompanionChange]
   ) {
     self.second = second
+    self.companions = companions
     self.boot = boot
     self.place = place
     self.nonce = nonce
@@ -120,7 +124,7 @@ package struct CommitRecord: Hashable, Sendable {
     guard !moves.isEmpty else { return self }
     return CommitRecord(
       entries: parts[0].renumberingSets(moves).entries, time: time, message: message, boot: boot, place: place,
-      nonce: nonce, sets: moves.names, backend: backend, second: second?.renumberingSets(moves))
+      nonce: nonce, sets: moves.names, backend: backend, second: second?.renumberingSets(moves), companions: companions)
   }
 
   /// The tables as they were before, and those that were not there.
@@ -182,6 +186,7 @@ extension CommitRecord {
       out.write(lengthAndText: second.backend)
       out.write(second.entries)
     }
+    out.write(companions)
     out.writeChecksum()
   }
 
@@ -222,7 +227,7 @@ extension CommitRecord {
     }
     return CommitRecord(
       entries: entries, time: time, message: message, boot: boot, place: place, nonce: nonce, sets: sets,
-      backend: backend, second: second)
+      backend: backend, second: second, companions: try reader.companionChanges())
   }
 }
 

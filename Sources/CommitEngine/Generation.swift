@@ -35,14 +35,33 @@ public struct Generation: Sendable {
   package let found: [TableID: Table?]
   /// The names of the sets (ipset) whose numbers the rules hold.
   package let sets: [UInt16: String]
+  /// What is Firebreak's own beside tables of iptables, as the commits left it that changed it.
+  package var companions: CompanionContents = [:]
+  /// What of it came under Firebreak with this generation, as it was found.
+  package var foundCompanions: CompanionContents = [:]
 
   public var number: Int { summary.number }
+
+  /// With the numbers that its sets have now, and imagined ones for those that are gone.
+  func withPresentSets(_ directory: IPSetDirectory) -> Generation {
+    let moves = SetMoves(sets, directory.presentOrImagined)
+    guard !moves.isEmpty else { return self }
+    var result = Generation(
+      summary: summary, ruleset: Ruleset(ruleset.tables.map { $0.renumberingSets { moves[$0] } }),
+      found: found.mapValues { $0?.renumberingSets { moves[$0] } }, sets: moves.names)
+    result.companions = companions
+    result.foundCompanions = foundCompanions
+    return result
+  }
+
+  /// What is there beside the tables.
+  public var beside: [Companion] { companions.filter { $0.value != nil }.keys.sorted() }
 }
 
 // MARK: Bytes on disk
 
 /// `firebreak generation 1\n`, the length of the summary (4 bytes), its checksum (8 bytes), the summary, so that a list need
-/// not read more; then the tables, and a checksum over these (8 bytes).
+/// not read more; then the tables, companions where there are any, and a checksum over these (8 bytes).
 extension Generation {
   private static let magic = Array("firebreak generation 1\n".utf8)
   private static let summaryStart = magic.count + 12
@@ -69,6 +88,10 @@ extension Generation {
       out.write(table)
     }
     out.write(sets)
+    if !companions.isEmpty {
+      out.write(companions)
+      out.write(foundCompanions)
+    }
     out.writeChecksum()
   }
 
@@ -117,7 +140,10 @@ extension Generation {
       let id = try reader.tableID()
       found.updateValue(try reader.table(id), forKey: id)
     }
-    return Generation(summary: summary, ruleset: ruleset, found: found, sets: try reader.sets())
+    var generation = Generation(summary: summary, ruleset: ruleset, found: found, sets: try reader.sets())
+    generation.companions = try reader.companionContents()
+    generation.foundCompanions = try reader.companionContents()
+    return generation
   }
 
   private static func checksum(_ bytes: [UInt8], _ range: Range<Int>) -> UInt64 {

@@ -1,10 +1,17 @@
 internal import Glibc
+public import Netfilter
 
 /// The generations on disk: one file each, in the folder `generations` of the state directory, named by number.
 public struct History: Sendable {
   let state: StateDirectory
+  /// Where the sets (ipset) that rules look into are found: rules come with the numbers that these have now, and with
+  /// ``IPSetDirectory/imagined`` ones where they are gone. nil for the numbers that they had.
+  let sets: IPSetDirectory?
 
-  public init(state: StateDirectory) { self.state = state }
+  public init(state: StateDirectory, sets: IPSetDirectory? = nil) {
+    self.state = state
+    self.sets = sets
+  }
 
   static let folder = "generations"
   /// The next generation, written before the kernel is, and named by its number when it is declared good.
@@ -57,7 +64,10 @@ public struct History: Sendable {
 
   /// - Throws: ``Failure`` or ``SystemError``.
   public func generation(_ number: Int) throws -> Generation {
-    try read(number, limit: .max) { bytes throws(CommitRecord.Damage) in try Generation(decoding: bytes) }
+    let generation = try read(number, limit: .max) { bytes throws(CommitRecord.Damage) in
+      try Generation(decoding: bytes)
+    }
+    return sets.map { generation.withPresentSets($0) } ?? generation
   }
 
   private func read<R>(_ number: Int, limit: Int, _ decode: ([UInt8]) throws(CommitRecord.Damage) -> R) throws -> R {

@@ -17,6 +17,8 @@ package struct Journal: Sendable {
     case unguarded = 3
     /// The commit was declared good, or is taken back: the file is about to go.
     case finished = 4
+    /// Nobody has to watch it, and the companions of its tables are as they are to be, too.
+    case written = 5
   }
 
   package struct Head: Equatable, Sendable {

@@ -85,14 +85,13 @@ extension CommitEngine {
   /// Firebreak's own tables after the move: those of the last generation in the form of the new place, and what of other
   /// tables moved but the rules of known programs.
   private func arrived(_ moving: Ruleset, _ own: Ruleset) throws -> (ruleset: Ruleset, found: [TableID: Table?]) {
-    let nothing = Snapshot(ruleset: Ruleset(), existing: [], stamp: Snapshot.Stamp(0))
     var result = own
     var found: [TableID: Table?] = [:]
     for table in moving.tables where own[table.id] == nil {
       result[table.id] = table.withoutKnownOwners
       found.updateValue(table.withoutKnownOwners, forKey: table.id)
     }
-    let fitted = try store.backend.fitted(Plan(from: nothing, to: result))
+    let fitted = try store.backend.fitted(Plan(from: .nothing, to: result))
     return (result.replacing(with: Ruleset(fitted.steps.map(\.after))), found)
   }
 
@@ -220,13 +219,14 @@ extension CommitEngine {
     let (ruleset, found) = try tables(base?.ruleset ?? Ruleset())
     let used = ruleset.tables.reduce(into: Set<UInt16>()) { $0.formUnion($1.setIndices) }
     let changes = acts.first.plan.changes
-    let generation = Generation(
+    var generation = Generation(
       summary: Generation.Summary(
         number: (try history.numbers().last ?? 0) + 1, time: Int64(time(nil)), author: .current, message: message,
         backend: acts.first.store.backend.capabilities.name, added: changes.added, removed: changes.removed,
         restores: restores, tables: ruleset.tables.map(\.id), nonce: .random(in: 1 ... .max), base: base?.number ?? 0,
         boot: BootID.current, place: .current),
       ruleset: ruleset, found: found, sets: used.reduce(into: [:]) { $0[$1] = sets?.name($1) })
+    generation.companions = base?.companions ?? [:]
     try history.stage(generation)
     return generation
   }

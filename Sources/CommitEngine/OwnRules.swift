@@ -11,6 +11,8 @@ struct OwnRules: Equatable {
   var boot: String
   var place: Place
   var digests: [TableID: UInt64]
+  /// See ``Generation/companions``.
+  var companions: CompanionContents
 
   static let file = "own"
   private static let magic = Array("firebreak own 2\n".utf8)
@@ -20,9 +22,13 @@ struct OwnRules: Equatable {
     self.boot = boot
     place = .current
     digests = generation.ruleset.tables.reduce(into: [:]) { $0[$1.id] = CommitRecord.digest(of: $1) }
+    companions = generation.companions
   }
 
-  private init(number: Int, boot: String, place: Place, digests: [TableID: UInt64]) {
+  private init(
+    number: Int, boot: String, place: Place, digests: [TableID: UInt64], companions: CompanionContents = [:]
+  ) {
+    self.companions = companions
     self.number = number
     self.boot = boot
     self.place = place
@@ -52,6 +58,7 @@ struct OwnRules: Equatable {
         out.write(id)
         out.write(digest)
       }
+      if !companions.isEmpty { out.write(companions) }
       out.writeChecksum()
     }
   }
@@ -78,7 +85,8 @@ struct OwnRules: Equatable {
       let id = try reader.tableID()
       digests[id] = try reader.uint64("digest")
     }
+    let companions = try reader.companionContents()
     try reader.finish()
-    return OwnRules(number: number, boot: boot, place: place, digests: digests)
+    return OwnRules(number: number, boot: boot, place: place, digests: digests, companions: companions)
   }
 }

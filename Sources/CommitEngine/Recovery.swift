@@ -77,6 +77,7 @@ extension CommitEngine {
       return nil
     }
     if let kept = try published(journal.head.nonce) {
+      _ = companions?.remove(journal.record.companions)
       if try !audit.holds(kept) { audit.note(.recovery, kept) }
       try state.rename(Self.pending, to: Self.last)
       return nil
@@ -84,9 +85,11 @@ extension CommitEngine {
     let recovery: Recovery
     switch journal.head.phase {
     case .finished:
+      // Who ended it may not have come to the sets that it had made.
+      _ = companions?.remove(journal.record.companions.reversed().map(\.reversed))
       try dropPending()
       return nil
-    case .unguarded: recovery = try finishUnguarded(journal, options)
+    case .unguarded, .written: recovery = try finishUnguarded(journal, options)
     case .writing: recovery = .notConfirmed(try takeBack(journal.record, options).tables)
     case .awaiting:
       if journal.head.deadline > .now {
@@ -113,16 +116,18 @@ extension CommitEngine {
   private func finishUnguarded(_ journal: Journal, _ options: RuleStore.CommitOptions) throws -> Recovery {
     let record = try withPresentSets(journal.record)
     let found = try record.parts.map { try look(at: $0) }
-    let isWhole = found.allSatisfy(\.isWhole) || found.count == 1 && found[0].isInOneTransaction
+    let hasAllRules = found.allSatisfy(\.isWhole) || found.count == 1 && found[0].isInOneTransaction
+    let isWhole = hasAllRules && (record.companions.isEmpty || journal.head.phase == .written)
     var changed: [TableID] = []
     // Last first: rules that move are in their new place before they leave the old one, and the other way round.
     for part in found.reversed() { changed += try settle(part, isWhole: isWhole, options) }
     guard isWhole else {
+      try companions?.takeBack(record.companions)
       try dropPending()
-      return changed.isEmpty ? .nothingDone : .putBack(changed)
+      return changed.isEmpty && record.companions.isEmpty ? .nothingDone : .putBack(changed)
     }
     if let generation = try history.stagedGeneration(of: journal.head.nonce) {
-      try keep(generation, as: .recovery)
+      try keep(generation, as: .recovery, removing: record.companions)
     } else {
       try dropPending()
     }
@@ -201,6 +206,7 @@ extension CommitEngine {
           return TableMerge(base: committed, live: live, wanted: before, keeping: .foreign).result
         })
     }
+    try companions?.takeBack(record.companions)
     try? dropPending()
     return outcome.plan
   }
@@ -211,17 +217,23 @@ extension CommitEngine {
     return other
   }
 
-  /// The record with the numbers that its sets have now.
+  /// The record with the numbers that its sets have now. Those that the commit made may be gone already.
   /// - Throws: ``Failure/missingSet(_:)``
   func withPresentSets(_ record: CommitRecord) throws -> CommitRecord {
-    try record.renumberingSets { name throws(Failure) in try presentIndex(ofSet: name) ?? 0 }
+    let made = Set(record.companions.filter(\.isMade).map(\.companion))
+    return try record.renumberingSets { name throws(Failure) in
+      try presentIndex(ofSet: name, among: made) ?? 0
+    }
   }
 
   /// The present number of a set; nil where nobody knows sets.
+  /// - Parameter imagined: sets that may be missing, and have an imagined number then.
   /// - Throws: ``Failure/missingSet(_:)``
-  func presentIndex(ofSet name: String) throws(Failure) -> UInt16? {
+  func presentIndex(ofSet name: String, among imagined: Set<Companion> = []) throws(Failure) -> UInt16? {
     guard let sets else { return nil }
-    guard case .found(let index, _) = sets.find(name) else { throw .missingSet(name) }
+    if case .found(let index, _) = sets.find(name) { return index }
+    guard imagined.contains(Companion(.set, name)), case .found(let index, _) = IPSetDirectory.imagined.find(name)
+    else { throw .missingSet(name) }
     return index
   }
 }

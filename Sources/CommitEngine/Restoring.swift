@@ -11,10 +11,14 @@ extension CommitEngine {
     request.restores = target
     request.options.counters = .wanted
     if request.message.isEmpty { request.message = "rollback to \(target)" }
-    request.wanted = try ruleset(of: target, since: present)
+    let generation = target > 0 ? try history.generation(target) : nil
+    request.companions = try companionChanges(to: generation, target)
+    request.wanted = try ruleset(
+      of: generation, target, since: present, making: Set(request.companions.filter(\.isMade).map(\.companion)))
     if let last = try? read(Self.last), last.head.nonce == present.nonce {
       // Rules that the present generation took out had these counters.
-      for entry in last.record.entries {
+      let record = last.record.renumberingSets { (sets ?? .imagined).presentOrImagined($0) }
+      for entry in record.entries {
         guard let before = entry.before, let table = request.wanted[entry.id] else { continue }
         request.wanted[entry.id] = CounterCarrier.carry(from: before, to: table, fresh: .zero)
       }
@@ -28,38 +32,63 @@ extension CommitEngine {
     return base > 0 ? try history.summary(base).standing : 0
   }
 
+  /// What makes Firebreak's companions what they were in an earlier generation; nil for before the first.
+  private func companionChanges(to generation: Generation?, _ target: Int) throws -> [CompanionChange] {
+    try OwnRules.load(history).companions.sorted { $0.key < $1.key }.compactMap { companion, content in
+      let wanted = try generation?.companions[companion] ?? found(companion, since: target)
+      return wanted == content ? nil : CompanionChange(companion, before: content, after: wanted)
+    }
+  }
+
+  /// What a companion held when it came under Firebreak after a generation; nil where it was not there.
+  private func found(_ companion: Companion, since target: Int) throws -> [UInt8]? {
+    let numbers = try history.numbers()
+    for number in numbers where number > target {
+      guard let summary = try? history.summary(number), summary.isHere else { continue }
+      if let found = try history.generation(number).foundCompanions[companion] { return found }
+    }
+    throw History.Failure.pruned(target, oldest: numbers.first ?? target)
+  }
+
   /// The rules of an earlier generation for every table that is Firebreak's now.
-  private func ruleset(of target: Int, since present: Generation.Summary) throws -> Ruleset {
+  /// - Parameters:
+  ///   - generation: nil for before the first.
+  ///   - made: sets that will be made before the rules come.
+  private func ruleset(
+    of generation: Generation?, _ target: Int, since present: Generation.Summary, making made: Set<Companion>
+  ) throws -> Ruleset {
     var result = Ruleset()
-    if target > 0 {
-      let generation = try withPresentSets(history.generation(target))
+    if let generation {
+      try demandSets(of: generation, besides: made)
       for table in generation.ruleset.tables { result[table.id] = table }
     }
     for id in present.tables where result[id] == nil {
-      result[id] = try found(id, since: target) ?? Table(id.name, family: id.family)
+      result[id] = try found(id, since: target, making: made) ?? Table(id.name, family: id.family)
     }
     return result
   }
 
   /// The table as it was when it came under Firebreak after a generation; nil where the kernel had not made it.
-  private func found(_ id: TableID, since target: Int) throws -> Table? {
+  private func found(_ id: TableID, since target: Int, making made: Set<Companion>) throws -> Table? {
     let numbers = try history.numbers()
     for number in numbers where number > target {
       guard let summary = try? history.summary(number), summary.isHere, summary.tables.contains(id) else { continue }
-      let generation = try withPresentSets(history.generation(number))
-      if let found = generation.found[id] { return found }
+      let generation = try history.generation(number)
+      guard let found = generation.found[id] else { continue }
+      try demandSets(of: generation, besides: made)
+      return found
     }
     throw History.Failure.pruned(target, oldest: numbers.first ?? target)
   }
 
-  /// A generation's rules with the numbers that its sets have now.
-  func withPresentSets(_ generation: Generation) throws -> Generation {
-    let moves = try SetMoves(generation.sets) { name throws(Failure) in try presentIndex(ofSet: name) ?? 0 }
-    guard sets != nil, !moves.isEmpty else { return generation }
-    return Generation(
-      summary: generation.summary,
-      ruleset: Ruleset(generation.ruleset.tables.map { $0.renumberingSets { moves[$0] } }),
-      found: generation.found.mapValues { $0?.renumberingSets { moves[$0] } }, sets: moves.names)
+  /// Looks whether rules of a generation can come back.
+  /// - Parameter made: sets that will be made before the rules come.
+  /// - Throws: ``Failure/missingSet(_:)``
+  private func demandSets(of generation: Generation, besides made: Set<Companion> = []) throws(Failure) {
+    guard let sets else { return }
+    for name in generation.sets.values.sorted() where !made.contains(Companion(.set, name)) {
+      guard case .found = sets.find(name) else { throw .missingSet(name) }
+    }
   }
 
   // MARK: The start of the machine
@@ -87,11 +116,15 @@ extension CommitEngine {
     _ = try finishInterrupted(options)
     guard try OwnRules.load(history).boot != BootID.current, try awaiting() == nil else { return nil }
     var damaged: [History.Failure] = []
-    guard let newest = try history.newestIntact({ damaged.append($0) }) else {
+    guard var newest = try history.newestIntact({ damaged.append($0) }) else {
       if let newest = damaged.first { throw newest }
       return nil
     }
     var notes = damaged.map { "\($0)" }
+    if let companions, !newest.companions.isEmpty {
+      notes += companions.load(newest.companions.compactMapValues { $0 })
+      newest = try history.generation(newest.number)  // with the numbers that its sets have got
+    }
     let outcome: RuleStore.Outcome
     let own = store.backend.capabilities.name
     do {
@@ -108,9 +141,9 @@ extension CommitEngine {
   }
 
   private func load(
-    _ newest: Generation, in store: RuleStore, _ options: RuleStore.CommitOptions, _ notes: inout [String]
+    _ generation: Generation, in store: RuleStore, _ options: RuleStore.CommitOptions, _ notes: inout [String]
   ) throws -> RuleStore.Outcome {
-    let generation = try withPresentSets(newest)
+    try demandSets(of: generation)
     var foreign = try ForeignRules(history, keeping: .foreign)
     let outcome = try store.commit(
       Set(generation.summary.tables), options,
@@ -124,11 +157,7 @@ extension CommitEngine {
   /// - Throws: ``Failure/nothingToRollBack`` when there is none.
   public func previous() throws -> (ruleset: Ruleset, store: RuleStore) {
     guard let record = try read(Self.last)?.record else { throw Failure.nothingToRollBack }
-    let shown = record.renumberingSets { name in
-      if let sets, case .found(let index, _) = sets.find(name) { return index }
-      guard case .found(let index, _) = IPSetDirectory.imagined.find(name) else { return 0 }
-      return index
-    }
+    let shown = record.renumberingSets { (sets ?? .imagined).presentOrImagined($0) }
     return (
       Ruleset(shown.entries.map { $0.before ?? Table($0.id.name, family: $0.id.family) }),
       try store(named: record.backend)

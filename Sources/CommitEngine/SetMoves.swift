@@ -1,3 +1,5 @@
+internal import Netfilter
+
 /// The present numbers of sets (ipset) that rules name by the numbers of another time.
 struct SetMoves {
   private var moved: [UInt16: UInt16] = [:]
@@ -16,4 +18,13 @@ struct SetMoves {
   var isEmpty: Bool { moved.isEmpty }
 
   subscript(_ old: UInt16) -> UInt16? { moved[old] }
+}
+
+extension IPSetDirectory {
+  /// The number of a set now; an imagined one where it is gone.
+  func presentOrImagined(_ name: String) -> UInt16 {
+    if case .found(let index, _) = find(name) { return index }
+    guard case .found(let index, _) = IPSetDirectory.imagined.find(name) else { return 0 }
+    return index
+  }
 }

@@ -9,6 +9,10 @@ public struct Standing: Sendable {
   public let awaiting: CommitEngine.Awaiting?
   /// What has changed in the kernel since the generation was committed; nil where there is none, and while a commit waits.
   public let drift: Drift?
+  /// What is Firebreak's beside tables of iptables.
+  public let beside: [Companion]
+  /// What of that is gone or has been changed since then, as sentences.
+  public let changesBeside: [String]
   /// Newer generations that are damaged.
   public let notes: [String]
 }
@@ -21,11 +25,15 @@ extension CommitEngine {
     let generation = try history.newestIntact { notes.append("\($0)") }
     let awaiting = try awaiting()
     var drift: Drift?
+    var changesBeside: [String] = []
     if let generation, awaiting == nil {
       let live = try store(named: generation.summary.backend).backend.snapshot(
         of: .only(Set(generation.summary.tables)))
       drift = Drift(base: generation.ruleset, live: live.ruleset, names: names)
+      changesBeside = try companions?.differences(from: generation.companions.compactMapValues { $0 }) ?? []
     }
-    return Standing(generation: generation?.summary, awaiting: awaiting, drift: drift, notes: notes)
+    return Standing(
+      generation: generation?.summary, awaiting: awaiting, drift: drift, beside: generation?.beside ?? [],
+      changesBeside: changesBeside, notes: notes)
   }
 }

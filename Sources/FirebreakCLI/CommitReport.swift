@@ -13,7 +13,7 @@ struct CommitReport {
   ) {
     self.report = report
     self.extra = extra
-    self.status = report.plan.isEmpty ? "unchanged" : status
+    self.status = report.isUnchanged ? "unchanged" : status
     self.showsDifference = showsDifference
   }
 
@@ -53,8 +53,12 @@ struct CommitReport {
       return console.print(.object(members(status, difference, wasTakenBack)))
     }
     if let difference { console.print(difference) }
-    var sentence = report.plan.sentence(status: status)
-    if let number = report.generation, !report.plan.isEmpty { sentence += "; generation \(number)" }
+    for (word, companions) in report.companionsByFate where !companions.isEmpty {
+      console.say("\(word): \(companions.map(\.description).joined(separator: ", "))")
+    }
+    let isBeside = report.plan.isEmpty && !report.isUnchanged
+    var sentence = isBeside ? "\(status): no rules of iptables" : report.plan.sentence(status: status)
+    if let number = report.generation, !report.isUnchanged { sentence += "; generation \(number)" }
     console.say(sentence)
     if let commit = report.awaits, status.hasPrefix("awaiting") {
       console.say(
@@ -67,7 +71,7 @@ struct CommitReport {
     let plan = report.plan
     let generation = wasTakenBack ? nil : report.generation
     var members: [(String, JSON)] = [
-      ("status", .string(status)), ("changed", .bool(!plan.isEmpty && !wasTakenBack)), ("tables", JSON(plan)),
+      ("status", .string(status)), ("changed", .bool(!report.isUnchanged && !wasTakenBack)), ("tables", JSON(plan)),
       ("added", .number(plan.changes.added)), ("removed", .number(plan.changes.removed)),
       ("before", .number(report.base)), ("after", .number(generation ?? report.base)),
       ("generation", generation.map { .number($0) } ?? .null), ("rolled_back", .bool(wasTakenBack)),
@@ -76,9 +80,34 @@ struct CommitReport {
       members.append(("seconds_left", .number(Int(commit.remaining.components.seconds))))
     }
     if let difference { members.append(("diff", JSON(difference))) }
+    members.append(("sets", JSON(report, .set)))
+    members.append(("nft_tables", JSON(report, .table)))
     members += extra
     members.append(("notes", .array(notes(withWarning: true).map { .string($0) })))
     return members
+  }
+}
+
+extension CommitEngine.Report {
+  /// Whether the kernel held all of it.
+  fileprivate var isUnchanged: Bool { plan.isEmpty && companions.isEmpty }
+
+  fileprivate var companionsByFate: [(word: String, companions: [Companion])] {
+    [
+      ("made", companions.filter { $0.isMade && !$0.isRemoved }.map(\.companion)),
+      ("changed", companions.filter { !$0.isMade && !$0.isRemoved }.map(\.companion)),
+      ("removed", companions.filter { $0.isRemoved }.map(\.companion)),
+    ]
+  }
+}
+
+extension JSON {
+  /// The names of the companions of a kind that were made, changed and removed.
+  fileprivate init(_ report: CommitEngine.Report, _ kind: Companion.Kind) {
+    self = .object(
+      report.companionsByFate.map { word, companions in
+        (word, .array(companions.filter { $0.kind == kind }.map { .string($0.name) }))
+      })
   }
 }
 
@@ -105,6 +134,7 @@ extension CommitEngine.Recovery {
     switch self {
     case .completed: "an earlier commit was interrupted after its last table; it counts as done"
     case .nothingDone: "an earlier commit was interrupted before it changed anything"
+    case .putBack([]): "an earlier commit was interrupted half-way; what it had changed is as before"
     case .putBack(let tables):
       "an earlier commit was interrupted half-way; put back: \(tables.map(\.description).joined(separator: ", "))"
     case .notConfirmed(let tables):

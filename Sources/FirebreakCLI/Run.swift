@@ -7,16 +7,17 @@ struct Run: Subcommand {
   static let about = About(
     "Run an unchanged script of iptables commands, and commit what it did as one act.",
     discussion: """
-      The script's calls of iptables, ip6tables, their -legacy, -nft, -save and -restore, and of ipset act on a copy of the \
-      live rules and sets, by whatever path they are called; everything else that it does happens at once, as always, \
-      and stays. When it ends with 0, the rules that it changed are committed like any others. When it does not, they \
-      are as before, and the command that failed is named.
+      The script's calls of iptables, ip6tables, their -legacy, -nft, -save and -restore, of ipset and of nft act on a \
+      copy of the live rules, sets and tables, by whatever path they are called; everything else that it does happens at \
+      once, as always, and stays. When it ends with 0, what it changed is committed as one act. When it does not, \
+      everything is as before, and the command that failed is named.
 
       Rules that others add while it runs stay. Sets that it made are made before the rules that look into them, and \
-      sets that it destroyed go when the commit is kept.
+      sets that it destroyed go when the commit is kept. A table of nft's own that it changed takes the place of the \
+      live one; where somebody else has changed that meanwhile, nothing is committed. Sets and such tables are part of \
+      the generation: rollback and the start of the machine bring them back as well.
 
-      nft works on the copy too, but only what it does to the tables of iptables can be committed: a script that changes \
-      others of nf_tables changes nothing. Calls of ebtables and arptables fail. So do systemctl's for services that load rules; what such a service has saved \
+      Calls of ebtables and arptables fail. So do systemctl's for services that load rules; what such a service has saved \
       within the script, iptables-save > FILE, is what the script made. What changes rules in other ways, a program that \
       speaks netlink or a copy of iptables outside PATH and the system's folders, changes the live ones.
 
@@ -131,40 +132,19 @@ struct Run: Subcommand {
     request.copied = changes.copied[backend] ?? Ruleset()
     request.message = message ?? script.joined(separator: " ")
     confirmation.apply(to: &request)
+    request.companions = changes.companions
     guard let choice = BackendChoice(rawValue: backend) else { return }
     let engine = try site.engine(RuleStore(try choice.backend(names: .system)))
-    let extra: [(String, JSON)] = [
-      ("sets", JSON(changes.sets)), ("failed_calls", .array(failedCalls.map { .string("\($0)") })),
-    ]
+    let extra: [(String, JSON)] = [("failed_calls", .array(failedCalls.map { .string("\($0)") }))]
     guard !check else {
       // The copy has taken these rules already, and new sets are not there to try them with.
-      request.options.rehearses = changes.sets.created.isEmpty
+      request.options.rehearses = !changes.companions.contains { $0.companion.kind == .set && $0.isMade }
       let report = try engine.check(request)
-      tell(changes.sets, console)
       return CommitReport(report, status: "planned", showsDifference: diff, extra: extra).render(console)
     }
-    try changes.sets.perform()
-    let report: CommitEngine.Report
-    do {
-      request.wanted = request.wanted.withPresentSets
-      report = try engine.apply(request)
-    } catch {
-      changes.sets.undo()
-      throw error
-    }
-    tell(changes.sets, console)
-    let shown = CommitReport(report, status: "committed", showsDifference: diff, extra: extra)
-    do { try shown.finish(engine, waits: !confirmation.noWait, console) } catch {
-      changes.sets.undo()
-      throw error
-    }
-    guard !confirmation.noWait else {
-      if !changes.sets.destroyed.isEmpty {
-        console.note("sets that the script destroyed stay: \(changes.sets.destroyed.joined(separator: ", "))")
-      }
-      return
-    }
-    for sentence in changes.sets.destroy() { console.note(sentence) }
+    let report = CommitReport(
+      try engine.apply(request), status: "committed", showsDifference: diff, extra: extra)
+    try report.finish(engine, waits: !confirmation.noWait, console)
   }
 
   /// The backend whose rules the script changed.
@@ -186,21 +166,6 @@ struct Run: Subcommand {
         hint: "leave --backend \(wanted) out, or let it call iptables-\(wanted)")
     }
     return name
-  }
-
-  private func tell(_ sets: StagedSets, _ console: Console) {
-    for (what, names) in [("made", sets.created), ("changed", sets.changed), ("destroyed", sets.destroyed)] {
-      if !names.isEmpty { console.say("sets \(what): \(names.joined(separator: ", "))") }
-    }
-  }
-}
-
-extension JSON {
-  fileprivate init(_ sets: StagedSets) {
-    self = .object(
-      [("made", sets.created), ("changed", sets.changed), ("destroyed", sets.destroyed)].map { what, names in
-        (what, .array(names.map { .string($0) }))
-      })
   }
 }
 

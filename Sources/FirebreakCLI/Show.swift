@@ -6,7 +6,8 @@ struct Show: Subcommand {
   static let about = About(
     "Print the rules of a generation.",
     discussion: """
-      As iptables-save prints them; rules of other programs are not among them. With -4 or -6 alone `firebreak apply` and \
+      As iptables-save prints them; rules of other programs are not among them. Sets and tables of nft's own that \
+      `firebreak run` committed are named before them. With -4 or -6 alone `firebreak apply` and \
       iptables-restore read it.
       """)
 
@@ -29,9 +30,14 @@ struct Show: Subcommand {
             ("text", .string(String(decoding: Self.bytes(of: table), as: UTF8.self))),
           ])
         }
-        return console.print(.object([("summary", JSON(generation.summary)), ("tables", .array(text))]))
+        return console.print(
+          .object([
+            ("summary", JSON(generation.summary)), ("tables", .array(text)),
+            ("beside", .array(generation.beside.map { .string("\($0)") })),
+          ]))
       }
       console.print("# generation \(generation.summary.line.drop { $0 == " " })\n")
+      for companion in generation.beside { console.print("# with \(companion)\n") }
       for table in tables {
         console.print("# \(table.family)\n")
         console.print(bytes: Self.bytes(of: table))

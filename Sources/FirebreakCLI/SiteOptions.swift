@@ -107,6 +107,7 @@ struct SiteOptions: ParameterGroup {
     let state = try StateDirectory(stateDir)
     let place = ["-q", "--backend", store.backend.capabilities.name, "--state-dir", try state.absolutePath]
     var engine = CommitEngine(store: store, state: state, sets: .system)
+    engine.companions = SystemCompanions()
     if let programPath {
       engine.recovery = RecoveryCommand(
         program: programPath,
@@ -120,7 +121,7 @@ struct SiteOptions: ParameterGroup {
     return engine
   }
 
-  func history() throws -> History { History(state: try StateDirectory(stateDir)) }
+  func history() throws -> History { History(state: try StateDirectory(stateDir), sets: .system) }
 
   /// The name of the backend that was asked for; nil when any will do.
   var backendName: String? { backend == .auto ? nil : backend.rawValue }

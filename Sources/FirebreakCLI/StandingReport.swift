@@ -14,7 +14,12 @@ struct StandingReport {
   }
 
   /// Whether rules of Firebreak's are gone, moved or overruled.
-  var isDisturbed: Bool { standing?.drift?.touchesOwn == true }
+  var isDisturbed: Bool { standing?.drift?.touchesOwn == true || standing?.changesBeside.isEmpty == false }
+
+  /// Whether a table of nf_tables is Firebreak's.
+  func owns(_ table: OtherTable) -> Bool {
+    standing?.beside.contains { $0.kind == .table && $0.name == "\(table.family) \(table.name)" } == true
+  }
 
   var notes: [String] {
     var notes = standing?.notes ?? []
@@ -35,9 +40,15 @@ struct StandingReport {
       )
     }
     if let generation = standing.generation { lines.append("generation \(generation.line.drop { $0 == " " })") }
-    guard let drift = standing.drift else { return lines }
-    lines.append(drift.isEmpty ? "the kernel holds it as it was committed" : "changed in the kernel since then:")
-    return lines + drift.changes.map { "  \($0)" }
+    lines += standing.beside.map { "  with \($0)" }
+    guard standing.drift != nil else { return lines }
+    let changes = changes
+    lines.append(changes.isEmpty ? "the kernel holds it as it was committed" : "changed in the kernel since then:")
+    return lines + changes.map { "  \($0)" }
+  }
+
+  private var changes: [String] {
+    (standing?.drift?.changes.map(\.description) ?? []) + (standing?.changesBeside ?? [])
   }
 
   var members: [(String, JSON)] {
@@ -53,7 +64,8 @@ struct StandingReport {
           ])
         } ?? .null
       ),
-      ("drift", standing?.drift.map { .array($0.changes.map { .string("\($0)") }) } ?? .null),
+      ("beside", .array((standing?.beside ?? []).map { .string("\($0)") })),
+      ("drift", standing?.drift.map { _ in .array(changes.map { .string($0) }) } ?? .null),
       ("disturbed", .bool(isDisturbed)),
     ]
   }

@@ -32,13 +32,13 @@ struct Status: Subcommand {
             [
               ("backend", .string(use.chosen.rawValue)),
               ("interfaces", .array([use.legacy, use.nft].map { JSON($0) })),
-              ("other_tables", .array(use.others.map { JSON($0) })),
+              ("other_tables", .array(use.others.filter { !standing.owns($0) }.map { JSON($0) })),
               ("pending", pending.map { JSON($0) } ?? .null),
             ] + standing.members + [
               ("notes", .array(notes.map { .string($0) }))
             ]))
       } else {
-        render(use, pending, console)
+        render(use, others: use.others.filter { !standing.owns($0) }, pending, console)
         for line in standing.lines { console.say(line) }
       }
       for note in notes { console.note(note) }
@@ -52,7 +52,9 @@ struct Status: Subcommand {
     return try site.engine(RuleStore(try site.backend.choice.backend(names: .system))).interrupted()
   }
 
-  private func render(_ use: KernelUse, _ pending: InterruptedCommit?, _ console: Console) {
+  private func render(
+    _ use: KernelUse, others: [OtherTable], _ pending: InterruptedCommit?, _ console: Console
+  ) {
     let isInUse = use.legacy.isInUse || use.nft.isInUse
     console.say("backend: \(use.chosen.rawValue)\(isInUse ? "" : " (neither holds rules)")")
     for interface in [use.legacy, use.nft] {
@@ -64,9 +66,9 @@ struct Status: Subcommand {
       console.say("\(name): \(interface.isInUse ? "in use" : interface.tables.isEmpty ? "no tables" : "empty")")
       for table in interface.tables { console.say("  \(table.sentence)") }
     }
-    if !use.others.isEmpty {
+    if !others.isEmpty {
       console.say("tables of other programs in nf_tables, left alone:")
-      for table in use.others {
+      for table in others {
         console.say("  \(table)\(table.owner.map { ", kept by \($0) for itself" } ?? "")")
       }
     }

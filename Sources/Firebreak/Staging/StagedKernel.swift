@@ -2,7 +2,7 @@ internal import CLinux
 internal import Glibc
 public import Netfilter
 internal import NFTablesStore
-internal import RuleStore
+public import RuleStore
 internal import XTablesStore
 
 /// A copy of the live rules and sets of the calling thread's network namespace, in a namespace of its own, where they can be
@@ -166,19 +166,21 @@ public final class StagedKernel {
     public let rules: [String: Ruleset]
     /// Every live table of these backends when it was copied.
     public let copied: [String: Ruleset]
-    public let sets: StagedSets
+    /// What was done to sets and to tables of nf_tables that are none of iptables'.
+    public let companions: [CompanionChange]
   }
 
   public func changes() throws -> Changes {
     let end = try Self.read(space, hasNFTables: missingNFTables == nil)
     let seconds = Int((BootTime.now - began).components.seconds)
-    let sets: SetChanges
-    do throws(SetChanges.Replaced) { sets = try SetChanges(from: start.sets, to: end.sets, after: seconds) } catch {
+    let sets: [CompanionChange]
+    do throws(SetChanges.Replaced) {
+      sets = try SetChanges.between(start.sets, end.sets, after: seconds)
+    } catch {
       throw StagingFailure(
         "set '\(error.name)' was made anew with another type or other options, which cannot be done in one act",
         hint: "give the new set another name, or make it before: ipset create …")
     }
-    try checkNatives(end)
     var rules: [String: Ruleset] = [:]
     for (backend, ruleset) in end.rules {
       let before = start.rules[backend] ?? Ruleset()
@@ -191,63 +193,20 @@ public final class StagedKernel {
       }
       if !touched.isEmpty { rules[backend] = touched }
     }
-    return Changes(rules: rules, copied: live.rules, sets: StagedSets(changes: sets))
+    return Changes(rules: rules, copied: live.rules, companions: sets + tableChanges(end.natives))
   }
 
-  /// A generation holds the tables of iptables, and nothing can take back what others were.
-  private func checkNatives(_ end: Reading) throws(StagingFailure) {
-    let before = start.natives
-    let changed =
-      end.natives.filter { table in before.first { $0.id == table.id }.map { !$0.isSame(as: table) } ?? true }.map(\.id)
-      + before.map(\.id).filter { id in !end.natives.contains { $0.id == id } }
-    guard let first = changed.first else { return }
-    throw StagingFailure(
-      "the script changed the nf_tables table \(first), and `firebreak run` commits tables of iptables only; "
-        + "nothing was changed",
-      hint: "keep such tables in a file of their own and load it with nft -f")
-  }
-}
-
-extension Ruleset {
-  /// The same tables with the numbers that sets have which were not there when the tables were read.
-  public var withPresentSets: Ruleset {
-    Ruleset(
-      tables.map { table in
-        table.renumberingSets { number in
-          guard let name = IPSetDirectory.imagined.name(number),
-            case .found(let index, _) = IPSetDirectory.system.find(name)
-          else { return nil }
-          return index
-        }
-      })
-  }
-}
-
-/// What was done to the sets of a copy, and can be done to the live ones.
-public struct StagedSets {
-  let changes: SetChanges
-
-  public var isEmpty: Bool { changes.isEmpty }
-  public var created: [String] { changes.created.map(\.name) }
-  public var destroyed: [String] { changes.destroyed.map(\.name) }
-  public var changed: [String] { changes.changedNames }
-
-  /// Makes the new sets live and changes the entries of the others; all of it, or nothing.
-  /// - Throws: ``StagingFailure``
-  public func perform() throws {
-    do throws(SetChanges.Failure) { try changes.perform() } catch {
-      throw StagingFailure(
-        "set '\(error.set)' cannot be made as the script made it: \(error.refusal.reason); nothing was changed")
+  /// The tables that are other ones now, each as the live one was when it was copied, and as it is in the copy.
+  private func tableChanges(_ end: [RulesetImage.Table]) -> [CompanionChange] {
+    func content(_ tables: [RulesetImage.Table], _ id: RulesetImage.ID) -> [UInt8]? {
+      tables.first { $0.id == id }?.content
     }
-  }
-
-  /// Takes back what ``perform()`` did.
-  public func undo() { changes.undo() }
-
-  /// Destroys the live sets that the copy has no more.
-  /// - Returns: a sentence for each that stays.
-  public func destroy() -> [String] {
-    changes.destroy().map { "set '\($0.set)' stays: \($0.refusal.reason)" }
+    let changed = end.filter { table in start.natives.first { $0.id == table.id }.map { !$0.isSame(as: table) } ?? true }
+    let removed = start.natives.filter { table in !end.contains { $0.id == table.id } }
+    return (changed + removed).map { table in
+      CompanionChange(
+        table.companion, before: content(live.natives, table.id), after: content(end, table.id))
+    }
   }
 }
 

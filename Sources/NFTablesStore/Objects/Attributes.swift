@@ -25,6 +25,11 @@ package struct Attributes: Hashable, Sendable {
     self.bytes = kept
   }
 
+  /// Makes some of the bytes zero.
+  mutating func zero(_ range: Range<Int>) {
+    for place in range { bytes[place] = 0 }
+  }
+
   /// The data of the first attribute of a type.
   subscript<A: RawRepresentable>(type: A) -> [UInt8]? where A.RawValue == UInt32 {
     bytes.withUnsafeBytes { all in

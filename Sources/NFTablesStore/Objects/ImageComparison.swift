@@ -23,7 +23,8 @@ extension RulesetImage.Table {
 }
 
 extension RulesetImage.ElementSet {
-  fileprivate var timeless: Set<Attributes?> {
+  /// The elements without the time that they have left.
+  var timeless: Set<Attributes?> {
     Set(
       elements.map { element in
         element.attributes.bytes.withUnsafeBytes { bytes in

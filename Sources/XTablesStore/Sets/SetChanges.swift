@@ -1,101 +1,87 @@
-/// What somebody did to the sets of a namespace: which were made, which are gone, whose entries changed. Carried out in
-/// another namespace, it leaves alone what others changed there meanwhile.
-package struct SetChanges: Sendable {
-  package private(set) var created: [SetImage] = []
-  package private(set) var destroyed: [SetImage] = []
-  private var changed: [(set: SetImage, added: [SetImage.Entry], removed: [SetImage.Entry], before: [SetImage.Entry])] =
-    []
+internal import Netfilter
+package import RuleStore
 
+/// What somebody did to the sets of a namespace: which were made, which are gone, whose entries changed.
+package enum SetChanges {
   /// A set that was made anew under its name with another type or other options.
   package struct Replaced: Error, Hashable, Sendable {
     package let name: String
   }
 
-  /// - Parameter seconds: between the two readings.
-  package init(from start: [SetImage], to end: [SetImage], after seconds: Int) throws(Replaced) {
+  /// Those made come first, the others' members before them, and those that are gone last.
+  /// - Parameter seconds: between the two readings. An entry that has so much less time left is the same.
+  package static func between(
+    _ start: [SetImage], _ end: [SetImage], after seconds: Int
+  ) throws(Replaced) -> [CompanionChange] {
     let before = Dictionary(uniqueKeysWithValues: start.map { ($0.name, $0) })
-    let names = Set(end.map(\.name))
-    destroyed = start.filter { !names.contains($0.name) }.reversed()
+    var made: [CompanionChange] = []
+    var changed: [CompanionChange] = []
     for set in end {
       guard let old = before[set.name] else {
-        created.append(set)
+        made.append(CompanionChange(set.companion, before: nil, after: set.encoded))
         continue
       }
       guard set.hasShape(of: old) else { throw Replaced(name: set.name) }
-      compare(old, set, seconds)
+      let new = set.withEntries(of: old, seconds)
+      guard !EntryChanges(from: old, to: new).isEmpty else { continue }
+      changed.append(CompanionChange(set.companion, before: old.encoded, after: new.encoded))
     }
+    let names = Set(end.map(\.name))
+    let gone = start.filter { !names.contains($0.name) }.reversed()
+    return made + changed + gone.map { CompanionChange($0.companion, before: $0.encoded, after: nil) }
   }
+}
 
-  private mutating func compare(_ old: SetImage, _ new: SetImage, _ seconds: Int) {
+/// What has to be done to the entries of a set.
+struct EntryChanges {
+  /// New, or with other remarks or another time.
+  let added: [SetImage.Entry]
+  let removed: [SetImage.Entry]
+  /// What stood in the place of those added.
+  let replaced: [SetImage.Entry]
+
+  init(from old: SetImage, to new: SetImage) {
     let before = Dictionary(old.entries.map { ($0.identity, $0) }, uniquingKeysWith: { first, _ in first })
     let after = Set(new.entries.map(\.identity))
-    let added = new.entries.filter { entry in before[entry.identity].map { entry.differs(from: $0, seconds) } ?? true }
-    // What ran out by itself does so there too.
-    let removed = old.entries.filter { !after.contains($0.identity) }
-    guard !added.isEmpty || !removed.isEmpty else { return }
-    changed.append((new, added, removed, added.compactMap { before[$0.identity] }))
+    added = new.entries.filter { entry in
+      before[entry.identity].map { $0.remarks != entry.remarks || $0.timeout != entry.timeout } ?? true
+    }
+    removed = old.entries.filter { !after.contains($0.identity) }
+    replaced = added.compactMap { before[$0.identity] }
   }
 
-  package var isEmpty: Bool { created.isEmpty && destroyed.isEmpty && changed.isEmpty }
+  var isEmpty: Bool { added.isEmpty && removed.isEmpty }
 
-  /// The names of the sets whose entries changed.
-  package var changedNames: [String] { changed.map(\.set.name) }
-
-  package struct Failure: Error, Hashable, Sendable {
-    package let set: String
-    package let refusal: KernelSets.Refusal
-  }
-
-  /// Makes the new sets and changes the entries of others, all of it or nothing.
-  package func perform() throws(Failure) {
-    var made = 0
-    var filled = 0
-    var set = ""
+  /// All of it, or nothing.
+  func perform(on set: SetImage) throws(KernelSets.Refusal) {
     do throws(KernelSets.Refusal) {
-      for new in created {
-        set = new.name
-        try new.create()
-        made += 1
-        try new.add(new.entries)
-      }
-      for change in changed {
-        set = change.set.name
-        filled += 1
-        try change.set.remove(change.removed)
-        try change.set.add(change.added)
-      }
+      try set.remove(removed)
+      try set.add(added)
     } catch {
-      undo(created.prefix(made), changed.prefix(filled))
-      throw Failure(set: set, refusal: error)
+      undo(on: set)
+      throw error
     }
   }
 
-  /// Takes back what ``perform()`` did.
-  package func undo() { undo(created[...], changed[...]) }
-
-  private func undo(
-    _ made: ArraySlice<SetImage>,
-    _ filled: ArraySlice<(set: SetImage, added: [SetImage.Entry], removed: [SetImage.Entry], before: [SetImage.Entry])>
-  ) {
-    for change in filled.reversed() {
-      let back = Set(change.before.map(\.identity))
-      try? change.set.remove(change.added.filter { !back.contains($0.identity) })
-      try? change.set.add(change.removed + change.before)
-    }
-    for set in made.reversed() { try? set.destroy() }
+  func undo(on set: SetImage) {
+    let back = Set(replaced.map(\.identity))
+    try? set.remove(added.filter { !back.contains($0.identity) })
+    try? set.add(removed + replaced)
   }
+}
 
-  /// Destroys the sets that are gone.
-  /// - Returns: those that could not be, with the reason.
-  package func destroy() -> [Failure] {
-    destroyed.compactMap { set in
-      do throws(KernelSets.Refusal) {
-        try set.destroy()
-        return nil
-      } catch {
-        return Failure(set: set.name, refusal: error)
-      }
+extension SetImage {
+  var companion: Companion { Companion(.set, name) }
+
+  /// With the old entries in place of those that differ from them by the time that has passed only.
+  fileprivate func withEntries(of old: SetImage, _ seconds: Int) -> SetImage {
+    let before = Dictionary(old.entries.map { ($0.identity, $0) }, uniquingKeysWith: { first, _ in first })
+    var result = self
+    result.entries = entries.map { entry in
+      guard let old = before[entry.identity], !entry.differs(from: old, seconds) else { return entry }
+      return old
     }
+    return result
   }
 }
 

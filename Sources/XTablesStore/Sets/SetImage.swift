@@ -1,4 +1,4 @@
-internal import Netfilter
+package import Netfilter
 
 /// A set (ipset(8)) with its entries, as the kernel lists it and takes it back.
 package struct SetImage: Hashable, Sendable {
@@ -11,7 +11,7 @@ package struct SetImage: Hashable, Sendable {
   private let header: [UInt8]
   /// The header without what changes as the set grows.
   private let shape: [UInt8]
-  package fileprivate(set) var entries: [Entry] = []
+  package var entries: [Entry] = []
 
   /// A member of a set.
   package struct Entry: Hashable, Sendable {
@@ -121,6 +121,55 @@ package struct SetImage: Hashable, Sendable {
   }
 }
 
+// MARK: Bytes of a file
+
+extension SetImage {
+  /// Its parts one after the other, each with its length (4 bytes) before it; then the entries, with their number.
+  package var encoded: [UInt8] {
+    var out = ByteWriter()
+    for part in [Array(name.utf8), Array(type.utf8), kind, header, shape] { out.write(part: part) }
+    out.write(UInt32(entries.count))
+    for entry in entries {
+      for part in [entry.identity, entry.remarks, entry.counters] { out.write(part: part) }
+      out.write(UInt8(entry.timeout == nil ? 0 : 1))
+      out.write(entry.timeout ?? 0)
+    }
+    return out.bytes
+  }
+
+  package init(encoded bytes: [UInt8]) throws(WireError) {
+    var reader = ByteReader(bytes.span.bytes)
+    name = String(decoding: try reader.part("name"), as: UTF8.self)
+    type = String(decoding: try reader.part("type"), as: UTF8.self)
+    kind = try reader.part("kind")
+    header = try reader.part("header")
+    shape = try reader.part("shape")
+    for _ in 0..<(try reader.uint32("entries")) {
+      let (identity, remarks) = (try reader.part("identity"), try reader.part("remarks"))
+      let counters = try reader.part("counters")
+      let hasTimeout = try reader.uint8("timeout") != 0
+      let timeout = try reader.uint32("timeout")
+      entries.append(
+        Entry(identity: identity, remarks: remarks, counters: counters, timeout: hasTimeout ? timeout : nil))
+    }
+    try reader.finish()
+  }
+}
+
+extension ByteWriter {
+  fileprivate mutating func write(part bytes: [UInt8]) {
+    write(UInt32(bytes.count))
+    write(bytes)
+  }
+}
+
+extension ByteReader {
+  fileprivate mutating func part(_ field: StaticString) throws(WireError) -> [UInt8] {
+    let count = Int(try uint32(field))
+    return try raw(field, count: count)
+  }
+}
+
 extension SetImage.Entry {
   fileprivate init(_ bytes: [UInt8], _ range: Range<Int>) {
     var parts: (identity: [UInt8], remarks: [UInt8], counters: [UInt8]) = ([], [], [])
@@ -143,6 +192,9 @@ extension SetImage.Entry {
 extension KernelSets.Refusal {
   /// The kernel has no sets, or has not loaded them: ENOENT, EINVAL, EPROTONOSUPPORT, EOPNOTSUPP.
   var isMissing: Bool { [2, 22, 93, 95].contains(code) }
+
+  /// A rule or another set holds on to it: IPSET_ERR_BUSY, IPSET_ERR_REFERENCED.
+  var isInUse: Bool { code == 4100 || code == 4108 }
 
   /// What the kernel said, in words.
   package var reason: String {

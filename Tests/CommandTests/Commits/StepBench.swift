@@ -13,6 +13,12 @@ enum Step: String, Sendable, CaseIterable {
   case recoverGuarded = "recover, a commit and its guard died half-way"
   case guardOverdue = "the guard, the time is over"
   case guardOrphan = "the guard, the command died half-way"
+  case run = "run of a script that changes sets and tables of nft too"
+  case rollbackRun = "rollback of what such a script did"
+  case recoverRun = "recover, such a run died before all of it was done"
+
+  /// Whether sets and tables of nft's own change with the rules.
+  var hasCompanions: Bool { [.run, .rollbackRun, .recoverRun].contains(self) }
 }
 
 /// Five tables of two families, and a namespace in which a step is done from the same beginning again and again.
@@ -22,6 +28,7 @@ final class StepBench: Sendable {
   private let space: TestNamespace
   private let oldFiles: [String]
   private let newFiles: [String]
+  private let script: String
 
   /// What can be seen from outside.
   struct Situation: Equatable, Sendable {
@@ -51,7 +58,50 @@ final class StepBench: Sendable {
         try space.file("new.v\(family)", Self.tables.map { Self.table($0, family, isNew: true) }.joined())
       }
     )
+    script = try space.file("script.sh", "#!/bin/sh\nset -e\n" + Self.script(backend))
+    try shell("chmod 755 \(script)\n")
     try makeTemplates()
+  }
+
+  /// What is there beside the rules before a script. The set that it makes gets the number of the one that is gone by then,
+  /// since sets of sets are saved last, and rules that are put back by hand hold numbers.
+  private static let companions = """
+    ipset create there hash:ip
+    ipset add there 192.0.2.1
+    ipset create hold hash:ip
+    ipset create gone list:set
+    ipset add gone there
+    ipset destroy hold
+    nft -f - <<END
+    table inet leaves {
+      set few { type ipv4_addr; elements = { 192.0.2.3 }; }
+      chain one { type filter hook input priority 7; ip saddr @few counter packets 3 bytes 30 drop; }
+    }
+    table inet stays {
+      chain one { type filter hook input priority 8; ip saddr { 192.0.2.4, 192.0.2.5 } counter packets 4 bytes 40; }
+    }
+    END
+
+    """
+
+  private static func script(_ backend: String) -> String {
+    """
+    ipset create new hash:ip
+    ipset add new 192.0.2.2
+    ipset add there 192.0.2.7
+    ipset del there 192.0.2.1
+    ipset destroy gone
+    nft -f - <<END
+    delete table inet leaves
+    add rule inet stays one ip saddr 192.0.2.8 counter drop
+    table inet comes {
+      chain one { type filter hook input priority 9; ip saddr { 192.0.2.4, 192.0.2.5 } counter packets 1 bytes 9; }
+    }
+    END
+    iptables-\(backend) -A OUTPUT -m set --match-set new dst -j DROP
+    ip6tables-\(backend) -t mangle -A OUTPUT -d 2001:db8::9 -j DROP
+
+    """
   }
 
   /// One rule goes, one comes, one moves, others stay; all have counters.
@@ -75,7 +125,7 @@ final class StepBench: Sendable {
   private func shell(_ script: String) throws -> ProcessResult { try space.require(["sh", "-c", "set -e\n" + script]) }
 
   private func words(_ step: [String], _ state: String) -> [String] {
-    [Built.firebreak] + step + ["-q", "--backend", backend, "--state-dir", path(state)]
+    [Built.firebreak, step[0], "-q", "--backend", backend, "--state-dir", path(state)] + step.dropFirst()
   }
 
   func firebreak(_ step: [String], _ state: String) throws -> ProcessResult {
@@ -90,9 +140,12 @@ final class StepBench: Sendable {
   /// Kernel and state directory from which each attempt begins; made once, copied then.
   private func makeTemplates() throws {
     try shell((backend == "nft" ? "nft flush ruleset\n" : "") + load(oldFiles))
+    if step.hasCompanions { try shell(Self.companions) }
     try demand(["apply"] + oldFiles, "template")
     switch step {
-    case .apply, .confirm, .rollback: break
+    case .apply, .confirm, .rollback, .run: break
+    case .rollbackRun: try demand(["run", "--", script], "template")
+    case .recoverRun: try interrupt(["run", "--", script], "pwrite64", 2)
     case .rollbackTo: try demand(["apply"] + newFiles, "template")
     case .recoverOverdue, .guardOverdue:
       try demand(["apply", "--confirm", "4s", "--no-wait"] + newFiles, "template")
@@ -100,11 +153,11 @@ final class StepBench: Sendable {
       usleep(4_100_000)
       try shell("test -e \(path("template"))/commit.pending")
     case .recoverInterrupted:
-      try interrupt(["apply"], backend == "nft" ? "rename" : "setsockopt", backend == "nft" ? 3 : 10)
+      try interrupt(["apply"] + newFiles, backend == "nft" ? "rename" : "setsockopt", backend == "nft" ? 3 : 10)
     case .recoverGuarded, .guardOrphan:
       try interrupt(
-        ["apply", "--confirm", Self.longTime, "--no-wait"], backend == "nft" ? "pwrite64" : "setsockopt",
-        backend == "nft" ? 1 : 10)
+        ["apply", "--confirm", Self.longTime, "--no-wait"] + newFiles,
+        backend == "nft" ? "pwrite64" : "setsockopt", backend == "nft" ? 1 : 10)
     }
     try save("template")
   }
@@ -113,13 +166,36 @@ final class StepBench: Sendable {
     zip(["iptables", "ip6tables"], files).map { "\($0)-\(backend)-restore -c < \($1)\n" }.joined()
   }
 
-  private func save(_ name: String) throws {
-    try shell(["iptables", "ip6tables"].map { "\($0)-\(backend)-save -c > \(path(name)).\($0)\n" }.joined())
+  /// Makes the kernel hold what was saved, and nothing else.
+  private func restore(_ name: String) throws {
+    let flush = backend == "nft" || step.hasCompanions ? "nft flush ruleset\n" : ""
+    let rules = load(["iptables", "ip6tables"].map { path(name) + ".\($0)" })
+    guard step.hasCompanions else {
+      try shell(flush + rules)
+      return
+    }
+    // Rules hold on to sets, those of nf_tables a moment longer.
+    let sets =
+      "ipset flush\nfor turn in $(seq 100); do ipset destroy 2>/dev/null && break; sleep 0.02; done\n"
+      + "ipset restore < \(path(name)).sets\nnft -f \(path(name)).tables\n"
+    try shell(flush + load(oldFiles) + sets + rules)
   }
+
+  private func save(_ name: String) throws {
+    try shell(saving(name))
+  }
+
+  private func saving(_ name: String) -> String {
+    ["iptables", "ip6tables"].map { "\($0)-\(backend)-save -c > \(path(name)).\($0)\n" }.joined()
+      + (step.hasCompanions ? "ipset save > \(path(name)).sets\n\(Self.tablesBeside) > \(path(name)).tables\n" : "")
+  }
+
+  private static let tablesBeside =
+    "for name in leaves stays comes; do nft list table inet $name 2>/dev/null || true; done"
 
   /// Copies kernel and state while a command hangs in one system call, and ends it then, with its guard.
   private func interrupt(_ step: [String], _ call: String, _ number: Int) throws {
-    let command = words(step + newFiles, "template").joined(separator: " ")
+    let command = words(step, "template").joined(separator: " ")
     try shell(
       """
       strace -qq -o /dev/null -e inject=\(call):delay_enter=4000000:when=\(number) \(command) & tracer=$!
@@ -128,13 +204,11 @@ final class StepBench: Sendable {
       cp -a \(path("template")) \(path("half"))
 
       """
-        + ["iptables", "ip6tables"].map {
-          "\($0)-\(backend)-save -c > \(path("half")).\($0)\n"
-        }.joined() + "wait $tracer\n")
-    if step.count > 1 { try endGuard("template") }
+        + saving("half") + "wait $tracer\n")
+    try endGuard("template")
     try shell(
-      "test -e \(path("half"))/commit.pending\nrm -rf \(path("template"))\nmv \(path("half")) \(path("template"))\n"
-        + load(["iptables", "ip6tables"].map { path("half") + ".\($0)" }))
+      "test -e \(path("half"))/commit.pending\nrm -rf \(path("template"))\nmv \(path("half")) \(path("template"))\n")
+    try restore("half")
   }
 
   /// Kills the guard of a state directory, if there is one.
@@ -151,10 +225,8 @@ final class StepBench: Sendable {
   }
 
   private func begin(_ state: String) throws {
-    try shell(
-      (backend == "nft" ? "nft flush ruleset\n" : "")
-        + load(["iptables", "ip6tables"].map { path("template") + ".\($0)" })
-        + "cp -a \(path("template")) \(path(state))\n")
+    try restore("template")
+    try shell("cp -a \(path("template")) \(path(state))\n")
     if step == .confirm || step == .rollback {
       try demand(["apply", "--confirm", Self.longTime, "--no-wait"] + newFiles, state)
     }
@@ -167,7 +239,9 @@ final class StepBench: Sendable {
       case .confirm: ["confirm"]
       case .rollback: ["rollback"]
       case .rollbackTo: ["rollback", "1"]
-      case .recoverOverdue, .recoverInterrupted, .recoverGuarded: ["recover"]
+      case .run: ["run", "--", script]
+      case .rollbackRun: ["rollback"]
+      case .recoverOverdue, .recoverInterrupted, .recoverGuarded, .recoverRun: ["recover"]
       case .guardOverdue: ["guard", "--nonce", try nonce(state), "--parent", "1"]
       case .guardOrphan: ["guard", "--nonce", try nonce(state), "--parent", "99999999"]
       }
@@ -183,8 +257,9 @@ final class StepBench: Sendable {
   // MARK: Looking
 
   func kernel() throws -> String {
-    uncommented(try space.require(["sh", "-c", "iptables-\(backend)-save -c; ip6tables-\(backend)-save -c"]).stdout)
-      .joined(separator: "\n")
+    let rules = "iptables-\(backend)-save -c; ip6tables-\(backend)-save -c"
+    let beside = step.hasCompanions ? "; ipset save | sed 's/ hashsize.*//' | sort; \(Self.tablesBeside)" : ""
+    return uncommented(try space.require(["sh", "-c", rules + beside]).stdout).joined(separator: "\n")
   }
 
   func look(_ state: String) throws -> Situation {
@@ -239,7 +314,8 @@ final class StepBench: Sendable {
     try demand(["apply"] + newFiles, "other")
     let new = try kernel()
     return Ends(
-      before: [.apply, .confirm, .rollback, .rollbackTo].contains(step) ? start : nil, after: after, old: old, new: new)
+      before: [.apply, .confirm, .rollback, .rollbackTo, .run, .rollbackRun].contains(step) ? start : nil,
+      after: after, old: old, new: new)
   }
 
   private func isGuardAtWork(_ state: String) throws -> Bool {
@@ -313,7 +389,7 @@ final class StepBench: Sendable {
       #expect(now.kernel == (confirms ? ends.new : ends.old), "\(title), then \(confirms ? "confirm" : "rollback")")
       #expect(!now.isAwaiting && now.numbers == Array(1...last) && now.audited == now.numbers, "\(title): \(now)")
     }
-    let differs = try firebreak(["diff", "\(last)", "kernel"], state)
+    let differs = try space.run(words(["diff", "\(last)", "kernel"], state).filter { $0 != "-q" })
     #expect(differs.status == 0, "\(title): generation \(last) is not what the kernel holds: \(differs)")
   }
 

@@ -1,0 +1,61 @@
+internal import NFTablesStore
+package import RuleStore
+internal import XTablesStore
+
+/// The sets and the tables of nf_tables beside those of iptables, each in the store of its kind.
+package struct SystemCompanions: CompanionStore {
+  private let stores: [(kind: Companion.Kind, store: any CompanionStore)] = [(.set, SetStore()), (.table, TableStore())]
+
+  package init() {}
+
+  package func rehearse(_ changes: [CompanionChange]) throws(BackendError) {
+    for (kind, store) in stores { try store.rehearse(changes.of(kind)) }
+  }
+
+  package func make(_ changes: [CompanionChange]) throws(BackendError) {
+    try inTurn(changes) { store, changes throws(BackendError) in
+      try store.make(changes)
+    } undo: { store, changes in
+      _ = store.remove(changes.reversed().map(\.reversed))
+    }
+  }
+
+  package func change(_ changes: [CompanionChange], overwriting: Bool) throws(BackendError) {
+    try inTurn(changes) { store, changes throws(BackendError) in
+      try store.change(changes, overwriting: overwriting)
+    } undo: { store, changes in
+      try? store.change(changes.reversed().map(\.reversed), overwriting: true)
+    }
+  }
+
+  package func remove(_ changes: [CompanionChange]) -> [String] {
+    stores.flatMap { $0.store.remove(changes.of($0.kind)) }
+  }
+
+  package func load(_ contents: [Companion: [UInt8]]) -> [String] {
+    stores.flatMap { kind, store in store.load(contents.filter { $0.key.kind == kind }) }
+  }
+
+  package func differences(from contents: [Companion: [UInt8]]) throws(BackendError) -> [String] {
+    var sentences: [String] = []
+    for (kind, store) in stores { sentences += try store.differences(from: contents.filter { $0.key.kind == kind }) }
+    return sentences
+  }
+
+  /// All of them, or none.
+  private func inTurn(
+    _ changes: [CompanionChange], _ act: (any CompanionStore, [CompanionChange]) throws(BackendError) -> Void,
+    undo: (any CompanionStore, [CompanionChange]) -> Void
+  ) throws(BackendError) {
+    for (place, (kind, store)) in stores.enumerated() {
+      do throws(BackendError) { try act(store, changes.of(kind)) } catch {
+        for (kind, store) in stores[..<place].reversed() { undo(store, changes.of(kind)) }
+        throw error
+      }
+    }
+  }
+}
+
+extension [CompanionChange] {
+  fileprivate func of(_ kind: Companion.Kind) -> [CompanionChange] { filter { $0.companion.kind == kind } }
+}

@@ -1,0 +1,97 @@
+internal import CNFTables
+internal import Glibc
+internal import Netfilter
+internal import RuleStore
+
+/// What becomes of a table of nf_tables that is none of iptables'.
+struct TableChange {
+  let id: RulesetImage.ID
+  let before: RulesetImage.Table?
+  let after: RulesetImage.Table?
+
+  /// The table to put in the place of the live one: what the change leaves as it was has counted on meanwhile, and elements
+  /// that packets have put into sets since then stay.
+  func wanted(over live: RulesetImage.Table?) -> RulesetImage.Table? {
+    guard var result = after, let live else { return after }
+    let chains = Dictionary(live.chains.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    let sets = Dictionary(live.sets.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    result.chains = result.chains.map { chain in chains[chain.name].map { chain.counting(on: $0) } ?? chain }
+    for index in result.sets.indices where !result.sets[index].isAnonymous {
+      let set = result.sets[index]
+      guard let old = before?.sets.first(where: { $0.name == set.name }), let now = sets[set.name],
+        set.attributes == old.attributes
+      else { continue }
+      result.sets[index].elements = set.elements(over: now, before: old)
+    }
+    result.objects = result.objects.map { object in
+      guard before?.objects.contains(object) == true else { return object }
+      return live.objects.first { $0.isSame(as: object) } ?? object
+    }
+    return result
+  }
+}
+
+extension RulesetImage.Chain {
+  /// The same rules with the counters of the live ones.
+  fileprivate func counting(on live: RulesetImage.Chain) -> RulesetImage.Chain {
+    let isSame = attributes.uncounted(.chain) == live.attributes.uncounted(.chain)
+    var result = RulesetImage.Chain(name: name, attributes: isSame ? live.attributes : attributes)
+    var places: [Attributes: [Int]] = [:]
+    for (place, rule) in live.rules.enumerated().reversed() { places[rule.attributes.uncounted(.rule), default: []].append(place) }
+    var next = 0
+    result.rules = rules.map { rule in
+      // Each live rule stands for one, and in its order.
+      var candidates = places[rule.attributes.uncounted(.rule)] ?? []
+      while let place = candidates.last, place < next { candidates.removeLast() }
+      guard let place = candidates.popLast() else { return rule }
+      places[rule.attributes.uncounted(.rule)] = candidates
+      next = place + 1
+      return live.rules[place]
+    }
+    return result
+  }
+
+  fileprivate func isSame(as other: RulesetImage.Chain) -> Bool {
+    name == other.name && attributes.uncounted(.chain) == other.attributes.uncounted(.chain)
+      && rules.count == other.rules.count
+      && zip(rules, other.rules).allSatisfy { $0.attributes.uncounted(.rule) == $1.attributes.uncounted(.rule) }
+  }
+}
+
+extension RulesetImage.ElementSet {
+  /// Whether packets put elements in, or time takes them out.
+  private var isMoving: Bool { flags & (NFT_SET_EVAL.rawValue | NFT_SET_TIMEOUT.rawValue) != 0 }
+
+  /// Its elements where nothing happened to them but that packets passed, in the state of the live set.
+  fileprivate func elements(
+    over live: RulesetImage.ElementSet, before: RulesetImage.ElementSet
+  ) -> [RulesetImage.Element] {
+    if timeless == before.timeless { return live.elements }
+    guard isMoving else { return elements }
+    let known = Set((elements + before.elements).map(\.key))
+    return elements + live.elements.filter { !known.contains($0.key) }
+  }
+
+  fileprivate func isSame(as other: RulesetImage.ElementSet) -> Bool {
+    guard name == other.name, attributes == other.attributes else { return false }
+    return isMoving || Set(elements.map { $0.attributes.uncounted(.element) })
+      == Set(other.elements.map { $0.attributes.uncounted(.element) })
+  }
+}
+
+extension RulesetImage.StatefulObject {
+  fileprivate func isSame(as other: RulesetImage.StatefulObject) -> Bool {
+    name == other.name && attributes.uncounted(.object) == other.attributes.uncounted(.object)
+  }
+}
+
+extension RulesetImage.Table {
+  /// Whether both are the same but for what packets and time have changed: counters, and the elements of sets that packets
+  /// fill.
+  func isSameAtAnotherTime(as other: RulesetImage.Table) -> Bool {
+    id == other.id && attributes == other.attributes && flowtables == other.flowtables
+      && chains.count == other.chains.count && zip(chains, other.chains).allSatisfy { $0.isSame(as: $1) }
+      && sets.count == other.sets.count && zip(sets, other.sets).allSatisfy { $0.isSame(as: $1) }
+      && objects.count == other.objects.count && zip(objects, other.objects).allSatisfy { $0.isSame(as: $1) }
+  }
+}

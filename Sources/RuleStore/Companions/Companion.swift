@@ -1,0 +1,48 @@
+/// Something that a commit changes together with tables of iptables: a set (ipset(8)), or a table of nf_tables that is none
+/// of iptables'.
+public struct Companion: Hashable, Comparable, Sendable, CustomStringConvertible {
+  public enum Kind: UInt8, Hashable, Sendable {
+    case set = 1
+    case table = 2
+  }
+
+  public let kind: Kind
+  /// A set's name; a table's family and name, `inet filter`.
+  public let name: String
+
+  package init(_ kind: Kind, _ name: String) {
+    self.kind = kind
+    self.name = name
+  }
+
+  public static func < (one: Companion, other: Companion) -> Bool {
+    (one.kind.rawValue, one.name) < (other.kind.rawValue, other.name)
+  }
+
+  public var description: String {
+    switch kind {
+    case .set: "set \(name)"
+    case .table: "nf_tables table \(name)"
+    }
+  }
+}
+
+/// What becomes of a companion.
+public struct CompanionChange: Hashable, Sendable {
+  public let companion: Companion
+  /// What it held, in a form that only its ``CompanionStore`` reads; nil where it was not there.
+  package let before: [UInt8]?
+  package let after: [UInt8]?
+
+  package init(_ companion: Companion, before: [UInt8]?, after: [UInt8]?) {
+    self.companion = companion
+    self.before = before
+    self.after = after
+  }
+
+  public var isMade: Bool { before == nil }
+  public var isRemoved: Bool { after == nil }
+
+  /// The way back.
+  package var reversed: CompanionChange { CompanionChange(companion, before: after, after: before) }
+}

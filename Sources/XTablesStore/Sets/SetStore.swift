@@ -1,0 +1,140 @@
+internal import Glibc
+internal import Netfilter
+package import RuleStore
+
+/// The sets (ipset(8)) of the calling thread's network namespace as companions of its tables; see ``CompanionStore``. What
+/// others change in them meanwhile stays.
+package struct SetStore: CompanionStore {
+  package init() {}
+
+  package func rehearse(_ changes: [CompanionChange]) throws(BackendError) {}
+
+  package func make(_ changes: [CompanionChange]) throws(BackendError) {
+    var done: [SetImage] = []
+    do throws(BackendError) {
+      var sets: [SetImage] = []
+      for change in changes where change.isMade {
+        if let set = try SetImage(change.after) { sets.append(set) }
+      }
+      for set in sets.holdersLast where try Self.put(set) { done.append(set) }
+    } catch {
+      for set in done.reversed() { try? set.destroy() }
+      throw error
+    }
+  }
+
+  /// - Returns: whether the set was made, with all its entries; false where it was there.
+  private static func put(_ set: SetImage) throws(BackendError) -> Bool {
+    let live = try perform(set) { () throws(KernelSets.Refusal) in
+      try KernelSets.find(set.name) == nil ? nil : SetImage.all().first { $0.name == set.name }
+    }
+    if let live {
+      guard live.hasShape(of: set) else {
+        throw BackendError(
+          .refused, "set '\(set.name)' cannot be made: there is one of that name with another type or other options",
+          hint: "give the new set another name")
+      }
+      try perform(set) { () throws(KernelSets.Refusal) in try set.add(set.entries) }
+      return false
+    }
+    try perform(set) { () throws(KernelSets.Refusal) in
+      try set.create()
+      do throws(KernelSets.Refusal) { try set.add(set.entries) } catch {
+        try? set.destroy()
+        throw error
+      }
+    }
+    return true
+  }
+
+  package func change(_ changes: [CompanionChange], overwriting: Bool) throws(BackendError) {
+    var done: [(SetImage, EntryChanges)] = []
+    do throws(BackendError) {
+      for change in changes {
+        guard let before = try SetImage(change.before), let after = try SetImage(change.after) else { continue }
+        let entries = EntryChanges(from: before, to: after)
+        try Self.perform(after) { () throws(KernelSets.Refusal) in try entries.perform(on: after) }
+        done.append((after, entries))
+      }
+    } catch {
+      for (set, entries) in done.reversed() { entries.undo(on: set) }
+      throw error
+    }
+  }
+
+  package func remove(_ changes: [CompanionChange]) -> [String] {
+    let sets = changes.compactMap { change in change.isRemoved ? try? SetImage(change.before) : nil }
+    return sets.holdersLast.reversed().compactMap { set in
+      do throws(KernelSets.Refusal) {
+        if try KernelSets.find(set.name) != nil { try Self.destroy(set) }
+        return nil
+      } catch {
+        return "\(set.companion) stays: \(error.reason)"
+      }
+    }
+  }
+
+  private static let patience = 50
+  private static let pause: useconds_t = 10_000
+
+  /// nf_tables lets go of what its removed rules held a moment after it has removed them.
+  private static func destroy(_ set: SetImage) throws(KernelSets.Refusal) {
+    for attempt in 1... {
+      do throws(KernelSets.Refusal) { return try set.destroy() } catch {
+        guard error.isInUse, attempt < patience else { throw error }
+        usleep(pause)
+      }
+    }
+  }
+
+  package func load(_ contents: [Companion: [UInt8]]) -> [String] {
+    var left: [String] = []
+    var sets: [SetImage] = []
+    for (companion, content) in contents {
+      do throws(BackendError) { sets += [try SetImage(content)].compactMap { $0 } } catch {
+        left.append("\(companion): \(error.message)")
+      }
+    }
+    for set in sets.holdersLast {
+      do throws(BackendError) { _ = try Self.put(set) } catch { left.append(error.message) }
+    }
+    return left
+  }
+
+  package func differences(from contents: [Companion: [UInt8]]) throws(BackendError) -> [String] {
+    var sentences: [String] = []
+    for companion in contents.keys.sorted() {
+      do throws(KernelSets.Refusal) {
+        if try KernelSets.find(companion.name) == nil { sentences.append("\(companion) is gone") }
+      } catch {
+        throw BackendError(.system, "\(companion) cannot be asked for: \(error.reason)", code: error.code)
+      }
+    }
+    return sentences
+  }
+
+  private static func perform<R>(
+    _ set: SetImage, _ body: () throws(KernelSets.Refusal) -> R
+  ) throws(BackendError) -> R {
+    do throws(KernelSets.Refusal) { return try body() } catch {
+      throw BackendError(
+        error.isNotPermitted ? .notPermitted : .refused, "set '\(set.name)' cannot be made so: \(error.reason)",
+        code: error.code)
+    }
+  }
+}
+
+extension [SetImage] {
+  /// Those that hold other sets behind these; none holds one of its own kind.
+  fileprivate var holdersLast: [SetImage] { filter { $0.type != "list:set" } + filter { $0.type == "list:set" } }
+}
+
+extension SetImage {
+  /// nil for one that is not there.
+  fileprivate init?(_ content: [UInt8]?) throws(BackendError) {
+    guard let content else { return nil }
+    do throws(WireError) { try self.init(encoded: content) } catch {
+      throw BackendError(.system, "a set on file cannot be read: \(error)")
+    }
+  }
+}
