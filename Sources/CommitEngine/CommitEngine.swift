@@ -169,18 +169,20 @@ public struct CommitEngine: Sendable {
   }
 
   /// Declares the commit good that waits for it.
-  /// - Returns: its generation.
+  /// - Returns: its generation, and what is worth saying about what goes only now: sets that it leaves out.
   /// - Throws: ``Failure/nothingToConfirm``; ``Failure/notConfirmed`` when the time was over; ``SystemError`` when it cannot
   ///   be put on file, and it will be taken back then.
-  public func confirm(_ options: RuleStore.CommitOptions = .init()) throws -> Generation.Summary {
+  public func confirm(
+    _ options: RuleStore.CommitOptions = .init()
+  ) throws -> (generation: Generation.Summary, notes: [String]) {
     let lock = try lockState(options)
     defer { withExtendedLifetime(lock) {} }
     if case .notConfirmed = try finishInterrupted(options) { throw Failure.notConfirmed }
     guard let journal = try journal(), journal.head.phase == .awaiting,
       let generation = try history.stagedGeneration(of: journal.head.nonce)
     else { throw Failure.nothingToConfirm }
-    try keep(generation, as: .confirmation, removing: journal.record.companions)
-    return generation.summary
+    let notes = try keep(generation, as: .confirmation, removing: journal.record.companions)
+    return (generation.summary, notes)
   }
 
   /// Makes Firebreak's rules what they were in an earlier generation, as a commit of its own. Tables that came under

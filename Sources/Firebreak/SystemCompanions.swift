@@ -4,7 +4,9 @@ internal import XTablesStore
 
 /// The sets and the tables of nf_tables beside those of iptables, each in the store of its kind.
 package struct SystemCompanions: CompanionStore {
-  private let stores: [(kind: Companion.Kind, store: any CompanionStore)] = [(.set, SetStore()), (.table, TableStore())]
+  private let stores: [(kind: Companion.Kind, store: any CompanionStore)] = [
+    (.set, SetStore()), (.table, TableStore()),
+  ]
 
   package init() {}
 

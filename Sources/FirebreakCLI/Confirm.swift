@@ -24,9 +24,14 @@ struct Confirm: Subcommand {
       try site.enter()
       var options = RuleStore.CommitOptions()
       lock.apply(to: &options)
-      let generation = try site.engine(site.store()).confirm(options)
+      let (generation, notes) = try site.engine(site.store()).confirm(options)
+      for note in notes { console.note(note) }
       if console.isJSON {
-        console.print(.object([("status", .string("confirmed")), ("generation", .number(generation.number))]))
+        console.print(
+          .object([
+            ("status", .string("confirmed")), ("generation", .number(generation.number)),
+            ("notes", .array(notes.map { .string($0) })),
+          ]))
       } else {
         console.say("confirmed: the rules stay; generation \(generation.number)")
       }

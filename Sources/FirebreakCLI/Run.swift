@@ -142,9 +142,17 @@ struct Run: Subcommand {
       let report = try engine.check(request)
       return CommitReport(report, status: "planned", showsDifference: diff, extra: extra).render(console)
     }
+    warnOfTables(changes.companions, console)
     let report = CommitReport(
       try engine.apply(request), status: "committed", showsDifference: diff, extra: extra)
     try report.finish(engine, waits: !confirmation.noWait, console)
+  }
+
+  private func warnOfTables(_ companions: [CompanionChange], _ console: Console) {
+    let tables = companions.filter { $0.companion.kind == .table }.map(\.companion.name)
+    guard !tables.isEmpty, confirmation.confirm == nil, !confirmation.allowLockout else { return }
+    console.note(
+      "whether \(tables.joined(separator: ", ")) locks you out is not checked; --confirm 60s takes back what does")
   }
 
   /// The backend whose rules the script changed.

@@ -33,7 +33,7 @@ struct Waiting {
       }
       switch answer {
       case "yes", "y":
-        _ = try engine.confirm()
+        for note in try engine.confirm().notes { console.note(note) }
         return
       case "no", "n":
         _ = try engine.rollback()

@@ -50,6 +50,22 @@ import Testing
     }
   }
 
+  @Test func companionsComeBack() throws {
+    let companions = [
+      CompanionChange(Companion(.set, "new"), before: nil, after: [1, 2, 3]),
+      CompanionChange(Companion(.table, "inet größer"), before: [], after: Array(repeating: 7, count: 300)),
+      CompanionChange(Companion(.set, "gone"), before: [9], after: nil),
+    ]
+    let record = CommitRecord(plan: Plan(steps: []), time: 0, message: "", companions: companions)
+    #expect(try CommitRecord(decoding: record.encoded) == record)
+    #expect(try CommitRecord(decoding: record.encoded).companions.map(\.reversed).reversed().last?.isRemoved == true)
+    let without = CommitRecord(plan: Plan(steps: []), time: 0, message: "", place: record.place, nonce: record.nonce)
+    #expect(try CommitRecord(decoding: without.encoded).companions.isEmpty)
+    for length in 0..<record.encoded.count {
+      #expect(throws: CommitRecord.Damage.self) { try CommitRecord(decoding: Array(record.encoded.prefix(length))) }
+    }
+  }
+
   /// A move is two acts through two backends.
   @Test func aSecondActComesBack() throws {
     let before = twoTablesTwoFamilies()

@@ -201,7 +201,8 @@ public final class StagedKernel {
     func content(_ tables: [RulesetImage.Table], _ id: RulesetImage.ID) -> [UInt8]? {
       tables.first { $0.id == id }?.content
     }
-    let changed = end.filter { table in start.natives.first { $0.id == table.id }.map { !$0.isSame(as: table) } ?? true }
+    let changed = end.filter { table in start.natives.first { $0.id == table.id }.map { !$0.isSame(as: table) } ?? true
+    }
     let removed = start.natives.filter { table in !end.contains { $0.id == table.id } }
     return (changed + removed).map { table in
       CompanionChange(

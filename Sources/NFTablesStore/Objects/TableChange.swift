@@ -37,7 +37,9 @@ extension RulesetImage.Chain {
     let isSame = attributes.uncounted(.chain) == live.attributes.uncounted(.chain)
     var result = RulesetImage.Chain(name: name, attributes: isSame ? live.attributes : attributes)
     var places: [Attributes: [Int]] = [:]
-    for (place, rule) in live.rules.enumerated().reversed() { places[rule.attributes.uncounted(.rule), default: []].append(place) }
+    for (place, rule) in live.rules.enumerated().reversed() {
+      places[rule.attributes.uncounted(.rule), default: []].append(place)
+    }
     var next = 0
     result.rules = rules.map { rule in
       // Each live rule stands for one, and in its order.
@@ -74,8 +76,9 @@ extension RulesetImage.ElementSet {
 
   fileprivate func isSame(as other: RulesetImage.ElementSet) -> Bool {
     guard name == other.name, attributes == other.attributes else { return false }
-    return isMoving || Set(elements.map { $0.attributes.uncounted(.element) })
-      == Set(other.elements.map { $0.attributes.uncounted(.element) })
+    return isMoving
+      || Set(elements.map { $0.attributes.uncounted(.element) })
+        == Set(other.elements.map { $0.attributes.uncounted(.element) })
   }
 }
 

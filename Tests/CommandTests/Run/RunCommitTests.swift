@@ -7,20 +7,6 @@ import Testing
     .legacyTables, .tool("iptables-legacy"), .tool("ip6tables-legacy"), .tool("iptables-legacy-save"), .tool("ipset"),
     .tool("bash")))
 struct RunCommitTests {
-  /// Runs a script that waits in its middle, and does something to the live rules meanwhile.
-  private func run(_ site: RunSite, _ script: String, meanwhile: String, options: String = "") throws -> ProcessResult {
-    let path = try site.script(
-      script.replacing("WAIT", with: "touch \"$HERE/there\"; while [ ! -e \"$HERE/go\" ]; do sleep 0.02; done"))
-    let driver = """
-      "$FIREBREAK" run --state-dir "$HERE/state" \(options) -- "$1" & p=$!
-      for i in {1..500}; do [ -e "$HERE/there" ] && break; sleep 0.02; done
-      \(meanwhile)
-      touch "$HERE/go"; wait $p
-      """
-    return try site.space.run(
-      ["bash", "-c", driver, "driver", path], environment: ["HERE": site.space.directory, "FIREBREAK": Built.firebreak])
-  }
-
   // MARK: Rules
 
   @Test func oneGenerationComesOfManyCalls() throws {
@@ -70,8 +56,8 @@ struct RunCommitTests {
   /// What others add while the script runs stays, and what the script flushed goes, whoever wrote it.
   @Test func rulesThatCameMeanwhileStay() throws {
     let site = try RunSite()
-    let result = try run(
-      site, "iptables-legacy -F\niptables-legacy -X\nWAIT\niptables-legacy -A INPUT -s 192.0.2.1 -j ACCEPT",
+    let result = try site.run(
+      "iptables-legacy -F\niptables-legacy -X\nWAIT\niptables-legacy -A INPUT -s 192.0.2.1 -j ACCEPT",
       meanwhile: """
         iptables-legacy -N f2b-sshd; iptables-legacy -I INPUT 1 -p tcp --dport 22 -j f2b-sshd
         iptables-legacy -A f2b-sshd -s 203.0.113.5 -j DROP
@@ -110,8 +96,8 @@ struct RunCommitTests {
     let script =
       "WAIT\niptables-legacy -F\niptables-legacy -X\n"
       + (1...60).map { "iptables-legacy -A INPUT -s 192.0.2.\($0) -j ACCEPT" }.joined(separator: "\n")
-    let result = try run(
-      site, script,
+    let result = try site.run(
+      script,
       meanwhile: """
         touch "$HERE/go"
         for i in {1..5000}; do
@@ -143,8 +129,8 @@ struct RunCommitTests {
   @Test func twoRunsAtOnceDoNotMeet() throws {
     let site = try RunSite()
     let second = try site.script("iptables-legacy -A INPUT -s 192.0.2.2", "second.sh")
-    let result = try run(
-      site, "iptables-legacy -A INPUT -s 192.0.2.1\nWAIT",
+    let result = try site.run(
+      "iptables-legacy -A INPUT -s 192.0.2.1\nWAIT",
       meanwhile: "\"$FIREBREAK\" run --state-dir \"$HERE/state\" -- \(second)")
     #expect(result.status == 0, "\(result)")
     #expect(try Set(site.rules()).isSuperset(of: ["-A INPUT -s 192.0.2.1/32", "-A INPUT -s 192.0.2.2/32"]))
@@ -220,8 +206,7 @@ struct RunCommitTests {
       ["ipset", "restore"],
       input: "create pad hash:ip\ncreate old hash:ip\ncreate stays hash:ip\nadd stays 192.0.2.1\nadd stays 192.0.2.2\n")
     try site.space.require(["iptables-legacy", "-A", "INPUT", "-m", "set", "--match-set", "old", "src", "-j", "DROP"])
-    let result = try run(
-      site,
+    let result = try site.run(
       """
       iptables-legacy -F
       ipset destroy old
@@ -259,7 +244,7 @@ struct RunCommitTests {
     #expect(refused.status == 82, "\(refused)")
     #expect(try site.live() == rules)
     #expect(try site.sets() == sets)
-    let taken = try run(site, "\(text)\nWAIT", meanwhile: "ipset create new list:set")
+    let taken = try site.run("\(text)\nWAIT", meanwhile: "ipset create new list:set")
     #expect(taken.status == 1 && taken.stderr.contains("set 'new' cannot be made"), "\(taken)")
     #expect(try site.live() == rules)
     #expect(try normal(site.sets()) == normal(sets + ["create new list:set size 8"]))

@@ -43,6 +43,21 @@ struct RunSite {
     try run([try script(text)], options: options, environment: environment)
   }
 
+  /// Runs a script that waits in its middle, and does something to the live rules meanwhile.
+  func run(_ text: String, meanwhile: String, options: String = "") throws -> ProcessResult {
+    let path = try script(
+      text.replacing("WAIT", with: "touch \"$HERE/there\"; while [ ! -e \"$HERE/go\" ]; do sleep 0.02; done"))
+    let driver = """
+      rm -f "$HERE/there" "$HERE/go"
+      "$FIREBREAK" run --state-dir "$HERE/state" \(options) -- "$1" & p=$!
+      for i in {1..500}; do [ -e "$HERE/there" ] && break; sleep 0.02; done
+      \(meanwhile)
+      touch "$HERE/go"; wait $p
+      """
+    return try space.run(
+      ["bash", "-c", driver, "driver", path], environment: ["HERE": space.directory, "FIREBREAK": Built.firebreak])
+  }
+
   /// The live IPv4 rules of iptables-legacy with counters, without comments.
   func live() throws -> [String] {
     try space.require(["iptables-legacy-save", "-c"]).stdout.split(separator: "\n").filter { !$0.hasPrefix("#") }

@@ -1,0 +1,225 @@
+import Glibc
+import KernelTestSupport
+import Testing
+
+/// What a script does to sets (ipset) and to tables of nft's own is one act with its rules.
+@Suite(
+  .requires(
+    .legacyTables, .nfTables, .tool("iptables-legacy-save"), .tool("ipset"), .tool("nft"), .tool("bash"), .tool("ping"))
+)
+struct RunCompanionTests {
+  /// What is live before each script.
+  private static let given = """
+    ipset create there hash:ip timeout 0
+    ipset add there 192.0.2.1
+    ipset add there 192.0.2.60 timeout 3000
+    ipset create gone hash:net
+    ipset add gone 10.0.0.0/8
+    nft -f - <<END
+    table inet leaves {
+      set few { type ipv4_addr; elements = { 192.0.2.3 }; }
+      chain one { type filter hook input priority 7; ip saddr @few counter packets 3 bytes 30 drop; }
+    }
+    table ip stays {
+      counter many { packets 7 bytes 70; }
+      set seen { type ipv4_addr; flags dynamic; size 99; elements = { 192.0.2.30 }; }
+      chain one {
+        type filter hook input priority 8;
+        ip saddr 127.0.0.1 icmp type echo-request counter packets 5 bytes 50 counter name many
+        ip saddr { 192.0.2.4, 192.0.2.5 } counter packets 4 bytes 40 drop
+      }
+    }
+    END
+    """
+
+  private static let script = """
+    set -e
+    ipset create new hash:ip
+    ipset add new 192.0.2.2
+    ipset add there 192.0.2.7
+    ipset del there 192.0.2.1
+    ipset destroy gone
+    nft delete table inet leaves
+    nft insert rule ip stays one ip saddr '{ 192.0.2.8, 192.0.2.9 }' counter drop
+    nft add element ip stays seen '{ 192.0.2.31 }'
+    nft add table netdev comes
+    nft add map inet more '{ }' 2>/dev/null || nft add table inet more
+    iptables-legacy -A INPUT -m set --match-set new src -j DROP
+    """
+
+  private static func site() throws -> RunSite {
+    let site = try RunSite()
+    try site.space.require(["bash", "-c", "set -e\n" + given])
+    return site
+  }
+
+  /// Rules, sets and tables, without what time changes and in an order of their own.
+  private func all(_ site: RunSite) throws -> [String] {
+    let tables = try site.space.require(["nft", "list", "tables"]).stdout.split(separator: "\n").sorted()
+    let native = try tables.map { table in
+      try site.space.require(["nft", "list"] + table.split(separator: " ").map(String.init)).stdout
+    }
+    return try site.live() + site.sets().map(withoutTime).sorted() + native
+  }
+
+  private func withoutTime(_ line: String) -> String {
+    line.firstRange(of: " timeout ").map { String(line[..<$0.lowerBound]) } ?? line
+  }
+
+  private func table(_ site: RunSite) throws -> String {
+    try site.space.require(["nft", "list", "table", "ip", "stays"]).stdout
+  }
+
+  @Test func allOfItIsOneActThatCanBeTakenBackAndDoneAgain() throws {
+    let site = try Self.site()
+    let before = try all(site)
+    let checked = try site.run(Self.script, options: ["--check"])
+    #expect(checked.status == 0, "\(checked)")
+    #expect(try all(site) == before)
+    let result = try site.run(Self.script)
+    #expect(result.status == 0, "\(result)")
+    #expect(
+      result.stdout == """
+        made: set new, nf_tables table inet more, nf_tables table netdev comes
+        changed: set there, nf_tables table ip stays
+        removed: set gone, nf_tables table inet leaves
+        committed: IPv4 filter; 1 rules added, 0 removed; generation 1
+
+        """ || result.stdout.contains("nf_tables table netdev comes, nf_tables table inet more"), "\(result)")
+    let after = try all(site)
+    #expect(
+      try site.sets().map(withoutTime).sorted() == [
+        "add new 192.0.2.2", "add there 192.0.2.60", "add there 192.0.2.7", "create new hash:ip family inet",
+        "create there hash:ip family inet",
+      ])
+    #expect(try table(site).contains("ip saddr { 192.0.2.8, 192.0.2.9 } counter packets 0 bytes 0 drop"))
+    #expect(try table(site).contains("ip saddr { 192.0.2.4, 192.0.2.5 } counter packets 4 bytes 40 drop"))
+    let shown = try site.space.firebreak(["show"])
+    #expect(shown.stdout.contains("# with set new\n") && shown.stdout.contains("# with nf_tables table ip stays\n"))
+    #expect(!shown.stdout.contains("gone"), "\(shown)")
+
+    let back = try site.space.firebreak(["rollback"])
+    #expect(back.status == 0 && back.stdout.contains("removed: set new, nf_tables table inet more"), "\(back)")
+    #expect(try all(site) == before)
+    let forth = try site.space.firebreak(["rollback", "1"])
+    #expect(forth.status == 0 && forth.stdout.contains("made: set new"), "\(forth)")
+    #expect(try all(site) == after)
+    #expect(try site.space.firebreak(["rollback", "0"]).status == 0)
+    #expect(try all(site) == before)
+  }
+
+  @Test func anotherCommitKeepsThem() throws {
+    let site = try Self.site()
+    #expect(try site.run(Self.script).status == 0)
+    let file = try site.space.file("more.v4", "*nat\n-A POSTROUTING -j MASQUERADE\nCOMMIT\n")
+    #expect(try site.space.firebreak(["apply", file]).status == 0)
+    let shown = try site.space.firebreak(["show"])
+    #expect(shown.stdout.contains("# generation 2") && shown.stdout.contains("# with set new\n"), "\(shown)")
+    let only = try site.run("ipset add new 192.0.2.99")
+    #expect(only.stdout == "changed: set new\ncommitted: no rules of iptables; generation 3\n", "\(only)")
+    #expect(try site.space.firebreak(["rollback"]).status == 0)
+    #expect(try !site.sets().contains { $0.contains("192.0.2.99") })
+    let none = try site.run("ipset add -exist new 192.0.2.2; nft list ruleset > /dev/null")
+    #expect(none.stdout == "unchanged: the kernel holds these rules already\n", "\(none)")
+  }
+
+  @Test(arguments: ["--verify false", "--confirm 1s"]) func takenBackWhole(_ options: String) throws {
+    let site = try Self.site()
+    let before = try all(site)
+    let result = try site.run(Self.script, options: options.split(separator: " ").map(String.init))
+    #expect(result.status == (options.contains("verify") ? 82 : 81), "\(result)")
+    #expect(try all(site) == before)
+    let log = try site.space.firebreak(["log"])
+    #expect(log.stdout == "no commits yet\n", "\(log)")
+  }
+
+  /// Sets that the script destroyed go with the confirmation, and stay until then.
+  @Test func confirmedFromAnotherLogin() throws {
+    let site = try Self.site()
+    let result = try site.run(Self.script, options: ["--confirm", "60s", "--no-wait"])
+    #expect(result.status == 0, "\(result)")
+    #expect(try site.sets().contains { $0.hasPrefix("create gone") })
+    #expect(try site.sets().contains { $0.hasPrefix("create new") })
+    let confirmed = try site.space.firebreak(["confirm"])
+    #expect(confirmed.status == 0, "\(confirmed)")
+    #expect(try !site.sets().contains { $0.hasPrefix("create gone") })
+  }
+
+  /// Packets count on in rules and objects that stay while the script runs, and what packets put into sets stays.
+  @Test func packetsCountOnMeanwhile() throws {
+    let site = try Self.site()
+    let result = try site.run(
+      "nft add rule ip stays one ip saddr 192.0.2.77 counter drop\nWAIT",
+      meanwhile: """
+        ip link set lo up; ping -q -c 3 -i 0.02 -W 1 127.0.0.1 >&2
+        nft add element ip stays seen '{ 192.0.2.32 }'
+        """)
+    #expect(result.status == 0, "\(result)")
+    let text = try table(site)
+    #expect(text.contains("counter packets 8 bytes") && text.contains("packets 10 bytes"), "\(text)")
+    #expect(text.contains("192.0.2.32") && text.contains("192.0.2.77"), "\(text)")
+  }
+
+  /// Rows: what somebody else does while the script runs.
+  @Test(arguments: [
+    "nft add rule ip stays one ip saddr 192.0.2.70 drop", "nft delete table ip stays", "nft add chain ip stays two",
+    "nft 'delete element ip stays seen { 192.0.2.30 }; add set ip stays other { type mark; }'",
+  ]) func aTableThatSomebodyElseChangesIsNotOverwritten(_ change: String) throws {
+    let site = try Self.site()
+    let result = try site.run(
+      "ipset create new hash:ip\nnft add rule ip stays one ip saddr 192.0.2.77 counter drop\nWAIT", meanwhile: change)
+    #expect(result.status == 75, "\(result)")
+    #expect(result.stderr.contains("nf_tables table ip stays has been changed by another program meanwhile"))
+    #expect(try !all(site).contains { $0.contains("192.0.2.77") || $0.contains("new") })
+    #expect(try site.space.firebreak(["log"]).stdout == "no commits yet\n")
+    let next = try site.space.firebreak(["status"])
+    #expect(next.status == 0 && !next.stderr.contains("interrupted"), "\(next)")
+  }
+
+  @Test func statusTellsWhatIsGoneAndWhatWasChanged() throws {
+    let site = try Self.site()
+    #expect(try site.run(Self.script).status == 0)
+    let good = try site.space.firebreak(["status"])
+    #expect(good.status == 0 && good.stdout.contains("  with set new\n"), "\(good)")
+    #expect(good.stdout.contains("the kernel holds it as it was committed"), "\(good)")
+    #expect(!good.stdout.contains("tables of other programs"), "\(good)")
+    try site.space.require(["ipset", "add", "there", "192.0.2.80"])
+    #expect(try site.space.firebreak(["status"]).status == 0, "sets are there to be filled")
+    try site.space.require(["nft", "flush", "table", "ip", "stays"])
+    try site.space.require(["iptables-legacy", "-F"])
+    try site.space.require(["ipset", "destroy", "new"])
+    let bad = try site.space.firebreak(["status", "--json"])
+    #expect(bad.status == 1, "\(bad)")
+    #expect(bad.stdout.contains("\"set new is gone\",\"nf_tables table ip stays has been changed\""), "\(bad)")
+  }
+
+  /// Numbers of sets are other ones after a start of the machine, and sets come before the rules that look into them.
+  @Test func theyComeBackWhenTheMachineStarts() throws {
+    let site = try Self.site()
+    #expect(try site.run(Self.script).status == 0)
+    let after = try all(site)
+    try site.space.require([
+      "bash", "-c",
+      "iptables-legacy -F; iptables-legacy -X; nft flush ruleset; ipset destroy; ipset create first hash:ip; ipset create there hash:ip timeout 0; ipset add there 192.0.2.90",
+    ])
+    let boot = try site.space.file("boot", "11111111-2222-3333-4444-555555555555\n")
+    func again(_ words: [String]) throws -> ProcessResult {
+      let script = "mount --bind \(boot) /proc/sys/kernel/random/boot_id && exec \"$@\""
+      return try site.space.run(["unshare", "-m", "sh", "-c", script, "sh", Built.firebreak] + words)
+    }
+    let state = ["--state-dir", site.space.stateDirectory]
+    let started = try again(["recover"] + state)
+    #expect(started.status == 0 && started.stdout.contains("loaded generation 1"), "\(started)")
+    let ours = ["create first hash:ip family inet", "add there 192.0.2.90"]
+    #expect(
+      try all(site).filter { !ours.contains($0) && !$0.contains("kept") } == after.filter { !$0.contains("kept") })
+    let same = try again(["run"] + state + ["--", "true"])
+    #expect(same.stdout == "unchanged: the kernel holds these rules already\n", "\(same)")
+    let file = try site.space.file(
+      "next.v4", try site.space.require(["iptables-legacy-save"]).stdout.replacing("192.0.2.0/24", with: "192.0.3.0/24")
+    )
+    let next = try again(["apply"] + state + [file])
+    #expect(next.status == 0, "\(next)")
+    #expect(try site.rules().count { $0.contains("--match-set new") } == 1, "it is ours, and no rule of somebody else")
+  }
+}
