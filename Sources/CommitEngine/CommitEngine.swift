@@ -60,6 +60,8 @@ public struct CommitEngine: Sendable {
     public var inspection: (@Sendable (Plan, RuleStore) throws -> Void)?
     /// The generation whose rules these are.
     var restores: Int?
+    /// Companions that become what they were found as.
+    var released: Set<Companion> = []
 
     public init(_ wanted: Ruleset) { self.wanted = wanted }
 
@@ -328,7 +330,8 @@ public struct CommitEngine: Sendable {
       if foreign.own.companions[change.companion] == nil {
         generation.foundCompanions.updateValue(change.before, forKey: change.companion)
       }
-      generation.companions.updateValue(change.after, forKey: change.companion)
+      generation.companions[change.companion] = CompanionState(
+        content: change.after, isOurs: !request.released.contains(change.companion))
     }
     try history.stage(generation)
     return generation

@@ -1,8 +1,18 @@
 internal import Netfilter
-package import RuleStore
+internal import RuleStore
 
-/// What companions hold; nil for one that is not there.
-package typealias CompanionContents = [Companion: [UInt8]?]
+/// What commits have made of a companion.
+package struct CompanionState: Hashable, Sendable {
+  /// nil where it is not there.
+  package let content: [UInt8]?
+  /// Whether it is Firebreak's; one that a rollback made what it was found as is nobody's business any more.
+  package let isOurs: Bool
+}
+
+extension [Companion: CompanionState] {
+  /// What is Firebreak's and there.
+  var ours: [Companion: [UInt8]] { compactMapValues { $0.isOurs ? $0.content : nil } }
+}
 
 /// Companions as records and generations hold them: at the end, and only where there are any, so that files without them
 /// are those of versions that knew none. A content is whether there is one (1 byte), its length (4 bytes) and its bytes.
@@ -17,7 +27,16 @@ extension RecordSink where Self: ~Copyable {
     }
   }
 
-  mutating func write(_ contents: CompanionContents) {
+  mutating func write(_ states: [Companion: CompanionState]) {
+    write(UInt32(states.count))
+    for (companion, state) in states.sorted(by: { $0.key < $1.key }) {
+      write(companion)
+      write(UInt8(state.isOurs ? 1 : 0))
+      write(content: state.content)
+    }
+  }
+
+  mutating func write(_ contents: [Companion: [UInt8]?]) {
     write(UInt32(contents.count))
     for (companion, content) in contents.sorted(by: { $0.key < $1.key }) {
       write(companion)
@@ -52,8 +71,20 @@ extension ByteReader {
   }
 
   /// None where the bytes are at their end.
-  mutating func companionContents() throws(WireError) -> CompanionContents {
-    var contents: CompanionContents = [:]
+  mutating func companionStates() throws(WireError) -> [Companion: CompanionState] {
+    var states: [Companion: CompanionState] = [:]
+    guard remaining > 0 else { return states }
+    for _ in 0..<(try uint32("companions")) {
+      let companion = try companion()
+      let isOurs = try uint8("ours") != 0
+      states[companion] = CompanionState(content: try content(), isOurs: isOurs)
+    }
+    return states
+  }
+
+  /// None where the bytes are at their end.
+  mutating func companionContents() throws(WireError) -> [Companion: [UInt8]?] {
+    var contents: [Companion: [UInt8]?] = [:]
     guard remaining > 0 else { return contents }
     for _ in 0..<(try uint32("companions")) {
       let companion = try companion()

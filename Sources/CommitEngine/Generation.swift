@@ -35,10 +35,10 @@ public struct Generation: Sendable {
   package let found: [TableID: Table?]
   /// The names of the sets (ipset) whose numbers the rules hold.
   package let sets: [UInt16: String]
-  /// What is Firebreak's own beside tables of iptables, as the commits left it that changed it.
-  package var companions: CompanionContents = [:]
+  /// What stands beside tables of iptables, as the commits left it that changed it.
+  package var companions: [Companion: CompanionState] = [:]
   /// What of it came under Firebreak with this generation, as it was found.
-  package var foundCompanions: CompanionContents = [:]
+  package var foundCompanions: [Companion: [UInt8]?] = [:]
 
   public var number: Int { summary.number }
 
@@ -54,8 +54,8 @@ public struct Generation: Sendable {
     return result
   }
 
-  /// What is there beside the tables.
-  public var beside: [Companion] { companions.filter { $0.value != nil }.keys.sorted() }
+  /// What is Firebreak's beside the tables.
+  public var beside: [Companion] { companions.ours.keys.sorted() }
 }
 
 // MARK: Bytes on disk
@@ -141,7 +141,7 @@ extension Generation {
       found.updateValue(try reader.table(id), forKey: id)
     }
     var generation = Generation(summary: summary, ruleset: ruleset, found: found, sets: try reader.sets())
-    generation.companions = try reader.companionContents()
+    generation.companions = try reader.companionStates()
     generation.foundCompanions = try reader.companionContents()
     return generation
   }

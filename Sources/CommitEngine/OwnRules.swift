@@ -12,7 +12,7 @@ struct OwnRules: Equatable {
   var place: Place
   var digests: [TableID: UInt64]
   /// See ``Generation/companions``.
-  var companions: CompanionContents
+  var companions: [Companion: CompanionState]
 
   static let file = "own"
   private static let magic = Array("firebreak own 2\n".utf8)
@@ -26,7 +26,7 @@ struct OwnRules: Equatable {
   }
 
   private init(
-    number: Int, boot: String, place: Place, digests: [TableID: UInt64], companions: CompanionContents = [:]
+    number: Int, boot: String, place: Place, digests: [TableID: UInt64], companions: [Companion: CompanionState] = [:]
   ) {
     self.companions = companions
     self.number = number
@@ -85,7 +85,7 @@ struct OwnRules: Equatable {
       let id = try reader.tableID()
       digests[id] = try reader.uint64("digest")
     }
-    let companions = try reader.companionContents()
+    let companions = try reader.companionStates()
     try reader.finish()
     return OwnRules(number: number, boot: boot, place: place, digests: digests, companions: companions)
   }

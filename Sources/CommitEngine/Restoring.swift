@@ -13,6 +13,7 @@ extension CommitEngine {
     if request.message.isEmpty { request.message = "rollback to \(target)" }
     let generation = target > 0 ? try history.generation(target) : nil
     request.companions = try companionChanges(to: generation, target)
+    request.released = Set(request.companions.map(\.companion).filter { generation?.companions[$0] == nil })
     request.wanted = try ruleset(
       of: generation, target, since: present, making: Set(request.companions.filter(\.isMade).map(\.companion)))
     if let last = try? read(Self.last), last.head.nonce == present.nonce {
@@ -34,9 +35,10 @@ extension CommitEngine {
 
   /// What makes Firebreak's companions what they were in an earlier generation; nil for before the first.
   private func companionChanges(to generation: Generation?, _ target: Int) throws -> [CompanionChange] {
-    try OwnRules.load(history).companions.sorted { $0.key < $1.key }.compactMap { companion, content in
-      let wanted = try generation?.companions[companion] ?? found(companion, since: target)
-      return wanted == content ? nil : CompanionChange(companion, before: content, after: wanted)
+    try OwnRules.load(history).companions.sorted { $0.key < $1.key }.compactMap { companion, state in
+      let wanted = generation?.companions[companion]
+      let content = try wanted.map(\.content) ?? found(companion, since: target)
+      return content == state.content ? nil : CompanionChange(companion, before: state.content, after: content)
     }
   }
 
@@ -122,7 +124,7 @@ extension CommitEngine {
     }
     var notes = damaged.map { "\($0)" }
     if let companions, !newest.companions.isEmpty {
-      notes += companions.load(newest.companions.compactMapValues { $0 })
+      notes += companions.load(newest.companions.ours)
       newest = try history.generation(newest.number)  // with the numbers that its sets have got
     }
     let outcome: RuleStore.Outcome

@@ -30,7 +30,7 @@ extension CommitEngine {
       let live = try store(named: generation.summary.backend).backend.snapshot(
         of: .only(Set(generation.summary.tables)))
       drift = Drift(base: generation.ruleset, live: live.ruleset, names: names)
-      changesBeside = try companions?.differences(from: generation.companions.compactMapValues { $0 }) ?? []
+      changesBeside = try companions?.differences(from: generation.companions.ours) ?? []
     }
     return Standing(
       generation: generation?.summary, awaiting: awaiting, drift: drift, beside: generation?.beside ?? [],

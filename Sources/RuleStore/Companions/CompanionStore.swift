@@ -14,7 +14,8 @@ package protocol CompanionStore: Sendable {
 
   /// Changes the entries of sets that were there before, by the difference between before and after, and puts tables in
   /// the place of those before.
-  /// - Parameter overwriting: whether a table that is no longer as before is replaced all the same.
+  /// - Parameter overwriting: whether a table that is no longer as before is replaced all the same, and a set that is gone
+  ///   made anew.
   /// - Throws: ``BackendError``; nothing was changed then. `stale` where a table is no longer as before.
   func change(_ changes: [CompanionChange], overwriting: Bool) throws(BackendError)
 

@@ -52,6 +52,11 @@ package struct SetStore: CompanionStore {
     do throws(BackendError) {
       for change in changes {
         guard let before = try SetImage(change.before), let after = try SetImage(change.after) else { continue }
+        let isGone = try Self.perform(after) { () throws(KernelSets.Refusal) in try KernelSets.find(after.name) == nil }
+        guard !overwriting || !isGone else {
+          _ = try Self.put(after)
+          continue
+        }
         let entries = EntryChanges(from: before, to: after)
         try Self.perform(after) { () throws(KernelSets.Refusal) in try entries.perform(on: after) }
         done.append((after, entries))

@@ -106,6 +106,13 @@ struct RunCompanionTests {
     #expect(try all(site) == after)
     #expect(try site.space.firebreak(["rollback", "0"]).status == 0)
     #expect(try all(site) == before)
+    let released = try site.space.firebreak(["show"])
+    #expect(!released.stdout.contains("# with"), "what is as it was found is not ours: \(released)")
+    try site.space.require(["ipset", "destroy", "there"])
+    try site.space.require(["nft", "flush", "ruleset"])
+    let again = try site.space.firebreak(["rollback", "1"])
+    #expect(again.status == 0, "\(again)")
+    #expect(try all(site) == after, "whatever became of it meanwhile")
   }
 
   @Test func anotherCommitKeepsThem() throws {
