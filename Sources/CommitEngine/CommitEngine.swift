@@ -67,6 +67,8 @@ public struct CommitEngine: Sendable {
 
     /// Whether it makes one act of more than tables.
     var hasCompanions: Bool { !companions.isEmpty }
+    /// For the backend.
+    var beside: Plan.Beside { Plan.Beside(companions, isOverwriting: restores != nil) }
     var needsGuard: Bool { confirmation != nil || verification != nil }
   }
 
@@ -159,11 +161,13 @@ public struct CommitEngine: Sendable {
 
   /// What ``apply(_:)`` would do; everything is rehearsed, and nothing is changed or written down.
   public func check(_ request: Request) throws -> Report {
-    var foreign = try ForeignRules(history, keeping: request.keeping, copied: request.copied)
-    let outcome = try store.check(
-      Set(request.wanted.tables.map(\.id)), request.options,
-      wanting: { try foreign.merge(request.wanted, into: $0, fit: store.backend.fitted) })
     try companions?.rehearse(request.companions)
+    var foreign = try ForeignRules(history, keeping: request.keeping, copied: request.copied)
+    var options = request.options
+    if companions != nil { options.beside = request.beside }
+    let outcome = try store.check(
+      Set(request.wanted.tables.map(\.id)), options,
+      wanting: { try foreign.merge(request.wanted, into: $0, fit: store.backend.fitted) })
     if !outcome.plan.steps.isEmpty { try request.inspection?(outcome.plan, store) }
     return Report(
       plan: outcome.plan, notes: foreign.notes + [outcome.rehearsalNote].compactMap { $0 }, recovered: nil,
@@ -252,10 +256,12 @@ public struct CommitEngine: Sendable {
       try journal(request, plan, staged)
       watch = try startWatch(over: plan, request, staged)
     }
+    var options = request.options
+    if companions != nil { options.beside = request.beside }
     let outcome: RuleStore.Outcome
     do {
       outcome = try store.commit(
-        Set(request.wanted.tables.map(\.id)), request.options,
+        Set(request.wanted.tables.map(\.id)), options,
         wanting: { try foreign.merge(request.wanted, into: $0, fit: store.backend.fitted) }
       ) { before, plan in
         if !plan.steps.isEmpty { try prepare(before, plan) }

@@ -192,6 +192,9 @@ extension CommitEngine {
     var options = options
     options.counters = .wanted
     options.rehearses = false
+    if companions != nil {
+      options.beside = Plan.Beside(record.companions.reversed().map(\.reversed), isOverwriting: true)
+    }
     // Who died may have replaced a table and not given it its counters.
     if !store.backend.capabilities.isOneTransaction { options.interrupted = record.before.ruleset }
     let outcome = try store.commit(Set(record.entries.map(\.id)), options) { now in

@@ -423,6 +423,13 @@ public final class NFTablesBackend: Backend {
       generation: reading.generation, firstSequence: socket.takeSequence(0), capacity: plan.estimatedBytes,
       revisions: revisions)
     try compiler.compile(plan, reading, into: &batch)
+    if !plan.beside.changes.isEmpty {
+      let edits = try TableEdits(plan.beside.changes, overwriting: plan.beside.isOverwriting)
+      guard edits.generation == reading.generation else {
+        throw BackendError(.stale, "the rules have changed since they were read")
+      }
+      batch.add(edits)
+    }
     let sealed = batch.seal(isTrial: isTrial)
     let result: SealedBatch.Result
     do throws(SealedBatch.Problem) {

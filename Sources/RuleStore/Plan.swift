@@ -45,6 +45,21 @@ public struct Plan: Sendable {
   package let unchanged: [TableID]
   /// What is worth knowing about the way in which the backend will carry it out.
   public let notes: [String]
+  /// What changes beside the tables of iptables. A backend that can do some of it in the same transaction does; the rest
+  /// is for the ``CompanionStore``.
+  package var beside = Beside()
+
+  /// Changes of companions.
+  package struct Beside: Sendable {
+    package var changes: [CompanionChange] = []
+    /// See ``CompanionStore/change(_:overwriting:)``.
+    package var isOverwriting = false
+    package init() {}
+    package init(_ changes: [CompanionChange], isOverwriting: Bool) {
+      self.changes = changes
+      self.isOverwriting = isOverwriting
+    }
+  }
 
   /// Whether the kernel stays as it is.
   public var isEmpty: Bool { steps.isEmpty && creations.isEmpty }

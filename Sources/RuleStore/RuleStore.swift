@@ -17,6 +17,7 @@ public struct RuleStore: Sendable {
     public var emptying: Set<TableID> = []
     /// The tables as they were before a commit that was interrupted; see ``Plan``.
     package var interrupted = Ruleset()
+    package var beside = Plan.Beside()
 
     public init() {}
   }
@@ -86,10 +87,12 @@ public struct RuleStore: Sendable {
   }
 
   private func plan(from before: Snapshot, to wanted: Ruleset, _ options: CommitOptions) throws(BackendError) -> Plan {
-    try backend.fitted(
+    var plan = try backend.fitted(
       Plan(
         from: before, to: wanted, emptying: options.emptying, counters: options.counters,
         interrupted: options.interrupted))
+    plan.beside = options.beside
+    return plan
   }
 
   /// What ``commit(_:_:beforeWriting:)`` would do; the rehearsal covers all of it.

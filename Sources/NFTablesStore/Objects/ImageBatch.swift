@@ -226,10 +226,13 @@ extension ByteWriter {
   fileprivate mutating func write(
     _ element: RulesetImage.Element, _ given: GivenExpressions, lifetime: UInt64?
   ) {
-    if let lifetime { put(NFTA_SET_ELEM_TIMEOUT, big: lifetime) }
+    // Where an interval ends there is no time, but the kernel tells of one of nothing beside a set's own.
+    let isEnd = element.isIntervalEnd
+    if let lifetime, !isEnd { put(NFTA_SET_ELEM_TIMEOUT, big: lifetime) }
     write(all: element.attributes) { attribute, out in
       switch attribute.type {
-      case UInt16(NFTA_SET_ELEM_TIMEOUT.rawValue): return lifetime != nil
+      case UInt16(NFTA_SET_ELEM_TIMEOUT.rawValue): return lifetime != nil || isEnd
+      case UInt16(NFTA_SET_ELEM_EXPIRATION.rawValue): return isEnd
       case UInt16(NFTA_SET_ELEM_EXPR.rawValue):
         out.nest(NFTA_SET_ELEM_EXPR) { given.write(one: attribute.data, to: &$0) }
       case UInt16(NFTA_SET_ELEM_EXPRESSIONS.rawValue):

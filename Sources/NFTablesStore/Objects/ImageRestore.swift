@@ -120,7 +120,7 @@ extension RulesetImage {
   }
 
   /// About what its messages need.
-  private var estimatedBytes: Int {
+  var estimatedBytes: Int {
     tables.reduce(0) { sum, table in
       sum + table.chains.reduce(0) { $0 + 256 + $1.rules.count * 320 } + table.sets.count * 256
         + table.sets.reduce(0) { $0 + $1.elements.count * 64 }
@@ -135,7 +135,7 @@ extension BackendError {
       hint: "end that program first, or choose other tables with --table", code: EPERM)
   }
 
-  fileprivate init(restoring problem: SealedBatch.Problem) {
+  init(restoring problem: SealedBatch.Problem) {
     switch problem {
     case .netlink(let failure): self.init(failure)
     case .refused(let refusal):

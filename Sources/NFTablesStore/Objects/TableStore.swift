@@ -3,7 +3,8 @@ internal import Netfilter
 package import RuleStore
 
 /// The tables of nf_tables that are none of iptables', in the calling thread's network namespace, as companions of those
-/// that are; see ``CompanionStore``. They change whole, and all of them in one transaction.
+/// that are; see ``CompanionStore``. They change whole, and all of them in one transaction, which is that of the rules where
+/// these are in nf_tables too.
 package struct TableStore: CompanionStore {
   package init() {}
 
@@ -44,43 +45,72 @@ package struct TableStore: CompanionStore {
   }
 
   private static let attempts = 5
+  private static let pause: useconds_t = 2_000
 
   private func carryOut(
     _ changes: [CompanionChange], overwriting: Bool, isTrial: Bool = false
   ) throws(BackendError) {
-    let changes = try changes.map { change throws(BackendError) in try TableChange(change) }
     guard !changes.isEmpty else { return }
     for attempt in 1... {
-      let reading = try RulesetImage.read()
-      var options = RestoreOptions()
-      options.selection = ImageSelection(tables: changes.map(\.id))
-      options.isExclusive = true
-      options.isTrial = isTrial
-      options.expecting = reading.image.generation
-      var image = RulesetImage(generation: 0)
-      for change in changes {
-        let live = reading.image[change.id]
-        if !overwriting, !change.isPossible(over: live) { throw BackendError(changed: change.id) }
-        guard let wanted = change.wanted(over: live) else { continue }
-        // One that is so already keeps its handles.
-        if let live, live.isSameAtAnotherTime(as: wanted) {
-          options.selection.tables.removeAll { $0 == change.id }
-        } else {
-          image.tables.append(wanted)
-        }
-      }
-      guard !options.selection.tables.isEmpty else { return }
-      do throws(BackendError) {
-        let report = try image.restore(options)
-        if let left = report.left.first {
-          throw BackendError(.refused, "nf_tables table \(left) belongs to another program, which alone may change it")
-        }
-        return
-      } catch {
+      let edits = try TableEdits(changes, overwriting: overwriting)
+      guard !edits.isEmpty else { return }
+      do throws(BackendError) { return try send(edits, isTrial: isTrial) } catch {
         guard error.kind == .stale, attempt < Self.attempts else { throw error }
-        usleep(2_000)
+        usleep(Self.pause)
       }
     }
+  }
+
+  private func send(_ edits: TableEdits, isTrial: Bool) throws(BackendError) {
+    var socket: NetlinkSocket
+    do throws(NetlinkFailure) { socket = try NetlinkSocket() } catch { throw BackendError(error) }
+    var batch = Batch(
+      generation: edits.generation, firstSequence: socket.takeSequence(0), capacity: edits.made.estimatedBytes)
+    batch.add(edits)
+    let sealed = batch.seal(isTrial: isTrial)
+    do throws(SealedBatch.Problem) { try sealed.send(through: socket) } catch { throw BackendError(restoring: error) }
+  }
+}
+
+/// What has to be done to tables of nf_tables that are none of iptables', as they are in one generation.
+struct TableEdits {
+  let generation: UInt32
+  private(set) var removed: [RulesetImage.ID] = []
+  private(set) var made = RulesetImage(generation: 0)
+
+  var isEmpty: Bool { removed.isEmpty && made.tables.isEmpty }
+
+  /// - Parameters:
+  ///   - changes: those of other companions are left out.
+  ///   - overwriting: see ``CompanionStore/change(_:overwriting:)``.
+  /// - Throws: ``BackendError``: `stale` where a table is neither as before nor as it is to be, `refused` where another
+  ///   process keeps it for itself.
+  init(_ changes: [CompanionChange], overwriting: Bool) throws(BackendError) {
+    let reading = try RulesetImage.read()
+    generation = reading.image.generation
+    for change in changes where change.companion.kind == .table {
+      let change = try TableChange(change)
+      if let owned = reading.owned.first(where: { $0.id == change.id }) {
+        throw BackendError(
+          .refused, "nf_tables table \(change.id) belongs to \(owned.owner), which alone may change it",
+          hint: "end that program first", code: EPERM)
+      }
+      let live = reading.image[change.id]
+      let wanted = change.wanted(over: live)
+      // One that is so already keeps its handles.
+      if live == nil, wanted == nil { continue }
+      if let live, let wanted, live.isSameAtAnotherTime(as: wanted) { continue }
+      if !overwriting, !change.isPossible(over: live) { throw BackendError(changed: change.id) }
+      if live != nil { removed.append(change.id) }
+      if let wanted { made.tables.append(wanted) }
+    }
+  }
+}
+
+extension Batch {
+  mutating func add(_ edits: TableEdits) {
+    for id in edits.removed { remove(id) }
+    for table in edits.made.tables { create(table) }
   }
 }
 

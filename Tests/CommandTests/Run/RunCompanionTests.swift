@@ -183,6 +183,68 @@ struct RunCompanionTests {
     #expect(next.status == 0 && !next.stderr.contains("interrupted"), "\(next)")
   }
 
+  /// Who listens hears of one change.
+  @Test(.requires(.tool("iptables-nft"))) func rulesAndTablesOfNFTablesAreOneTransaction() throws {
+    let site = try RunSite(loading: "")
+    try site.space.require(["bash", "-c", "set -e\n" + Self.given])
+    let path = try site.script(
+      "iptables-nft -P INPUT DROP\n" + Self.script.replacing("iptables-legacy", with: "iptables-nft"))
+    let listening = """
+      nft monitor > "$HERE/heard" & p=$!
+      for i in {1..100}; do nft add table ip probe; nft delete table ip probe; sleep 0.02; [ -s "$HERE/heard" ] && break; done
+      sleep 0.2; : > "$HERE/heard"
+      "$FIREBREAK" run -q --state-dir "$HERE/state" -- "$1"; s=$?
+      sleep 0.2; kill $p; exit $s
+      """
+    let result = try site.space.run(
+      ["bash", "-c", listening, "listening", path],
+      environment: ["HERE": site.space.directory, "FIREBREAK": Built.firebreak])
+    #expect(result.status == 0, "\(result)")
+    let heard = String(decoding: try readFile(site.space.directory + "/heard"), as: UTF8.self)
+    #expect(heard.split(separator: "\n").count { $0.contains("new generation") } == 1, "\(heard)")
+    #expect(heard.contains("delete table inet leaves") && heard.contains("add chain ip filter INPUT"), "\(heard)")
+    #expect(try site.rules("iptables-nft-save") == ["-A INPUT -m set --match-set new src -j DROP"])
+  }
+
+  /// A script of nft alone has `flush ruleset` in its beginning, and takes everything out that is there.
+  @Test(.requires(.tool("iptables-nft"))) func aScriptOfNFTAlone() throws {
+    let site = try RunSite(loading: "")
+    try site.space.require(["bash", "-c", "set -e\n" + Self.given])
+    try site.space.require(["iptables-nft", "-A", "INPUT", "-s", "192.0.2.1", "-j", "DROP"])
+    let before = try all(site)
+    let text = """
+      flush ruleset
+      define lan = 192.0.2.0/24
+      table inet filter {
+        set blocked { type ipv4_addr; flags interval, timeout; timeout 1h; elements = { 10.0.0.0/8 }; }
+        map ports { type inet_service : verdict; elements = { 22 : accept }; }
+        chain input {
+          type filter hook input priority filter; policy drop;
+          ct state vmap { established : accept, invalid : drop }
+          ip saddr @blocked drop
+          tcp dport vmap @ports
+          ip saddr $lan counter accept
+        }
+      }
+      """
+    let script = try site.script(text, "rules.nft", shell: "#!/usr/sbin/nft -f")
+    let cut = try site.run([script], options: ["--confirm", "1s"])
+    #expect(cut.status == 81, "\(cut)")
+    #expect(try all(site) == before)
+    let result = try site.run([script])
+    #expect(result.status == 0 && result.stdout.contains("made: nf_tables table inet filter"), "\(result)")
+    #expect(try site.space.require(["nft", "list", "tables"]).stdout == "table ip filter\ntable inet filter\n")
+    #expect(try site.rules("iptables-nft-save") == [])
+    let back = try site.space.firebreak(["rollback", "--backend", "nft"])
+    #expect(back.status == 0, "\(back)")
+    #expect(try all(site) == before)
+    let wrong = try site.script(
+      text.replacing("policy drop", with: "policy drpo"), "wrong.nft", shell: "#!/usr/sbin/nft -f")
+    let refused = try site.run([wrong])
+    #expect(refused.status == 1 && refused.stderr.contains("wrong.nft:8:"), "\(refused)")
+    #expect(try all(site) == before)
+  }
+
   @Test func statusTellsWhatIsGoneAndWhatWasChanged() throws {
     let site = try Self.site()
     #expect(try site.run(Self.script).status == 0)

@@ -359,6 +359,7 @@ extension SnapshotRow {
         set a { type ipv4_addr; flags timeout; elements = { 10.0.0.1 timeout 1h, 10.0.0.2 timeout 2d expires 5h, 10.0.0.3 } }
         set b { type ipv4_addr; flags timeout; timeout 1d; gc-interval 1m; elements = { 10.0.0.1, 10.0.0.2 timeout 1h, 10.0.0.3 expires 30m } }
         set c { type ipv4_addr; flags interval, timeout; elements = { 10.0.0.0/8 timeout 3h, 192.0.2.1 } }
+        set e { type ipv4_addr; flags interval, timeout; timeout 4h; elements = { 10.0.0.0/8, 192.0.2.1, 11.0.0.0-11.0.0.9 timeout 1h } }
         set d { type ipv4_addr . inet_service; flags interval, timeout; timeout 5h; elements = { 10.0.0.0/8 . 22, 1.2.3.4 . 1-9 timeout 1h } }
         map m { type ipv4_addr : verdict; flags timeout; elements = { 10.0.0.1 timeout 1h : accept, 10.0.0.9 : drop } }
         chain c { ip saddr @a ip saddr @b ip saddr vmap @m; }
