@@ -48,7 +48,8 @@ public enum StagedCall {
   }
 
   /// Moves this process into the copy, unless the script that it was made for has ended.
-  private static func enter() -> Place {
+  /// - Parameter wantsInterfaces: whether the copy is to have the machine's interfaces.
+  private static func enter(wantsInterfaces: Bool = false) -> Place {
     HostWords.resolveArguments()
     guard geteuid() == 0 else { return .refused("Permission denied (you must be root)") }
     let gate = open(StagingFolder.gate, O_RDONLY | O_CLOEXEC)
@@ -66,10 +67,12 @@ public enum StagedCall {
     }
     let space = open(StagingFolder.copy, O_RDONLY | O_CLOEXEC)
     defer { close(space) }
+    let interfaces = wantsInterfaces ? StagedInterfaces() : nil
     let code = fb_enter_network_namespace(space)
     guard code == 0 else {
       return .refused("the copy of the rules cannot be entered: \(String(cString: strerror(code)))")
     }
+    interfaces?.stand()
     setenv("XTABLES_LOCKFILE", StagingFolder.lock, 1)
     return .copy(gate)
   }
@@ -108,7 +111,7 @@ public enum StagedCall {
     if words.dropFirst().allSatisfy({ $0 == "--version" || $0 == "-V" || $0 == "-v" }), words.count > 1 {
       return become(real)
     }
-    switch enter() {
+    switch enter(wantsInterfaces: kind == .native) {
     case .live: return become(real)
     case .refused(let reason): return refuse(name, words, reason)
     case .copy:

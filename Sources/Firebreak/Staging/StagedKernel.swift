@@ -37,10 +37,12 @@ public final class StagedKernel {
     var natives: String?
     do throws(BackendError) { live.natives = try Self.natives() } catch { natives = error.message }
     let image = RulesetImage(generation: 0, tables: live.natives)
+    let interfaces = image.tables.isEmpty ? nil : StagedInterfaces()
     (missing, natives) = try space.enter {
       try Self.make(sets)
       var natives = natives
       if !image.tables.isEmpty {
+        interfaces?.stand()
         do throws(BackendError) { try image.restore() } catch { natives = error.message }
       }
       return (try Self.load(rules, numbers) ?? missing, natives)

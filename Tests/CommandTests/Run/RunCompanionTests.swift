@@ -245,6 +245,41 @@ struct RunCompanionTests {
     #expect(try all(site) == before)
   }
 
+  /// Rules of nft may hold the numbers of interfaces, and its hooks of devices want them there, those too that the script
+  /// has just made.
+  @Test(.requires(.tool("ip"))) func interfacesAreThoseOfTheMachine() throws {
+    let site = try RunSite()
+    try site.space.require([
+      "bash", "-c",
+      """
+      set -e
+      ip link add pad index 40 type bridge; ip link add uplink index 77 type bridge
+      nft -f - <<END
+      table netdev there {
+        chain one { type filter hook ingress device "uplink" priority 0; ip saddr 192.0.2.1 counter drop; }
+      }
+      END
+      """,
+    ])
+    let result = try site.run(
+      """
+      set -e
+      nft add table inet made
+      nft add chain inet made one '{ type filter hook input priority 0; }'
+      nft add rule inet made one iif uplink counter accept
+      ip link add late index 91 type bridge
+      nft add rule inet made one iif late counter drop
+      nft add rule netdev there one ip saddr 192.0.2.2 counter drop
+      """)
+    #expect(result.status == 0, "\(result)")
+    let made = try site.space.require(["nft", "list", "table", "inet", "made"]).stdout
+    #expect(made.contains("iif \"uplink\" counter packets 0 bytes 0 accept"), "\(made)")
+    #expect(made.contains("iif \"late\" counter packets 0 bytes 0 drop"), "\(made)")
+    #expect(try site.space.require(["nft", "list", "table", "netdev", "there"]).stdout.contains("192.0.2.2"))
+    #expect(
+      try site.space.require(["ip", "-o", "link"]).stdout.split(separator: "\n").count == 4, "none came to the machine")
+  }
+
   @Test func statusTellsWhatIsGoneAndWhatWasChanged() throws {
     let site = try Self.site()
     #expect(try site.run(Self.script).status == 0)
