@@ -1,4 +1,3 @@
-internal import CLinux
 internal import Glibc
 internal import Netfilter
 internal import RuleStore
@@ -6,15 +5,8 @@ internal import Synchronization
 
 /// From error numbers to sentences that name the table and say what to do.
 extension XTablesBackend {
-  /// Runs one use of libiptc under the process's lock; a missing kernel module is loaded once.
+  /// Runs one use of libiptc under the process's lock.
   func withLibrary<R>(_ id: TableID, _ body: () throws(LegacyTable.LibraryError) -> R) throws(BackendError) -> R {
-    do throws(LegacyTable.LibraryError) {
-      return try LibIPTC.lock.withLock { _ throws(LegacyTable.LibraryError) in try body() }
-    } catch {
-      guard error.operation == .open, error.code == ENOPROTOOPT || error.code == ENOENT,
-        fb_load_module(id.family == .ipv4 ? "ip_tables" : "ip6_tables") == 0
-      else { throw sentence(error, id) }
-    }
     do throws(LegacyTable.LibraryError) {
       return try LibIPTC.lock.withLock { _ throws(LegacyTable.LibraryError) in try body() }
     } catch {

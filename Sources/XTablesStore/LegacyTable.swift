@@ -1,4 +1,5 @@
 internal import CIPTables
+internal import CLinux
 internal import Glibc
 internal import Netfilter
 internal import RuleStore
@@ -16,10 +17,25 @@ struct LegacyTable: ~Copyable {
   private let handle: OpaquePointer
   let id: TableID
 
-  /// Reads the table from the kernel, which makes it if it does not exist yet.
+  /// Reads the table from the kernel, which makes it if it does not exist yet. A missing module is loaded once; those of
+  /// tables the kernel loads itself.
   init(opening id: TableID) throws(LibraryError) {
     self.id = id
-    handle = try Self.check(.open, id.family) {
+    let first: LibraryError
+    do throws(LibraryError) {
+      handle = try Self.open(id)
+      return
+    } catch {
+      first = error
+    }
+    guard first.code == ENOPROTOOPT || first.code == ENOENT,
+      fb_load_module(id.family == .ipv4 ? "ip_tables" : "ip6_tables") == 0
+    else { throw first }
+    handle = try Self.open(id)
+  }
+
+  private static func open(_ id: TableID) throws(LibraryError) -> OpaquePointer {
+    try check(.open, id.family) {
       switch id.family {
       case .ipv4: iptc_init(id.name.rawValue)
       case .ipv6: ip6tc_init(id.name.rawValue)

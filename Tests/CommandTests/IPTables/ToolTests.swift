@@ -182,4 +182,25 @@ struct ToolTests {
       for word in words { #expect(result.stderr.contains(word), "\(line)\n\(result)") }
     }
   }
+
+  /// The first question of libiptc is answered as a kernel does that has not loaded ip_tables.
+  @Test(.requires(.tool("strace"), .tool("mount"))) func aMissingModuleIsLoaded() throws {
+    let space = try TestNamespace()
+    let loader = try space.file("modprobe", "#!/bin/sh\necho \"$@\" >> \(space.directory)/loaded\n")
+    let script = """
+      set -e
+      mount -t tmpfs none /mnt
+      mkdir /mnt/up /mnt/work
+      mount -t overlay none -o lowerdir=/usr/sbin,upperdir=/mnt/up,workdir=/mnt/work /usr/sbin
+      rm -f /usr/sbin/modprobe
+      cp "$1" /usr/sbin/modprobe
+      chmod 755 /usr/sbin/modprobe
+      strace -qq -o /dev/null -e inject=getsockopt:error=ENOPROTOOPT:when=1 "$2" iptables -A INPUT -j ACCEPT
+      """
+    let result = try space.run(["unshare", "-m", "sh", "-c", script, "sh", loader, Built.firebreak])
+    #expect(result.status == 0, "\(result)")
+    let loaded = (try? readFile(space.directory + "/loaded")).map { String(decoding: $0, as: UTF8.self) }
+    #expect(loaded == "-q -- ip_tables\n")
+    #expect(try space.require(["iptables-legacy-save"]).stdout.contains("-A INPUT -j ACCEPT"))
+  }
 }
