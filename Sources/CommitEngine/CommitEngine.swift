@@ -108,6 +108,8 @@ public struct CommitEngine: Sendable {
     case awaitingConfirmation(number: Int, seconds: Int)
     /// A commit in another network namespace with the same state is not finished.
     case elsewhere
+    /// Another commit has changed what this one takes out of its copy; nothing was changed.
+    case overtaken(TableID, by: Int)
     /// The time for it was over: the rules are what they were before.
     case notConfirmed
     /// The commit was no good, and the rules are what they were before.
@@ -157,6 +159,19 @@ public struct CommitEngine: Sendable {
     request.options = options
     request.message = message
     return try apply(request)
+  }
+
+  /// Runs `body`, which looks at the kernel, while no commit is under way and none waits to be confirmed.
+  /// - Returns: what it returns, and what an earlier, interrupted commit had left, and was done about it before.
+  /// - Throws: ``Failure/awaitingConfirmation(number:seconds:)``, ``Failure/busy(path:)`` and what `body` throws.
+  public func betweenCommits<R>(
+    _ options: RuleStore.CommitOptions = .init(), _ body: () throws -> R
+  ) throws -> (R, recovered: Recovery?) {
+    let lock = try lockState(options)
+    defer { withExtendedLifetime(lock) {} }
+    let recovered = try finishInterrupted(options)
+    if let journal = try journal() { throw try waiting(journal) }
+    return (try body(), recovered)
   }
 
   /// What ``apply(_:)`` would do; everything is rehearsed, and nothing is changed or written down.
@@ -482,6 +497,8 @@ extension CommitEngine.Failure: CustomStringConvertible {
     case .awaitingConfirmation(let number, let seconds):
       "commit \(number) waits to be confirmed and is taken back in \(seconds) s otherwise"
     case .elsewhere: "a commit in another network namespace that shares this state is not finished"
+    case .overtaken(let table, let number):
+      "commit \(number) has changed the rules of \(table) that this one is about to replace; nothing was changed"
     case .notConfirmed: "nobody confirmed the commit in time; the rules are what they were before it"
     case .notVerified(let why): "the new rules are no good: \(why); the rules are what they were before"
     case .noGuard(let why): "the guard that would take the commit back did not start (\(why)); nothing was changed"

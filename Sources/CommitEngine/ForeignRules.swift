@@ -45,6 +45,7 @@ struct ForeignRules {
         let merge = StagedMerge(
           base: try baseTable(table.id, before, fit), start: copied[table.id], live: live,
           wanted: table)
+        guard !merge.isOvertaken else { throw CommitEngine.Failure.overtaken(table.id, by: own.number) }
         if !merge.result.sameRules(as: merge.own) { mixed[table.id] = merge.own }
         result[table.id] = merge.result
         continue

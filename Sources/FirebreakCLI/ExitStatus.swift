@@ -91,6 +91,7 @@ struct CommandFailure: Error {
       self.init(.busy, "\(error)", hint: "`firebreak confirm` keeps it, `firebreak rollback` takes it back now")
     case .elsewhere:
       self.init(.busy, "\(error)", hint: "give each namespace a state of its own: --state-dir DIR")
+    case .overtaken: self.init(.busy, "\(error)", hint: "look at it with `firebreak diff`, and try again")
     case .notConfirmed: self.init(.notConfirmed, "\(error)")
     case .notVerified: self.init(.notVerified, "\(error)")
     case .takingBackFailed:

@@ -12,7 +12,8 @@ struct Run: Subcommand {
       once, as always, and stays. When it ends with 0, what it changed is committed as one act. When it does not, \
       everything is as before, and the command that failed is named.
 
-      Rules that others add while it runs stay. Sets that it made are made before the rules that look into them, and \
+      Rules that others add while it runs stay. Where the script takes rules out in whose place another commit \
+      puts others meanwhile, nothing is committed (exit status 75). Sets that it made are made before the rules that look into them, and \
       sets that it destroyed go when the commit is kept. A table of nft's own that it changed takes the place of the \
       live one; where somebody else has changed that meanwhile, nothing is committed. Sets and such tables are part of \
       the generation: rollback and the start of the machine bring them back as well.
@@ -56,12 +57,21 @@ struct Run: Subcommand {
       try site.enter()
       var options = RuleStore.CommitOptions()
       lock.apply(to: &options)
-      let kernel = try StagedKernel(lockWait: options.lockWait)
+      let kernel = try copy(options, console)
       let outcome = try runScript(kernel, console)
       guard outcome.ending.isGood else { throw failure(outcome) }
       warn(of: outcome, console)
       try commit(kernel.changes(), options, failedCalls: outcome.failedCalls, console)
     }
+  }
+
+  /// A copy of what no commit is about to change, or to take back. What a script does at once stays, so that none is begun
+  /// where its rules could not be committed.
+  private func copy(_ options: RuleStore.CommitOptions, _ console: Console) throws -> StagedKernel {
+    let engine = try site.engine(site.store())
+    let (kernel, recovered) = try engine.betweenCommits(options) { try StagedKernel(lockWait: options.lockWait) }
+    if let recovered { console.note(recovered.sentence) }
+    return kernel
   }
 
   // MARK: The script
@@ -142,17 +152,18 @@ struct Run: Subcommand {
       let report = try engine.check(request)
       return CommitReport(report, status: "planned", showsDifference: diff, extra: extra).render(console)
     }
-    warnOfTables(changes.companions, console)
+    warnOfLockout(by: changes.companions, console)
     let report = CommitReport(
       try engine.apply(request), status: "committed", showsDifference: diff, extra: extra)
     try report.finish(engine, waits: !confirmation.noWait, console)
   }
 
-  private func warnOfTables(_ companions: [CompanionChange], _ console: Console) {
-    let tables = companions.filter { $0.companion.kind == .table }.map(\.companion.name)
-    guard !tables.isEmpty, confirmation.confirm == nil, !confirmation.allowLockout else { return }
-    console.note(
-      "whether \(tables.joined(separator: ", ")) locks you out is not checked; --confirm 60s takes back what does")
+  /// New sets are looked for in the rules, by the check of these.
+  private func warnOfLockout(by companions: [CompanionChange], _ console: Console) {
+    let unchecked = companions.filter { !$0.isRemoved && ($0.companion.kind == .table || !$0.isMade) }
+    guard !unchecked.isEmpty, confirmation.confirm == nil, !confirmation.allowLockout else { return }
+    let names = unchecked.map(\.companion.description).joined(separator: ", ")
+    console.note("whether you are locked out by \(names) is not checked; --confirm 60s takes back what does it")
   }
 
   /// The backend whose rules the script changed.

@@ -10,6 +10,9 @@ public struct StagedMerge: Sendable {
   /// What of it is ours: what was ours and is still there, and what was written in the copy. Rules of others that were
   /// copied and left alone are not.
   public let own: Table
+  /// Whether rules of our last generation came into the original in place of some that were taken out of the copy, or where
+  /// there were none: then both of them are meant to be all there is.
+  public let isOvertaken: Bool
 
   /// - Parameters:
   ///   - base: this table's own rules in the last generation; nil when no generation has it. Then everything but the rules
@@ -21,12 +24,30 @@ public struct StagedMerge: Sendable {
     var wanted = wanted
     if let live, start.map({ !$0.sameRules(as: live) }) ?? !live.isPristine {
       let start = start ?? Table(wanted.name, family: wanted.family)
+      isOvertaken = Self.takesOut(of: start, wanted) && base.map { Self.holdsNew(live, since: start, of: $0) } ?? false
       wanted = Self.withoutGone(start: start, live: live, wanted: wanted)
       result = TableMerge(base: start, live: live, wanted: wanted).result
     } else {
+      isOvertaken = false
       result = wanted
     }
     own = start.map { Self.own(base: base ?? $0.withoutKnownOwners, start: $0, wanted: wanted) } ?? wanted
+  }
+
+  /// Whether what was written in the copy stands in place of what was there.
+  private static func takesOut(of start: Table, _ wanted: Table) -> Bool {
+    start.ruleCount == 0 || TableChanges.count(from: start, to: wanted).removed > 0
+      || start.chains.contains { $0.policy != wanted[$0.name]?.policy }
+  }
+
+  /// Whether rules came into the table since then that are among those of another.
+  private static func holdsNew(_ live: Table, since start: Table, of other: Table) -> Bool {
+    let nothing = RuleList(family: live.family)
+    return live.chains.contains { chain in
+      let kinds = RuleKinds(
+        base: start[chain.name]?.rules ?? nothing, live: chain.rules, wanted: other[chain.name]?.rules ?? nothing)
+      return !Set(kinds.live).subtracting(kinds.base).isDisjoint(with: kinds.wanted)
+    }
   }
 
   /// The copy without the rules that nobody touched there and that somebody took out of the original meanwhile.

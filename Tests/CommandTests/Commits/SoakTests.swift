@@ -2,9 +2,13 @@ import Glibc
 import KernelTestSupport
 import Testing
 
-/// Eight processes that apply, confirm, roll back and recover at random with one state directory, and are killed now and
-/// then, while somebody looks. FIREBREAK_SOAK=120 lets it take so many seconds.
-@Suite(.requires(.legacyTables, .nfTables, .tool("nft"), .tool("timeout"), .tool("iptables-legacy-save")), .serialized)
+/// Eight processes that apply, run scripts, confirm, roll back and recover at random with one state directory, and are killed
+/// now and then, while somebody looks. FIREBREAK_SOAK=120 lets it take so many seconds.
+@Suite(
+  .requires(
+    .legacyTables, .nfTables, .tool("nft"), .tool("ipset"), .tool("timeout"), .tool("iptables-legacy-save")),
+  .serialized
+)
 struct SoakTests {
   private static let seconds = getenv("FIREBREAK_SOAK").flatMap { Double(String(cString: $0)) } ?? 4
   private static let actors = 8
@@ -35,6 +39,7 @@ struct SoakTests {
     let space: TestNamespace
     let backend: String
     let files: [[String]]
+    let scripts: [String]
 
     init(_ backend: String) throws {
       let space = try TestNamespace()
@@ -46,10 +51,43 @@ struct SoakTests {
           space.file("\(input).v6", SoakTests.text(input, true)),
         ]
       }
+      scripts = try files.enumerated().map { place, files in
+        let path = try space.file("\(place + 1).sh", Self.script(place + 1, files, backend))
+        try runProcess(["chmod", "755", path])
+        return path
+      }
+      try space.require(["sh", "-c", "ipset create number hash:ip; nft add table inet number"])
+    }
+
+    /// Its rules, and its number in a set and in a table of nft's own.
+    private static func script(_ input: Int, _ files: [String], _ backend: String) -> String {
+      """
+      #!/bin/sh
+      set -e
+      iptables-\(backend)-restore < \(files[0])
+      ip6tables-\(backend)-restore < \(files[1])
+      ipset flush number
+      ipset add number 192.0.2.\(input)
+      nft 'flush table inet number; add chain inet number one; add rule inet number one meta mark \(input) counter'
+
+      """
     }
 
     func words(_ step: [String]) -> [String] {
-      [Built.firebreak] + step + ["-q", "-w", "5", "--backend", backend, "--state-dir", space.stateDirectory]
+      [Built.firebreak, step[0], "-q", "-w", "5", "--backend", backend, "--state-dir", space.stateDirectory]
+        + step.dropFirst()
+    }
+
+    /// The numbers in the set and in the table: those of the last script, wherever it left them.
+    func numbersBeside() throws -> (set: [Int], table: [Int]) {
+      let members = try space.require(["ipset", "save", "number"]).stdout.split(separator: "\n")
+      let rules = try space.require(["nft", "list", "table", "inet", "number"]).stdout.split(separator: "\n")
+      return (
+        members.compactMap { line in line.firstRange(of: "192.0.2.").flatMap { Int(line[$0.upperBound...]) } },
+        rules.compactMap { line in
+          line.firstRange(of: "mark 0x").flatMap { Int(line[$0.upperBound...].prefix { $0.isHexDigit }, radix: 16) }
+        }
+      )
     }
 
     /// The numbers of the inputs whose rules a table holds, as often as it holds one.
@@ -64,7 +102,8 @@ struct SoakTests {
     func listing() throws -> [String] {
       guard backend == "legacy" else {
         let text = try space.require(["nft", "-a", "list", "ruleset"]).stdout
-        return text.split(separator: "table ip").map { "table ip\($0)" }
+        return text.split(separator: "\ntable ").filter { $0.hasPrefix("ip") || $0.hasPrefix("table ip") }
+          .map(String.init)
       }
       return try ["iptables", "ip6tables"].flatMap { tool in
         try SoakTests.tables.map { try space.require(["\(tool)-legacy-save", "-t", $0]).stdout }
@@ -90,20 +129,26 @@ struct SoakTests {
     func look() throws -> Bool {
       let first = try listing()
       guard let fault = fault(first) else { return true }
-      guard backend == "nft", try listing() != first else { throw ProcessFailure("\(fault)\n\(first)") }
+      guard backend == "nft", try listing() != first else {
+        let audit = String(decoding: try readFile(space.stateDirectory + "/audit.jsonl"), as: UTF8.self)
+        let last = audit.split(separator: "\n").suffix(6).joined(separator: "\n")
+        throw ProcessFailure("\(fault)\n\(last)\n\(first)")
+      }
       return false
     }
 
     func act(_ random: inout SystemRandomNumberGenerator) throws -> Int32 {
       let file = files.randomElement(using: &random)!
       let step: [String] =
-        switch Int.random(in: 0..<12, using: &random) {
+        switch Int.random(in: 0..<15, using: &random) {
         case 0...2: ["apply"] + file
         case 3...5: ["apply", "--confirm", "1s", "--no-wait"] + file
         case 6, 7: ["confirm"]
         case 8: ["rollback"]
         case 9: ["rollback", "--confirm", "1s", "--no-wait"]
         case 10: ["rollback", "1"]
+        case 11, 12: ["run", "--", scripts.randomElement(using: &random)!]
+        case 13: ["run", "--confirm", "1s", "--no-wait", "--", scripts.randomElement(using: &random)!]
         default: ["recover"]
         }
       var words = words(step)
@@ -186,6 +231,11 @@ struct SoakTests {
     let differs = try stage.space.run(
       stage.words(["diff", "\(kept.count)", "kernel"]).filter { $0 != "-w" && $0 != "5" })
     #expect(differs.status == 0, "generation \(kept.count) is not what the kernel holds: \(differs)")
+    let beside = try stage.numbersBeside()
+    #expect(
+      beside.set == beside.table && beside.set.count < 2, "a set of one script and the table of another: \(beside)")
+    let status = try stage.space.run(stage.words(["status"]).filter { $0 != "-w" && $0 != "5" && $0 != "-q" })
+    #expect(status.status == 0, "\(status)")
     return kept.count
   }
 }

@@ -32,6 +32,33 @@ struct RunCommitTests {
     #expect(try site.rules() == before.filter { $0.contains("-A") }.map { String($0.drop { $0 != "-" }) })
   }
 
+  /// Rows: what another Firebreak does while the script runs, and what is then said.
+  @Test(arguments: [
+    ("apply -q $HERE/other.v4", "commit 2 has changed the rules of IPv4 filter that this one is about to replace"),
+    ("apply -q --confirm 60s --no-wait $HERE/other.v4", "commit 2 waits to be confirmed"),
+  ]) func anotherCommitMeanwhileIsNoAddition(_ act: String, _ reason: String) throws {
+    let site = try RunSite()
+    #expect(try site.run("iptables-legacy -A INPUT -s 192.0.2.1").status == 0)
+    _ = try site.space.file("other.v4", "*filter\n-A INPUT -s 192.0.2.2 -j ACCEPT\nCOMMIT\n")
+    let late = try site.run(
+      "iptables-legacy -R INPUT 1 -s 192.0.2.3\nipset create new hash:ip\nWAIT",
+      meanwhile: "\"$FIREBREAK\" \(act.replacing("apply", with: "apply --backend legacy --state-dir $HERE/state"))")
+    #expect(late.status == 75 && late.stderr.contains(reason), "\(late)")
+    #expect(try !late.stderr.contains("commit 2 has") || site.rules().contains("-A INPUT -s 192.0.2.2/32 -j ACCEPT"))
+    #expect(try site.rules().allSatisfy { !$0.contains("192.0.2.3") })
+    #expect(try site.sets().isEmpty)
+  }
+
+  /// What it does at once would stay.
+  @Test func noScriptBeginsWhileACommitWaits() throws {
+    let site = try RunSite()
+    let first = try site.run("iptables-legacy -A INPUT -s 192.0.2.1", options: ["--confirm", "60s", "--no-wait"])
+    #expect(first.status == 0, "\(first)")
+    let second = try site.run("touch \"$HERE/begun\"", environment: ["HERE": site.space.directory])
+    #expect(second.status == 75 && second.stderr.contains("waits to be confirmed"), "\(second)")
+    #expect(throws: (any Error).self) { try readFile(site.space.directory + "/begun") }
+  }
+
   @Test func checkingChangesNothing() throws {
     let site = try RunSite()
     let before = try site.live()
