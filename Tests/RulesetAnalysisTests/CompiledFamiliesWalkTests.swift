@@ -21,7 +21,7 @@ struct CompiledFamiliesWalkTests {
       \(walk.ranged) shared with ranges, \
       \(walk.begun) begun, \(walk.ended) ended, \(walk.packets) packets, \(walk.matches) matches
       """)
-    #expect(walk.shared * 4 > walk.rulesets && walk.shared < walk.rulesets)
+    #expect(walk.shared * 5 > walk.rulesets && walk.shared < walk.rulesets)
     #expect(walk.begun > 0 && walk.ended > 0 && walk.ranged > 0)
     #expect(walk.matches > walk.packets / 4, "the packets are not those that the rules are about")
   }

@@ -20,7 +20,7 @@ struct CompiledWalkTests {
       \(walk.lookedUp) rules looked up, \(walk.linear) linear, \(walk.matches) matches, \(walk.edits) edits, \
       \(walk.ranged) elements with ranges in \(walk.rangedRulesets) rulesets, \(walk.rangedMatches) counted packets
       """)
-    #expect(walk.rangedRulesets * 3 > walk.rulesets && walk.rangedMatches > 0)
+    #expect(walk.rangedRulesets * 4 > walk.rulesets && walk.rangedMatches > 0)
     #expect(walk.lookedUp * 4 > walk.linear, "too few rules are compiled")
     #expect(walk.matches > walk.packets / 4, "the packets are not those that the rules are about")
   }
@@ -65,7 +65,7 @@ private struct ThreeWays {
     made.isRanged = dice.isLucky(oneIn: 2)
     made.isPlain = made.isRanged || dice.below(3) > 0
     // With more to a map, rules come to stand in maps of other kinds.
-    stations[0].compile(smallestMap: dice.pick([1, 1, 2, 3]))
+    stations[0].compile(smallestMap: dice.pick([1, 1, 1, 2, 3]))
     var wanted = try self.table(of: made)
     try load(wanted, seed)
     for part in 0..<4 {

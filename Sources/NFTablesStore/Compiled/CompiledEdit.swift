@@ -81,9 +81,6 @@ struct CompiledEdit {
     let options = writer.options(of: rule, forms)
     for option in options {
       let (kind, keys) = (option.kind, option.split.keys.count)
-      let isClosest = forms.ranged == nil || option.isWhole || kind.shape.isRanged
-      let (latest, earliest) = isClosest ? (latest, earliest) : neighbours(index, option.split)
-      guard latest < earliest else { continue }
       for item in latest + 1..<earliest {
         guard let map = chain.items[item].map, map.kind == kind, map.count + keys <= map.room else { continue }
         chain.items[item].map!.count += keys
@@ -107,7 +104,8 @@ struct CompiledEdit {
     return upper - lower >= 2 ? lower + (upper - lower) / 2 : nil
   }
 
-  /// The last item of an earlier rule, and the first one of a later rule, with which the rule shares packets.
+  /// The last item of an earlier rule, and the first one of a later rule, with which the rule shares packets. A rule of
+  /// which a map holds a key with single ports counts by that key, so that no other of that map has it.
   private mutating func neighbours(_ index: Int, _ split: RuleSplit) -> (latest: Int, earliest: Int) {
     var latest = -1
     var earliest = chain.items.count
