@@ -65,7 +65,7 @@ private struct ThreeWays {
     made.isRanged = dice.isLucky(oneIn: 2)
     made.isPlain = made.isRanged || dice.below(3) > 0
     // With more to a map, rules come to stand in maps of other kinds.
-    stations[0].compile(smallestMap: dice.pick([1, 1, 1, 2, 3]))
+    stations[0].compile(smallestMap: dice.pick([1, 1, 1, 1, 1, 2, 3]))
     var wanted = try self.table(of: made)
     try load(wanted, seed)
     for part in 0..<4 {
