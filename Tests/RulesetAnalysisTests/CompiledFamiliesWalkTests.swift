@@ -18,10 +18,11 @@ struct CompiledFamiliesWalkTests {
     print(
       """
       both\(isTracked ? ", tracked" : ""): \(walk.rulesets) rulesets, \(walk.shared) shared, \(walk.whole) wholly, \
+      \(walk.ranged) shared with ranges, \
       \(walk.begun) begun, \(walk.ended) ended, \(walk.packets) packets, \(walk.matches) matches
       """)
-    #expect(walk.shared * 4 > walk.rulesets && walk.shared < walk.rulesets)
-    #expect(walk.begun > 0 && walk.ended > 0)
+    #expect(walk.shared * 5 > walk.rulesets && walk.shared < walk.rulesets)
+    #expect(walk.begun > 0 && walk.ended > 0 && walk.ranged > 0)
     #expect(walk.matches > walk.packets / 4, "the packets are not those that the rules are about")
   }
 }
@@ -54,6 +55,7 @@ private struct TwoFamilies {
   private(set) var rulesets = 0
   private(set) var shared = 0
   private(set) var whole = 0
+  private(set) var ranged = 0
   private(set) var begun = 0
   private(set) var ended = 0
   private(set) var packets = 0
@@ -105,11 +107,18 @@ private struct TwoFamilies {
     let proto = dice.pick("tcp", "udp")
     if dice.isLucky(oneIn: 4) { text += " -i \(dice.pick("eth0", "eth1", "eth+"))" }
     if dice.isLucky(oneIn: 6), hook == .forward { text += " -o eth1" }
-    switch dice.below(7) {
+    switch dice.below(9) {
     case 0: break
     case 1: text += " -p \(proto)"
-    case 2: text += " -p \(proto) -m multiport --dports \(dice.pick(ports)),\(dice.pick(ports)),78:83"
+    case 2:
+      // Beside an interface it would not be a key, and what asks for it then is known to tables of one family alone.
+      let range = text.isEmpty && dice.isLucky(oneIn: 2) ? wideRange(table, hook) : "78:83"
+      text += " -p \(proto) -m multiport --dports \(dice.pick(ports)),\(dice.pick(ports)),\(range)"
     case 3: text += " -p \(proto) -m \(proto) ! --dport \(dice.pick(ports))"
+    case 4, 5:
+      text += " -p \(proto) -m \(proto)"
+      if dice.isLucky(oneIn: 6) { text += " --sport \(dice.isLucky(oneIn: 2) ? "443" : wideRange(table, hook))" }
+      text += " --dport \(wideRange(table, hook))"
     default:
       text += " -p \(proto) -m \(proto)"
       if dice.isLucky(oneIn: 4) { text += " --sport \(dice.pick(ports))" }
@@ -136,6 +145,10 @@ private struct TwoFamilies {
     case 5 where table == .mangle: return text + " -j MARK --set-xmark \(dice.pick(RandomTable.marks))/0x0"
     default: return text
     }
+  }
+
+  private mutating func wideRange(_ table: TableName, _ hook: Hook) -> String {
+    RandomTable(family: .ipv4, table: table, hook: hook).wideRange(&dice)
   }
 
   private mutating func addOwn(_ rules: inout TwinRules, _ made: [RandomTable]) {
@@ -182,6 +195,7 @@ private struct TwoFamilies {
     let held = try stations[0].listing()
     let isShared = held.contains("table inet firebreak")
     if isShared { shared += 1 }
+    if isShared, held.contains("flags interval") { ranged += 1 }
     if isShared, !held.contains("table ip firebreak") { whole += 1 }
     if isShared, !wasShared { begun += 1 }
     if wasShared, !isShared { ended += 1 }

@@ -17,8 +17,10 @@ struct CompiledWalkTests {
     print(
       """
       \(family)\(isTracked ? ", tracked" : ""): \(walk.rulesets) rulesets, \(walk.packets) packets, \
-      \(walk.lookedUp) rules looked up, \(walk.linear) linear, \(walk.matches) matches, \(walk.edits) edits
+      \(walk.lookedUp) rules looked up, \(walk.linear) linear, \(walk.matches) matches, \(walk.edits) edits, \
+      \(walk.ranged) elements with ranges in \(walk.rangedRulesets) rulesets, \(walk.rangedMatches) counted packets
       """)
+    #expect(walk.rangedRulesets * 4 > walk.rulesets && walk.rangedMatches > 0)
     #expect(walk.lookedUp * 4 > walk.linear, "too few rules are compiled")
     #expect(walk.matches > walk.packets / 4, "the packets are not those that the rules are about")
   }
@@ -38,6 +40,9 @@ private struct ThreeWays {
   private(set) var linear = 0
   private(set) var matches = 0
   private(set) var edits = 0
+  private(set) var ranged = 0
+  private(set) var rangedRulesets = 0
+  private(set) var rangedMatches = 0
 
   init(_ family: Family, _ isTracked: Bool) throws {
     self.family = family
@@ -57,7 +62,10 @@ private struct ThreeWays {
     var made = RandomTable(family: family, table: table, hook: hook, isTracked: isTracked, isDeep: seed % 4 == 0)
     // Many rules of few shapes, so that they meet in maps and overlap.
     made.rules = dice.isLucky(oneIn: 2) ? 4...14 : 20...60
-    made.isPlain = dice.below(3) > 0
+    made.isRanged = dice.isLucky(oneIn: 2)
+    made.isPlain = made.isRanged || dice.below(3) > 0
+    // With more to a map, rules come to stand in maps of other kinds.
+    stations[0].compile(smallestMap: dice.pick([1, 1, 1, 1, 1, 2, 3]))
     var wanted = try self.table(of: made)
     try load(wanted, seed)
     for part in 0..<4 {
@@ -68,7 +76,7 @@ private struct ThreeWays {
         try load(wanted, seed)
       }
       var sent: [String] = []
-      for _ in 0..<6 {
+      for _ in 0..<(made.isRanged ? 12 : 6) {
         number += 1
         let packet = made.routed(&dice, number: number)
         let fates = try stations.map { try $0.pass(packet, hook) }
@@ -77,6 +85,7 @@ private struct ThreeWays {
         packets += 1
       }
       try compare(wanted, seed, sent)
+      rangedMatches += try rangedElements().count { !$0.contains("counter packets 0 ") }
     }
     try stations.forEach { try $0.empty(TableID(table, family)) }
   }
@@ -117,6 +126,17 @@ private struct ThreeWays {
     let counts = try stations[0].lookups(table.id)
     lookedUp += counts.lookedUp
     linear += counts.linear
+    let elements = try rangedElements()
+    ranged += elements.count
+    if !elements.isEmpty { rangedRulesets += 1 }
+  }
+
+  /// As nft prints them: a key with a range, or several, and the counter.
+  private func rangedElements() throws -> [Substring] {
+    try stations[0].listing().split(separator: "\n").filter { line in
+      line.contains("counter packets") && line.contains(" . ")
+        && line.split(separator: " ").contains { $0.first?.isNumber == true && $0.contains("-") }
+    }
   }
 
   private mutating func compare(_ table: Table, _ seed: UInt64, _ sent: [String]) throws {
@@ -152,13 +172,16 @@ extension RandomTable {
   /// A packet on its way through a router lab that all forms of the rules take for the same.
   func routed(_ dice: inout Dice, number: UInt64) -> CraftedPacket {
     var packet = packet(&dice)
+    if isRanged, dice.below(4) > 0 {
+      (packet.proto, packet.icmpType, packet.icmpCode) = (dice.pick([.tcp, .udp]), nil, nil)
+    }
     let host = { (dice: inout Dice, side: Int) in IPAddress(address(side, dice.below(RouterLab.hosts)))! }
     packet.source = host(&dice, hook == .output ? 2 : 1)
     packet.destination =
       hook == .input ? IPAddress(family == .ipv4 ? "10.1.0.1" : "2001:db8:1::1")! : host(&dice, 2)
     if packet.proto == .tcp || packet.proto == .udp {
-      packet.sourcePort = UInt16(dice.pick(stock.ports))
-      packet.destinationPort = UInt16(dice.pick(stock.ports))
+      packet.sourcePort = port(&dice)
+      packet.destinationPort = port(&dice)
     }
     // nf_tables and ip_tables do not agree about ports of later fragments, nor about any in IPv6.
     packet.isLaterFragment =
@@ -188,7 +211,7 @@ final class Station {
 
   let form: Form
   private let lab: RouterLab
-  private let backend: any Backend
+  private var backend: any Backend
 
   init(_ form: Form, isTracked: Bool) throws {
     self.form = form
@@ -200,6 +223,10 @@ final class Station {
       case .linear: NFTablesBackend(form: .linear)
       case .legacy: lab.legacyBackend
       }
+  }
+
+  func compile(smallestMap: Int) {
+    backend = NFTablesBackend(form: .compiled, smallestMap: smallestMap)
   }
 
   func load(_ table: Table) throws { try load([table]) }

@@ -17,6 +17,8 @@ struct RandomTable {
   var isVague = false
   /// With few conditions that are more than an address, a port or an interface.
   var isPlain = false
+  /// Among the plain rules with many of which ports alone tell, in wide ranges most of them.
+  var isRanged = false
   var stock = Stock.small
 
   /// What conditions name.
@@ -71,12 +73,12 @@ struct RandomTable {
       let lengths = family == .ipv4 ? ["32", "32", "31", "24"] : ["128", "128", "127", "64"]
       return "\(address(side, dice.below(stock.hosts)))/\(dice.pick(lengths))"
     }
-    if dice.isLucky(oneIn: 2) { text += " -s \(network(1, &dice))" }
-    if dice.isLucky(oneIn: 2) { text += " -d \(network(2, &dice))" }
+    if dice.isLucky(oneIn: isRanged ? 8 : 2) { text += " -s \(network(1, &dice))" }
+    if dice.isLucky(oneIn: isRanged ? 8 : 2) { text += " -d \(network(2, &dice))" }
     if dice.isLucky(oneIn: 6), !isBuiltIn || takesIn { text += " -i \(dice.pick("eth0", "eth1"))" }
     if dice.isLucky(oneIn: 6), !isBuiltIn || takesOut { text += " -o \(dice.pick("eth0", "eth1"))" }
     var proto = ""
-    switch dice.below(8) {
+    switch isRanged ? 3 + dice.below(4) : dice.below(8) {
     case 0: break
     case 1: text += " -p \(dice.pick("tcp", "udp", icmp))"
     case 2:
@@ -84,15 +86,22 @@ struct RandomTable {
       text += " -p \(icmp) -m \(icmp == "icmp" ? "icmp --icmp" : "icmp6 --icmpv6")-type \(type)"
     case 3:
       proto = dice.pick("tcp", "udp")
-      let list =
+      var list =
         (0..<1 + dice.below(3)).map { _ in "\(dice.pick(stock.ports))" } + (dice.isLucky(oneIn: 2) ? ["78:83"] : [])
+      if dice.isLucky(oneIn: 2) { list.insert(wideRange(&dice), at: dice.below(list.count + 1)) }
       text += " -p \(proto) -m multiport --\(dice.pick("sports", "dports")) \(list.joined(separator: ","))"
     default:
       proto = dice.pick("tcp", "udp")
       text += " -p \(proto) -m \(proto)"
       let first = dice.pick(stock.ports)
-      if dice.isLucky(oneIn: 3) { text += " --sport \(dice.pick(stock.ports))" }
-      text += " --dport \(first)\(dice.isLucky(oneIn: 4) ? ":\(first + dice.below(9))" : "")"
+      if dice.isLucky(oneIn: 3) {
+        text += " --sport \(dice.isLucky(oneIn: 3) ? wideRange(&dice) : "\(dice.pick(stock.ports))")"
+      }
+      if isRanged ? dice.below(6) > 0 : dice.isLucky(oneIn: 2) {
+        text += " --dport \(wideRange(&dice))"
+      } else {
+        text += " --dport \(first)\(dice.isLucky(oneIn: 4) ? ":\(first + dice.below(9))" : "")"
+      }
     }
     if isTracked, dice.isLucky(oneIn: 5) {
       text += " -m conntrack --ctstate \(dice.pick("NEW", "INVALID", "ESTABLISHED"))"
@@ -100,6 +109,21 @@ struct RandomTable {
     if dice.isLucky(oneIn: 8) { text += match(&dice) }
     if dice.isLucky(oneIn: 10) { text += " -m comment --comment \"note \(dice.below(10))\"" }
     return text + target(&dice, below, proto)
+  }
+
+  /// Between two of these lie ranges of ports that share none and are too wide to be written port by port.
+  private static let edges = [0, 21, 40, 60, 81, 200, 300, 444, 1000, 1025, 2000, 20000, 40000, 50000, 65536]
+
+  func wideRange(_ dice: inout Dice) -> String {
+    let first = dice.below(Self.edges.count - 1)
+    let last = min(Self.edges.count - 1, first + 1 + (dice.isLucky(oneIn: 8) ? dice.below(4) : 0))
+    return "\(Self.edges[first]):\(Self.edges[last] - 1)"
+  }
+
+  /// A port that rules name, or one at an end of a range.
+  func port(_ dice: inout Dice) -> UInt16 {
+    guard dice.isLucky(oneIn: 4) else { return UInt16(dice.pick(stock.ports)) }
+    return UInt16(min(65535, max(1, dice.pick(Self.edges) - dice.below(2))))
   }
 
   private var interfaces: (takesIn: Bool, takesOut: Bool) {

@@ -21,13 +21,23 @@ extension Batch {
     message(Self.type(NFT_MSG_NEWSET), flags: flags, family: form.family(id), .lookup(id, chain)) { out in
       out.put(NFTA_SET_TABLE, text: table)
       out.put(NFTA_SET_NAME, text: map.name)
-      out.put(NFTA_SET_FLAGS, big: NFT_SET_MAP.rawValue)
+      out.put(
+        NFTA_SET_FLAGS,
+        big: NFT_SET_MAP.rawValue | (shape.isRanged ? NFT_SET_INTERVAL.rawValue | NFT_SET_CONCAT.rawValue : 0))
       out.put(NFTA_SET_KEY_TYPE, big: shape.keyType(id.family, form))
       out.put(NFTA_SET_KEY_LEN, big: UInt32(shape.keyLength(id.family, form)))
       out.put(NFTA_SET_DATA_TYPE, big: UInt32(NFT_DATA_VERDICT.rawValue))
       out.put(NFTA_SET_ID, big: number)
       let room = map.room * (form == .shared ? Family.allCases.count : 1)
-      out.nest(NFTA_SET_DESC) { $0.put(NFTA_SET_DESC_SIZE, big: UInt32(room)) }
+      out.nest(NFTA_SET_DESC) { out in
+        out.put(NFTA_SET_DESC_SIZE, big: UInt32(room))
+        guard shape.isRanged else { return }
+        out.nest(NFTA_SET_DESC_CONCAT) { out in
+          for field in shape.keyFields(id.family, form) {
+            out.nest(NFTA_LIST_ELEM) { $0.put(NFTA_SET_FIELD_LEN, big: UInt32(field.length)) }
+          }
+        }
+      }
       out.put(NFTA_SET_USERDATA, [MapNote.kind, 4] + shape.packed)
       out.nest(NFTA_SET_EXPR) { out in
         out.put(NFTA_EXPR_NAME, text: "counter")
@@ -52,7 +62,7 @@ extension Batch {
     change(NFT_MSG_DELSETELEM, flags: 0, keys.map { MapElement(key: $0) }, map, chain, id)
   }
 
-  /// The length of an attribute has 16 bits; the largest element has about 400 bytes.
+  /// The length of an attribute has 16 bits; the largest element has about 500 bytes.
   private static let mostBytes = 60_000
 
   private mutating func change(
@@ -83,6 +93,11 @@ private func write(
   out.nest(NFTA_LIST_ELEM) { out in
     out.nest(NFTA_SET_ELEM_KEY) { out in
       out.fill(NFTA_DATA_VALUE) { shape.write(element.key, id.family, form, to: &$0) }
+    }
+    if shape.isRanged {
+      out.nest(NFTA_SET_ELEM_KEY_END) { out in
+        out.fill(NFTA_DATA_VALUE) { shape.writeRanged(element.key, isEnd: true, id.family, to: &$0) }
+      }
     }
     guard isNew else { return }
     out.nest(NFTA_SET_ELEM_DATA) { ExpressionAttributes.writeData(form.inKernel(element.verdict, in: id), to: &$0) }

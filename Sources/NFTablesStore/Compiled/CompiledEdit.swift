@@ -20,7 +20,7 @@ struct CompiledEdit {
   private var gone: Set<Int> = []
   /// New rules that have a place.
   private var isPlaced: [Bool]
-  private var splits: [Int: RuleSplit] = [:]
+  private var forms: [Int: RuleForms] = [:]
 
   /// So many rules are looked for among the others one by one; for more the chain is laid out anew.
   private static let mostComing = 64
@@ -53,7 +53,7 @@ struct CompiledEdit {
       gone.insert(entry.item)
       return
     }
-    let keys = RuleSplit(rule, writer.id.family).keys
+    let keys = RuleForms(rule, writer.id.family).standing(in: map.kind.shape).keys
     actions.append(.removeElements(keys, map))
     chain.items[entry.item].map!.count -= keys.count
     if !entry.isWhole { actions.append(.removeHelper(entry.helper!)) }
@@ -75,24 +75,22 @@ struct CompiledEdit {
   private mutating func place(_ index: Int) -> Bool {
     let rule = rules[index]
     guard let order = order(of: index) else { return false }
-    let split = writer.mayReorder(rule) ? RuleSplit(rule, writer.id.family) : .everything
-    let (latest, earliest) = neighbours(index, split)
+    let forms = forms(of: index)
+    let (latest, earliest) = neighbours(index, forms.closest)
     guard latest < earliest else { return false }
-    let kinds = writer.kinds(of: rule, split)
-    for (kind, isWhole) in [(kinds.whole, true), (kinds.detour, false)] {
-      guard let kind else { continue }
+    let options = writer.options(of: rule, forms)
+    for option in options {
+      let (kind, keys) = (option.kind, option.split.keys.count)
       for item in latest + 1..<earliest {
-        guard let map = chain.items[item].map, map.kind == kind, map.count + split.keys.count <= map.room else {
-          continue
-        }
-        chain.items[item].map!.count += split.keys.count
-        chain.entries[index] = CompiledChain.Entry(item: item, order: order, isWhole: isWhole)
+        guard let map = chain.items[item].map, map.kind == kind, map.count + keys <= map.room else { continue }
+        chain.items[item].map!.count += keys
+        chain.entries[index] = CompiledChain.Entry(item: item, order: order, isWhole: option.isWhole)
         isPlaced[index] = true
-        actions.append(.addElements(index, split, map))
+        actions.append(.addElements(index, option.split, map))
         return true
       }
     }
-    guard !isWorthMap(kinds) else { return false }
+    guard !isWorthMap(options) else { return false }
     return placeLinear(index, order, after: latest, before: earliest)
   }
 
@@ -106,7 +104,8 @@ struct CompiledEdit {
     return upper - lower >= 2 ? lower + (upper - lower) / 2 : nil
   }
 
-  /// The last item of an earlier rule, and the first one of a later rule, with which the rule shares packets.
+  /// The last item of an earlier rule, and the first one of a later rule, with which the rule shares packets. A rule of
+  /// which a map holds a key with single ports counts by that key, so that no other of that map has it.
   private mutating func neighbours(_ index: Int, _ split: RuleSplit) -> (latest: Int, earliest: Int) {
     var latest = -1
     var earliest = chain.items.count
@@ -116,7 +115,8 @@ struct CompiledEdit {
       let item = chain.entries[other].item
       guard other < index ? item > latest : item < earliest else { continue }
       guard !headsTell || !rules.headsDiffer(index, other) else { continue }
-      let theirs = self.split(of: other)
+      let entry = chain.entries[other]
+      let theirs = forms(of: other).order(in: chain.items[item].map?.kind.shape, isWhole: entry.isWhole)
       let overlaps = split.keys.contains { key in
         theirs.keys.contains { key.overlaps(split.shape, $0, theirs.shape, writer.id.family) }
       }
@@ -126,22 +126,38 @@ struct CompiledEdit {
     return (latest, earliest)
   }
 
-  private mutating func split(of index: Int) -> RuleSplit {
-    if let known = splits[index] { return known }
+  private mutating func forms(of index: Int) -> RuleForms {
+    if let known = forms[index] { return known }
     let rule = rules[index]
-    let split = writer.mayReorder(rule) ? RuleSplit(rule, writer.id.family) : .everything
-    splits[index] = split
-    return split
+    let made = writer.mayReorder(rule) ? RuleForms(rule, writer.id.family) : .everything
+    forms[index] = made
+    return made
   }
 
   /// Whether there are so many linear rules of the kind by now that a map would serve them better.
-  private mutating func isWorthMap(_ kinds: (whole: ChainLayout.Kind?, detour: ChainLayout.Kind?)) -> Bool {
-    guard kinds.whole != nil || kinds.detour != nil else { return false }
-    var count = 0
+  private mutating func isWorthMap(_ options: [CompiledWriter.Option]) -> Bool {
+    // The kind that holds the rule whole, if one does, with single ports and with ranges.
+    let wanted = [false, true].compactMap { isRanged in options.first { $0.kind.shape.isRanged == isRanged } }
+    guard !wanted.isEmpty else { return false }
+    var counts = [Int](repeating: 0, count: wanted.count)
+    // Those with ranges that would go together.
+    var together = wanted.last!.kind.shape.isRanged ? wanted.last!.split.keys : []
     for other in rules.indices where isPlaced[other] && chain.items[chain.entries[other].item].map == nil {
-      let theirs = writer.kinds(of: rules[other], split(of: other))
-      if kinds.whole.map({ $0 == theirs.whole }) ?? (kinds.detour == theirs.detour) { count += 1 }
-      if count >= 2 * writer.smallestMap { return true }
+      let theirs = writer.options(of: rules[other], forms(of: other))
+      for (place, option) in wanted.enumerated() {
+        let theirs = theirs.first { $0.kind == option.kind && $0.isWhole == option.isWhole }
+        guard let keys = theirs?.split.keys else { continue }
+        let shape = option.kind.shape
+        if shape.isRanged {
+          let meets = keys.contains { key in
+            together.contains { $0.overlaps(shape, key, shape, writer.id.family) }
+          }
+          guard !meets else { continue }
+          together += keys
+        }
+        counts[place] += 1
+        if counts[place] >= 2 * ChainLayout.least(option.kind.shape, writer.smallestMap) { return true }
+      }
     }
     return false
   }
@@ -166,9 +182,23 @@ struct CompiledEdit {
 }
 
 extension CompiledWriter {
-  /// The maps that a rule may stand in: whole, or by its key alone.
-  func kinds(of rule: Rule, _ split: RuleSplit) -> (whole: ChainLayout.Kind?, detour: ChainLayout.Kind?) {
-    ChainLayout.kinds(of: rule, split, id.family, mayDetour: mayDetour, revisions)
+  /// A kind of map that a rule may stand in, whole or by its key alone.
+  struct Option {
+    let kind: ChainLayout.Kind
+    let split: RuleSplit
+    let isWhole: Bool
+  }
+
+  /// The best comes first.
+  func options(of rule: Rule, _ forms: RuleForms) -> [Option] {
+    let splits = [forms.single] + (forms.ranged.map { [$0] } ?? [])
+    let kinds = splits.map { ChainLayout.kinds(of: rule, $0, id.family, mayDetour: mayDetour, revisions) }
+    return zip(splits, kinds).compactMap { split, kinds in
+      kinds.whole.map { Option(kind: $0, split: split, isWhole: true) }
+    }
+      + zip(splits, kinds).compactMap { split, kinds in
+        kinds.detour.map { Option(kind: $0, split: split, isWhole: false) }
+      }
   }
 
   /// How a chain that is there becomes another.

@@ -217,8 +217,9 @@ extension KernelReader {
     var fields = try AttributeReader(data)
     var value = try fields.nest(NFTA_SET_ELEM_KEY)
     let bytes = try value.require(NFTA_DATA_VALUE)
-    if form == .shared, let family = KeyShape.family(of: bytes), family != id.family { return .ofOtherFamily }
-    guard form != .shared || KeyShape.family(of: bytes) != nil, let key = shape.key(bytes, id.family, form),
+    if form == .shared, let family = shape.family(of: bytes), family != id.family { return .ofOtherFamily }
+    guard form != .shared || shape.family(of: bytes) != nil,
+      let key = try key(bytes, &fields, shape, form, id),
       let verdict = try ExpressionAttributes.verdict(try fields.require(NFTA_SET_ELEM_DATA)),
       let note = fields.take(NFTA_SET_ELEM_USERDATA).flatMap({ ElementNote($0, id.family) })
     else { return .unknown }
@@ -228,6 +229,19 @@ extension KernelReader {
     try fields.finish()
     return .ours(
       CompiledParts.LiveElement(key: key, verdict: form.fromKernel(verdict, in: id), note: note, counters: counters))
+  }
+}
+
+extension KernelReader {
+  /// Of a map with ranges the element has a second key.
+  private static func key(
+    _ first: UnsafeRawBufferPointer, _ fields: inout AttributeReader, _ shape: KeyShape, _ form: TableForm,
+    _ id: TableID
+  ) throws(WireError) -> HeaderKey? {
+    guard shape.isRanged else { return shape.key(first, id.family, form) }
+    guard fields.has(NFTA_SET_ELEM_KEY_END) else { return nil }
+    var end = try fields.nest(NFTA_SET_ELEM_KEY_END)
+    return shape.rangedKey(first, try end.require(NFTA_DATA_VALUE), id.family)
   }
 }
 
@@ -360,7 +374,7 @@ struct CompiledAssembly {
       if rules[0].expressions.contains(where: { if case .counter = $0 { true } else { false } }) {
         guard let read, used.insert(helper.text).inserted else { throw changed }
         entry.isWhole = false
-        let split = RuleSplit(read, id.family)
+        let split = RuleForms(read, id.family).standing(in: shape)
         guard split.shape == shape, Set(split.keys) == Set(elements.map(\.key)) else { throw changed }
         return read
       }
@@ -382,7 +396,7 @@ struct CompiledAssembly {
       shape, first.key, rest, id.family, ports: note.ports, comment: note.comment, commentLeads: note.commentLeads,
       target: target, counters: counters)
     if elements.count > 1 || note.ports != nil {
-      let split = RuleSplit(rule, id.family)
+      let split = RuleForms(rule, id.family).standing(in: shape)
       guard split.shape == shape, Set(split.keys) == Set(elements.map(\.key)) else { throw changed }
     }
     return rule

@@ -11,6 +11,11 @@ package struct KeyShape: Hashable, Sendable {
     package static let icmpCode = Fields(rawValue: 0x08)
     package static let inInterface = Fields(rawValue: 0x10)
     package static let outInterface = Fields(rawValue: 0x20)
+    /// With ``sourcePort``: the key has the first and the last port of a range.
+    package static let sourceRange = Fields(rawValue: 0x40)
+    /// With ``destinationPort``, likewise.
+    package static let destinationRange = Fields(rawValue: 0x80)
+    package static let ranges: Fields = [.sourceRange, .destinationRange]
   }
 
   /// Compared before the lookup, 0 for any: packets of other protocols pay for one comparison.
@@ -22,6 +27,9 @@ package struct KeyShape: Hashable, Sendable {
 
   package init() {}
 
+  /// Whether keys have ranges of ports.
+  package var isRanged: Bool { !fields.isDisjoint(with: .ranges) }
+
   /// Whether there is anything to look up.
   package var hasKey: Bool { sourceBits > 0 || destinationBits > 0 || !fields.isEmpty }
 
@@ -32,7 +40,11 @@ package struct KeyShape: Hashable, Sendable {
     result.proto = proto == other.proto ? proto : 0
     result.sourceBits = min(sourceBits, other.sourceBits)
     result.destinationBits = min(destinationBits, other.destinationBits)
-    result.fields = fields.intersection(other.fields)
+    result.fields = fields.intersection(other.fields).subtracting(.ranges)
+    // One port lies in a range or not.
+    let ranges = fields.union(other.fields)
+    if result.fields.contains(.sourcePort) { result.fields.formUnion(ranges.intersection(.sourceRange)) }
+    if result.fields.contains(.destinationPort) { result.fields.formUnion(ranges.intersection(.destinationRange)) }
     return result
   }
 }
@@ -46,10 +58,24 @@ package struct HeaderKey: Hashable, Sendable {
   package var outInterface: UInt128 = 0
   package var sourcePort: UInt16 = 0
   package var destinationPort: UInt16 = 0
-  package var icmpType: UInt8 = 0
-  package var icmpCode: UInt8 = 0
+  /// The last port of a range; 0 where the shape has one port.
+  package var sourcePortEnd: UInt16 = 0
+  package var destinationPortEnd: UInt16 = 0
 
   package init() {}
+
+  /// A message's type and code stand where a packet with ports would have the end of a range: there are many keys.
+  package var icmpType: UInt8 {
+    get { UInt8(sourcePortEnd >> 8) }
+    set { sourcePortEnd = UInt16(newValue) << 8 | sourcePortEnd & 0xff }
+  }
+  package var icmpCode: UInt8 {
+    get { UInt8(sourcePortEnd & 0xff) }
+    set { sourcePortEnd = sourcePortEnd & 0xff00 | UInt16(newValue) }
+  }
+
+  var sourcePorts: ClosedRange<UInt16> { sourcePort...max(sourcePort, sourcePortEnd) }
+  var destinationPorts: ClosedRange<UInt16> { destinationPort...max(destinationPort, destinationPortEnd) }
 
   /// Whether some packet has both keys, as far as both shapes say.
   package func overlaps(_ shape: KeyShape, _ other: HeaderKey, _ otherShape: KeyShape, _ family: Family) -> Bool {
@@ -59,8 +85,8 @@ package struct HeaderKey: Hashable, Sendable {
     if (source ^ other.source) & sourceMask != 0 { return false }
     if (destination ^ other.destination) & destinationMask != 0 { return false }
     let fields = common.fields
-    if fields.contains(.sourcePort), sourcePort != other.sourcePort { return false }
-    if fields.contains(.destinationPort), destinationPort != other.destinationPort { return false }
+    if fields.contains(.sourcePort), !sourcePorts.overlaps(other.sourcePorts) { return false }
+    if fields.contains(.destinationPort), !destinationPorts.overlaps(other.destinationPorts) { return false }
     if fields.contains(.icmpType), icmpType != other.icmpType { return false }
     if fields.contains(.icmpCode), icmpCode != other.icmpCode { return false }
     if fields.contains(.inInterface), inInterface != other.inInterface { return false }
@@ -93,8 +119,10 @@ extension KeyShape {
   /// The kernel takes no longer keys (`NFT_DATA_VALUE_MAXLEN`).
   static let maxKeyLength = 64
 
-  /// In a chain of both families the key begins with the packet's family, so that each counts for itself.
+  /// In a chain of both families the key has the packet's family, first where there are no ranges, so that each counts for
+  /// itself.
   func keyFields(_ family: Family, _ form: TableForm) -> [KeyField] {
+    if isRanged { return rangedFields(family) }
     var result: [KeyField] = []
     if form == .shared { result.append(KeyField(source: .meta(.family), length: 1, prefix: nil, type: 2)) }
     let bytes = family.addressBits / 8
@@ -157,6 +185,7 @@ extension KeyShape {
   static let firstRegister: NFTRegister = 1
 
   func write(_ key: HeaderKey, _ family: Family, _ form: TableForm, to out: inout ByteWriter) {
+    if isRanged { return writeRanged(key, isEnd: false, family, to: &out) }
     if form == .shared {
       out.write(family.rawValue)
       out.zeros(3)
@@ -184,7 +213,10 @@ extension KeyShape {
   }
 
   /// The family of which a key of a map of both families is; nil where it is of none.
-  static func family(of key: UnsafeRawBufferPointer) -> Family? { key.first.flatMap { Family(rawValue: $0) } }
+  func family(of key: UnsafeRawBufferPointer) -> Family? {
+    if isRanged { return key.count < 4 ? nil : Family(rawValue: key[key.count - 4]) }
+    return key.first.flatMap { Family(rawValue: $0) }
+  }
 
   /// nil where the bytes are no key of this shape.
   func key(_ bytes: UnsafeRawBufferPointer, _ family: Family, _ form: TableForm) -> HeaderKey? {

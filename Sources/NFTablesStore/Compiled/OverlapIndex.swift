@@ -22,7 +22,23 @@ struct OverlapIndex {
 
   private struct Projection {
     let digest: KeyDigest
-    var latest = LatestTable()
+    private var latest = LatestTable()
+
+    init(_ digest: KeyDigest) { self.digest = digest }
+
+    func find(_ key: HeaderKey) -> Int32 {
+      guard let range = digest.range(of: key) else { return latest.find(digest.of(key)) }
+      let others = digest.of(key)
+      var found: Int32 = -1
+      PortTree.find(range) { found = max(found, latest.find(KeyDigest.of(others, $0))) }
+      return found
+    }
+
+    mutating func raise(_ key: HeaderKey, to item: Int32) {
+      let others = digest.of(key)
+      guard let range = digest.range(of: key) else { return latest.raise(others, to: item) }
+      PortTree.enter(range) { latest.raise(KeyDigest.of(others, $0), to: item) }
+    }
   }
 
   init(_ family: Family) { self.family = family }
@@ -46,7 +62,7 @@ struct OverlapIndex {
     var latest: Int32 = -1
     for projection in shapes[shape].asked {
       for key in keys {
-        latest = max(latest, projections[projection].latest.find(projections[projection].digest.of(key)))
+        latest = max(latest, projections[projection].find(key))
       }
     }
     return latest
@@ -54,8 +70,8 @@ struct OverlapIndex {
 
   private mutating func projection(of shape: Int, on common: KeyShape) -> Int {
     if let known = shapes[shape].own.first(where: { $0.shape == common }) { return known.projection }
-    var made = Projection(digest: KeyDigest(common, family))
-    for (key, item) in shapes[shape].keys { made.latest.raise(made.digest.of(key), to: item) }
+    var made = Projection(KeyDigest(common, family))
+    for (key, item) in shapes[shape].keys { made.raise(key, to: item) }
     projections.append(made)
     shapes[shape].own.append((common, projections.count - 1))
     return projections.count - 1
@@ -65,13 +81,13 @@ struct OverlapIndex {
     for key in keys {
       shapes[shape].keys.append((key, item))
       for (_, projection) in shapes[shape].own {
-        projections[projection].latest.raise(projections[projection].digest.of(key), to: item)
+        projections[projection].raise(key, to: item)
       }
     }
   }
 }
 
-/// 64 bits of a key as far as a shape looks at it.
+/// 64 bits of a key as far as a shape looks at it, but for ranges of ports.
 struct KeyDigest {
   private let sourceMask: UInt128
   private let destinationMask: UInt128
@@ -88,13 +104,29 @@ struct KeyDigest {
     if sourceMask != 0 { Self.mix(&digest, key.source & sourceMask) }
     if destinationMask != 0 { Self.mix(&digest, key.destination & destinationMask) }
     var small: UInt64 = 0
-    if fields.contains(.sourcePort) { small |= UInt64(key.sourcePort) }
-    if fields.contains(.destinationPort) { small |= UInt64(key.destinationPort) << 16 }
+    if fields.contains(.sourcePort), !fields.contains(.sourceRange) { small |= UInt64(key.sourcePort) }
+    if fields.contains(.destinationPort), !fields.contains(.destinationRange) {
+      small |= UInt64(key.destinationPort) << 16
+    }
     if fields.contains(.icmpType) { small |= UInt64(key.icmpType) << 32 }
     if fields.contains(.icmpCode) { small |= UInt64(key.icmpCode) << 40 }
     Self.mix(&digest, small)
     if fields.contains(.inInterface) { Self.mix(&digest, key.inInterface) }
     if fields.contains(.outInterface) { Self.mix(&digest, key.outInterface) }
+    return digest == 0 ? 1 : digest
+  }
+
+  /// The ports by which keys of one digest are told apart, if the shape has ranges; where it has them on both sides those
+  /// of the destination, and the source tells nothing.
+  func range(of key: HeaderKey) -> ClosedRange<UInt16>? {
+    if fields.contains(.destinationRange) { return key.destinationPorts }
+    return fields.contains(.sourceRange) ? key.sourcePorts : nil
+  }
+
+  /// A digest with a name of ``PortTree``.
+  static func of(_ others: UInt64, _ name: UInt64) -> UInt64 {
+    var digest = others
+    mix(&digest, name)
     return digest == 0 ? 1 : digest
   }
 
@@ -144,7 +176,7 @@ struct LatestTable {
 
   private mutating func grow() {
     let (oldDigests, oldItems) = (digests, items)
-    let size = max(64, digests.count * 4)
+    let size = max(64, digests.count * (digests.count < 1 << 20 ? 4 : 2))
     digests = [UInt64](repeating: 0, count: size)
     items = [Int32](repeating: -1, count: size)
     for (place, digest) in oldDigests.enumerated() where digest != 0 {

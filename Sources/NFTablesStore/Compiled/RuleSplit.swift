@@ -19,6 +19,9 @@ package struct RuleSplit: Sendable {
   package private(set) var ports: (any Match)?
   package private(set) var comment: Comment?
   package private(set) var commentLeads = false
+  /// Whether the key leaves ports out because they are too many to be written one by one.
+  package private(set) var leavesPorts = false
+  private let takesRanges: Bool
 
   enum Remainder: Sendable {
     case nothing
@@ -31,7 +34,9 @@ package struct RuleSplit: Sendable {
   /// Ports are written out one by one up to so many.
   package static let mostKeys = 16
 
-  package init(_ rule: Rule, _ family: Family) {
+  /// - Parameter takesRanges: whether a key may have ranges of ports; otherwise it has single ones.
+  package init(_ rule: Rule, _ family: Family, takesRanges: Bool = false) {
+    self.takesRanges = takesRanges
     guard rule.residue == HeaderResidue() else { return }
     var rest = Rule()
     var key = HeaderKey()
@@ -185,12 +190,20 @@ package struct RuleSplit: Sendable {
   /// Makes a key of each port; false where they are too many, or none, or the field is taken.
   private mutating func spread(_ field: KeyShape.Fields, _ ranges: [Bounds<UInt16>]) -> Bool {
     guard !shape.fields.contains(field) else { return false }
+    if takesRanges { return spreadRanges(field, ranges) }
     var ports: [UInt16] = []
     for range in ranges where !range.isEmpty {
-      guard Int(range.last) - Int(range.first) < Self.mostKeys else { return false }
+      guard Int(range.last) - Int(range.first) < Self.mostKeys else {
+        leavesPorts = true
+        return false
+      }
       for port in range.first...range.last where !ports.contains(port) { ports.append(port) }
     }
-    guard !ports.isEmpty, ports.count * keys.count <= Self.mostKeys else { return false }
+    guard !ports.isEmpty else { return false }
+    guard ports.count * keys.count <= Self.mostKeys else {
+      leavesPorts = true
+      return false
+    }
     shape.fields.insert(field)
     if ports.count == 1 {
       for index in keys.indices {
@@ -202,6 +215,35 @@ package struct RuleSplit: Sendable {
       ports.map { port in
         var key = key
         if field == .sourcePort { key.sourcePort = port } else { key.destinationPort = port }
+        return key
+      }
+    }
+    return true
+  }
+
+  /// Makes a key of each range; false where they are too many, or none. Ranges that touch are one.
+  private mutating func spreadRanges(_ field: KeyShape.Fields, _ ranges: [Bounds<UInt16>]) -> Bool {
+    var merged: [(first: UInt16, last: UInt16)] = []
+    for range in ranges.filter({ !$0.isEmpty }).sorted(by: { $0.first < $1.first }) {
+      if let end = merged.last?.last, Int(range.first) <= Int(end) + 1 {
+        merged[merged.count - 1].last = max(end, range.last)
+      } else {
+        merged.append((range.first, range.last))
+      }
+    }
+    guard !merged.isEmpty, merged.count * keys.count <= Self.mostKeys else { return false }
+    let isRanged = merged.contains { $0.first != $0.last }
+    shape.fields.insert(field)
+    if isRanged { shape.fields.insert(field == .sourcePort ? .sourceRange : .destinationRange) }
+    keys = keys.flatMap { key in
+      merged.map { range in
+        var key = key
+        let end = isRanged ? range.last : 0
+        if field == .sourcePort {
+          (key.sourcePort, key.sourcePortEnd) = (range.first, end)
+        } else {
+          (key.destinationPort, key.destinationPortEnd) = (range.first, end)
+        }
         return key
       }
     }

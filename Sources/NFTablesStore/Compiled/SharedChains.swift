@@ -145,7 +145,8 @@ struct SharedChains {
         guard layouts.allSatisfy({ $0.kinds[kind].conditions.allSatisfy(CompiledWriter.isKnownToBoth) }) else {
           return .differs
         }
-        judgement.gain += rules.count - (writers[0].smallestMap - 1)
+        let least = ChainLayout.least(layouts[0].kinds[kind].shape, writers[0].smallestMap)
+        judgement.gain += rules.count - (least - 1)
         for index in rules {
           guard isKnownToBoth(chains, index, isWhole: layouts[0].isWhole[index]) else { return .differs }
         }

@@ -32,6 +32,31 @@ struct CompileCommandTests {
     #expect(try space.firebreak(["diff", path] + nft).status == 0)
   }
 
+  /// Ranges of ports: `save` and `list` show the rules as they were written, and `iptables-nft` shows them afterwards.
+  @Test(.requires(.tool("iptables-nft-save"))) func rangesOfPortsAreShownAsWritten() throws {
+    let space = try TestNamespace()
+    let text =
+      "*filter\n:INPUT ACCEPT\n"
+      + (1...20).map {
+        "-A INPUT -p tcp -m tcp --dport \($0)000:\($0)093 -j ACCEPT\n-A INPUT -p tcp -m multiport --dports \($0)200:\($0)300,\($0)500 -j DROP\n"
+      }.joined() + "-A INPUT -p tcp -m tcp --dport 24007:24100 -j DROP\nCOMMIT\n"
+    let path = try space.file("rules.v4", text)
+    let rules = text.split(separator: "\n").filter { $0.hasPrefix("-A") }
+    let applied = try space.firebreak(["apply", "--compile", path, "--backend", "nft"])
+    #expect(applied.stderr.contains("41 of 41 rules are looked up in one map"), "\(applied)")
+    #expect(try space.require(["nft", "list", "ruleset"]).stdout.contains("flags interval"))
+    for command in [["save"], ["list", "INPUT"]] {
+      let shown = try space.firebreak(command + ["--backend", "nft"]).stdout
+      for rule in rules.prefix(4) where command[0] == "save" { #expect(shown.contains("\(rule)\n"), "\(shown)") }
+      #expect(command[0] == "save" || shown.contains("1200:1300,1500"), "\(shown)")
+    }
+    let saved = try space.firebreak(["save", "--backend", "nft"]).stdout.split(separator: "\n")
+    #expect(saved.filter { $0.hasPrefix("-A") } == rules)
+    #expect(try space.firebreak(["apply", "--no-compile", path, "--backend", "nft"]).status == 0)
+    let theirs = try space.require(["iptables-nft-save", "-t", "filter"]).stdout.split(separator: "\n")
+    #expect(theirs.filter { $0.hasPrefix("-A") } == rules)
+  }
+
   @Test func statusAndMigrateKnowCompiledTables() throws {
     let space = try TestNamespace()
     let path = try space.file("rules.v4", Self.rules)

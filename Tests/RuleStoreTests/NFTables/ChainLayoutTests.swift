@@ -65,6 +65,72 @@ import Testing
       ],
       layout: "p6.dport:1,2 p6.dport:3,4 5"),
     Row(
+      name: "ranges of ports are keys of their own maps",
+      rules: [
+        "-p tcp -m tcp --dport 100:200 -j ACCEPT", "-p tcp -m tcp --dport 201:300 -m comment --comment x -j DROP",
+        "-p tcp -m multiport --dports 1000:2000,3000", "-p udp -m udp --sport 1024:65535 -j DROP",
+        "-p udp -m udp --sport 0:100 -j DROP", "-p udp -m multiport --sports 200:300,400:500 -j DROP",
+      ],
+      layout: "p6.dport-:1,2,3 p17.sport-:4,5,6"),
+    Row(
+      name: "two of them stay linear",
+      rules: ["-p tcp -m tcp --dport 100:200 -j ACCEPT", "-p tcp -m tcp --dport 201:300 -j DROP"], layout: "1 2"),
+    Row(
+      name: "ranges that meet need two maps",
+      rules: [
+        "-p tcp -m tcp --dport 100:200 -j LOG", "-p tcp -m tcp --dport 300:400", "-p tcp -m tcp --dport 500:600",
+        "-p tcp -m tcp --dport 200:299", "-p tcp -m tcp --dport 350:370", "-p tcp -m tcp --dport 600:700",
+        "-p tcp -m tcp --dport 0:65535", "-p tcp -m tcp --dport 401:499",
+      ],
+      layout: "p6.dport-:1,2,3 p6.dport-:4,5,6 7 8"),
+    Row(
+      name: "a port outside of a range passes it",
+      rules: [
+        "-p tcp -m tcp --dport 1 -j DROP", "-p tcp -m tcp --dport 24007:24100 -j ACCEPT",
+        "-p tcp -m tcp --dport 24006 -j DROP", "-p tcp -m tcp --dport 24007 -j DROP",
+        "-p tcp -m tcp --dport 24100 -j DROP", "-p tcp -m tcp --dport 24101 -j DROP",
+      ],
+      layout: "p6.dport:1,3,6 2 p6.dport:4,5"),
+    Row(
+      name: "one range for many hosts is asked before the lookup",
+      rules: [
+        "-s 10.0.0.1 -p tcp -m tcp --dport 100:200 -j DROP", "-s 10.0.0.2 -p tcp -m tcp --dport 100:200 -j ACCEPT",
+      ],
+      layout: "p6.s32?:1,2"),
+    Row(
+      name: "many ranges for one host are keys",
+      rules: [
+        "-s 10.0.0.1 -p tcp -m tcp --dport 100:200 -j DROP", "-s 10.0.0.1 -p tcp -m tcp --dport 300:400 -j DROP",
+        "-s 10.0.0.1 -p tcp -m tcp --dport 500:600 -j DROP", "-s 10.0.0.1 -p tcp -m tcp --dport 700:800 -j DROP",
+      ],
+      layout: "p6.s32.dport-:1,2,3,4"),
+    Row(
+      name: "hosts that ranges are not needed to tell apart are looked up without",
+      rules: [
+        "-s 10.0.0.1 -p tcp -m tcp --dport 100:200 -j DROP", "-s 10.0.0.2 -p tcp -m tcp --dport 300:400 -j DROP",
+        "-s 10.0.0.3 -p tcp -m tcp --dport 500:600 -j DROP", "-s 10.0.0.1 -p tcp -m tcp --dport 700:800 -j DROP",
+      ],
+      layout: "p6.s32:1*,2*,3* 4"),
+    Row(
+      name: "what is looked up at less cost without ranges is",
+      rules: (1...4).flatMap { host in
+        ["100", "101"].map { "-s 10.0.0.\(host) -p tcp -m tcp --dport \($0):\(20000 + 1000 * host + Int($0)!)" }
+      },
+      layout: "p6.s32:1*,3*,5*,7* p6.s32:2*,4*,6*,8*"),
+    Row(
+      name: "ranges on both sides",
+      rules: [
+        "-p tcp -m tcp --sport 1024:65535 --dport 100:200", "-p tcp -m tcp --sport 1024:65535 --dport 300:400",
+        "-p tcp -m tcp --sport 1024:65535 --dport 500:600",
+        "-p tcp -m tcp --sport 1024:65535 --dport 700:800",
+      ],
+      layout: "p6.sport-.dport-:1,2,3,4"),
+    Row(
+      name: "ranges behind a limit are not looked at before it",
+      rules: (1...3).map { "-p tcp -m limit --limit 5/min -m tcp --dport \($0)00:\($0)99" }
+        + (1...3).map { "-p tcp -m tcp --dport \($0)00:\($0)99 -m limit --limit 5/min" },
+      layout: "1 2 3 p6.dport-:4*,5*,6*"),
+    Row(
       name: "negations stay linear", rules: ["! -s 10.0.0.1 -j DROP", "-p tcp -m tcp ! --dport 1 -j DROP"],
       layout: "1 2"),
     Row(
@@ -114,14 +180,19 @@ import Testing
   /// Every rule stands in exactly one place, and no rule stands before an earlier one that some packet matches too.
   @Test func orderIsKept() throws {
     var generator = SystemRandomNumberGenerator()
-    for _ in 0..<200 {
+    var ranged = 0
+    for round in 0..<200 {
       let texts = (0..<40).map { _ -> String in
         var text = ""
+        if round % 2 == 0, Bool.random() {
+          return " -p tcp -m tcp --dport \(range(&generator)) -j \(["ACCEPT", "DROP"].randomElement()!)"
+        }
         if Bool.random() {
           text += " -s 10.0.0.\(Int.random(in: 0..<4, using: &generator))/\([32, 31, 30].randomElement()!)"
         }
         if Bool.random() { text += " -d 10.0.1.\(Int.random(in: 0..<4, using: &generator))" }
         if Bool.random() { text += " -p tcp -m tcp --dport \(Int.random(in: 1...3))" }
+        if !text.contains("-p"), Int.random(in: 0..<4) == 0 { text += " -p tcp -m tcp --dport \(range(&generator))" }
         return text + " -j \(["ACCEPT", "DROP", "LOG"].randomElement()!)"
       }
       let rules = try list(texts, .ipv4)
@@ -138,7 +209,22 @@ import Testing
           #expect(try #require(place[earlier]) < #require(place[later]), "\(texts[earlier]) and \(texts[later])")
         }
       }
+      for case .map(let kind, let members) in layout.pieces {
+        let shape = layout.kinds[kind].shape
+        if shape.isRanged { ranged += members.count }
+        let keys = members.flatMap { layout.splits[$0].keys }
+        for (index, key) in keys.enumerated() {
+          #expect(!keys[..<index].contains { $0.overlaps(shape, key, shape, .ipv4) }, "two elements for one packet")
+        }
+      }
     }
+    #expect(ranged > 100)
+  }
+
+  /// Ends of ranges are near each other, so that they meet, touch and miss each other by one.
+  private func range(_ generator: inout SystemRandomNumberGenerator) -> String {
+    let first = [0, 1, 3, 15, 16, 17, 255, 256, 257, 4095, 4096, 60000].randomElement(using: &generator)!
+    return "\(first):\(min(65535, first + [16, 17, 239, 240, 4079, 65535].randomElement(using: &generator)!))"
   }
 
   @Test func manyRulesOfOneShapeAreOneMap() {
@@ -159,7 +245,8 @@ import Testing
     }
     guard meet(a.source, b.source), meet(a.destination, b.destination) else { return false }
     guard let first = a.matches.first as? TCP, let second = b.matches.first as? TCP else { return true }
-    return first.destinationPorts == second.destinationPorts
+    guard let first = first.destinationPorts?.value, let second = second.destinationPorts?.value else { return true }
+    return first.first <= second.last && second.first <= first.last
   }
 
   private func list(_ texts: [String], _ family: Family) throws -> RuleList {
@@ -186,8 +273,12 @@ import Testing
     if shape.proto > 0 { parts.append("p\(shape.proto)") }
     if shape.sourceBits > 0 { parts.append("s\(shape.sourceBits)") }
     if shape.destinationBits > 0 { parts.append("d\(shape.destinationBits)") }
+    let ranges = (
+      shape.fields.contains(.sourceRange) ? "-" : "", shape.fields.contains(.destinationRange) ? "-" : ""
+    )
     let names: [(KeyShape.Fields, String)] = [
-      (.sourcePort, "sport"), (.destinationPort, "dport"), (.icmpType, "icmp"), (.icmpCode, "code"),
+      (.sourcePort, "sport\(ranges.0)"), (.destinationPort, "dport\(ranges.1)"), (.icmpType, "icmp"),
+      (.icmpCode, "code"),
       (.inInterface, "in"), (.outInterface, "out"),
     ]
     parts += names.filter { shape.fields.contains($0.0) }.map(\.1)

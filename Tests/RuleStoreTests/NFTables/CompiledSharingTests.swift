@@ -77,6 +77,32 @@ struct CompiledSharingTests {
     #expect(try site.snapshot().ruleset == linear)
   }
 
+  /// Elements with ranges are those of one family each, and each has its own counters.
+  @Test func rangesOfBothStandOnce() throws {
+    let ranges = (0..<30).map {
+      "[\($0):\($0)0] -A INPUT -p udp -m udp --dport \(1000 + 50 * $0):\(1049 + 50 * $0) -j DROP\n"
+    }
+    let body = Self.common + ranges.joined()
+    let (site, other) = (try ContractSite(.nft), try ContractSite(.nft))
+    try commit(both(body), .compiled, in: site)
+    let held = try listing(site)
+    #expect(held.contains("1050-1099 . ipv4 counter packets 1 bytes 10 : drop"), "\(held)")
+    #expect(held.contains("1050-1099 . ipv6 counter packets 1 bytes 10 : drop"), "\(held)")
+    #expect(held.components(separated: "flags interval") == 1)
+    try commit(both(body), .linear, in: other)
+    #expect(try site.snapshot().ruleset == other.snapshot().ruleset)
+    // One family takes a range out, then the other; then one comes in both.
+    let less = body.replacing(ranges[3], with: "")
+    for wanted in [
+      Ruleset(filter(.ipv4, body).tables + filter(.ipv6, less).tables), both(less),
+      both(less.replacing(ranges[4], with: "-A INPUT -p udp -m udp --dport 1150:1249 -j DROP\n")),
+    ] {
+      try commit(wanted, .compiled, in: site)
+      #expect(try site.snapshot().ruleset.sameRules(as: wanted))
+    }
+    #expect(try listing(site).contains("1150-1249 . ipv6"))
+  }
+
   /// Nothing is left in the tables of one family where all is the same.
   @Test func wholeTablesAreShared() throws {
     let site = try ContractSite(.nft)

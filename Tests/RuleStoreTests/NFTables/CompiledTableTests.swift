@@ -45,6 +45,88 @@ struct CompiledTableTests {
     #expect(try site.snapshot().ruleset == linear)
   }
 
+  /// Ranges that share no port, as TCP and UDP, lists and single ports beside them, with counters.
+  private func ranges(_ numbers: some Sequence<Int>) -> String {
+    numbers.map { number in
+      let first = 1000 + 100 * number
+      let rule =
+        switch number % 4 {
+        case 0: "-p tcp -m tcp --dport \(first):\(first + 40) -j ACCEPT"
+        case 1: "-p udp -m udp --dport \(first):\(first + 99) -m comment --comment \"number \(number)\" -j DROP"
+        case 2: "-p tcp -m multiport --dports \(first):\(first + 30),\(first + 31),\(first + 50) -j user"
+        default: "-p udp -m multiport --dports \(first + 20):\(first + 60),\(first) -j DROP"
+        }
+      return "[\(number):\(100 * number)] -A INPUT \(rule)\n"
+    }.joined()
+  }
+
+  @Test func rangesOfPortsComeAndGoWithCounters() throws {
+    let site = try ContractSite(.nft)
+    let wanted = filter(ranges(0..<64))
+    try site.commit(wanted)
+    let linear = try site.snapshot().ruleset
+    let saved = try site.namespace.require(["iptables-nft-save", "-c", "-t", "filter"]).stdout
+    let there = try commit(wanted, .compiled, in: site)
+    #expect(there.notes == ["table IPv4 filter: 64 of 64 rules are looked up in 2 maps"])
+    let compiled = try listing(site)
+    #expect(compiled.contains("1100-1199 . ipv4 counter packets 1 bytes 100 comment \"number 1\" : drop"))
+    #expect(compiled.contains("1200-1231 . ipv4 counter packets 2 bytes 200 : jump filter.user"), "they touch")
+    #expect(compiled.contains("1250 . ipv4 counter packets 0 bytes 0 : jump filter.user"), "counted together")
+    #expect(try site.snapshot().ruleset == linear, "counters too")
+    #expect(try commit(wanted, .compiled, in: site).isEmpty)
+    _ = try commit(wanted, .linear, in: site)
+    #expect(try site.snapshot().ruleset == linear)
+    let back = try site.namespace.require(["iptables-nft-save", "-c", "-t", "filter"]).stdout
+    let body = { (text: String) in text.split(separator: "\n").filter { !$0.hasPrefix("#") } }
+    #expect(body(back) == body(saved))
+  }
+
+  /// A range changes its ends, goes and comes; what it meets decides where it stands.
+  @Test func oneRangeIsFewElements() throws {
+    let site = try ContractSite(.nft)
+    let rules = ranges(0..<64)
+    for (old, new, elements) in [
+      ("--dport 1000:1040", "--dport 1000:1080", 2), ("--dport 1000:1040 -j", "--dport 1030:1099 -j", 2),
+      ("--dports 1200:1230,1231,1250 -j user", "--dports 1200:1230,1231,1250 -j ACCEPT", 4),
+      ("[4:400] -A INPUT", "-A INPUT -p tcp -m tcp --dport 9:99\n[4:400] -A INPUT", 1),
+      ("[4:400] -A INPUT", "-A INPUT -p tcp -m tcp --dport 1:65535 -j user\n[4:400] -A INPUT", nil),
+      ("[4:400] -A INPUT", "-A INPUT -p tcp -m tcp --dport 1220:1260 -j user\n[4:400] -A INPUT", nil),
+      ("[4:400] -A INPUT -p tcp -m tcp --dport 1400:1440 -j ACCEPT\n", "", 1),
+    ] as [(String, String, Int?)] {
+      #expect(rules.contains(old))
+      _ = try commit(filter(rules), .compiled, in: site)
+      let wanted = filter(rules.replacing(old, with: new))
+      let changes = try site.inside {
+        let backend = NFTablesBackend()
+        return try backend.messages(for: backend.fitted(Plan(from: backend.snapshot(of: .all), to: wanted)))
+      }
+      if let elements { #expect(changes <= elements, "\(old): \(changes) messages") }
+      _ = try commit(wanted, .asItIs, in: site)
+      #expect(try site.snapshot().ruleset.sameRules(as: wanted))
+      #expect(try listing(site).contains("flags interval"))
+    }
+  }
+
+  /// What another program changes in a map with ranges is told, or is a rule gone.
+  @Test func rangesChangedByHand() throws {
+    let site = try ContractSite(.nft)
+    for change in [
+      "add element ip firebreak filter/1 { 1-9 . ipv4 : accept }",
+      "add element ip firebreak filter/1 { 7 . ipv4 : accept }",
+    ] {
+      _ = try commit(filter(ranges(0..<64)), .compiled, in: site)
+      try site.namespace.require(["nft", change])
+      let error = #expect(throws: BackendError.self) { try site.snapshot() }
+      #expect(
+        error?.message.contains("element of another program in map filter/1") == true, "\(String(describing: error))")
+      try site.namespace.require(["nft", change.replacing("add", with: "delete").replacing(" : accept", with: "")])
+    }
+    try site.namespace.require(["nft", "delete", "element", "ip", "firebreak", "filter/1", "{ 1000-1040 . ipv4 }"])
+    #expect(try site.snapshot().ruleset.sameRules(as: filter(ranges(1..<64))))
+    try site.namespace.require(["nft", "delete", "element", "ip", "firebreak", "filter/1", "{ 1250 . ipv4 }"])
+    #expect(throws: BackendError.self) { try site.snapshot() }
+  }
+
   @Test func smallTablesStayLinear() throws {
     let site = try ContractSite(.nft)
     let plan = try commit(filter(hosts(0..<7)), .compiled, in: site)
