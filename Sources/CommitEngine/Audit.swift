@@ -22,15 +22,16 @@ struct Audit {
     case recovery
   }
 
-  func note(_ event: Event, _ generation: Generation.Summary) {
-    write(
-      event, generation.author,
-      [
-        ("generation", .number(generation.number)), ("backend", .string(generation.backend)),
-        ("message", .string(generation.message)),
-        ("tables", .array(generation.tables.map { .string("\($0)") })),
-        ("added", .number(generation.added)), ("removed", .number(generation.removed)),
-      ])
+  /// - Parameter changes: what changed beside the tables.
+  func note(_ event: Event, _ generation: Generation.Summary, beside changes: [CompanionChange] = []) {
+    var members: [(String, JSON)] = [
+      ("generation", .number(generation.number)), ("backend", .string(generation.backend)),
+      ("message", .string(generation.message)),
+      ("tables", .array(generation.tables.map { .string("\($0)") })),
+      ("added", .number(generation.added)), ("removed", .number(generation.removed)),
+    ]
+    if !changes.isEmpty { members.append(("beside", .array(changes.map { .string("\($0.companion)") }))) }
+    write(event, generation.author, members)
   }
 
   /// Whether there is a line of a generation that was declared good. A command may die between the one and the other.

@@ -36,98 +36,6 @@ public struct CommitEngine: Sendable {
   public var history: History { History(state: state, sets: sets) }
   var audit: Audit { Audit(state: state) }
 
-  /// What to commit, and how.
-  public struct Request: Sendable {
-    /// The tables to have; others stay as they are.
-    public var wanted: Ruleset
-    public var options = RuleStore.CommitOptions()
-    public var message = ""
-    /// Where `wanted` is a copy of live tables that somebody worked on: the tables when they were copied. What the copy
-    /// holds no more goes, whoever wrote it; what others did since then stays.
-    public var copied: Ruleset?
-    /// What changes beside the tables: sets and tables of nf_tables. Sets that are new may stand in `wanted` with numbers
-    /// of ``IPSetDirectory/imagined``.
-    public var companions: [CompanionChange] = []
-    /// Whether rules of other programs in these tables stay.
-    public var keeping = ForeignKeeping.foreign
-    /// Take it back unless ``CommitEngine/confirm(_:)`` is called within this time.
-    public var confirmation: Duration?
-    /// Asked after the kernel was written to: why the commit is no good and has to be taken back, or nil.
-    public var verification: (@Sendable () throws -> String?)?
-    /// How long the verification may take.
-    public var verificationLimit: Duration = .seconds(120)
-    /// Called with the plan and where it is to be carried out before anything is written; what it throws ends the commit.
-    public var inspection: (@Sendable (Plan, RuleStore) throws -> Void)?
-    /// The generation whose rules these are.
-    var restores: Int?
-    /// Companions that become what they were found as.
-    var released: Set<Companion> = []
-
-    public init(_ wanted: Ruleset) { self.wanted = wanted }
-
-    /// Whether it makes one act of more than tables.
-    var hasCompanions: Bool { !companions.isEmpty }
-    /// For the backend.
-    var beside: Plan.Beside { Plan.Beside(companions, isOverwriting: restores != nil) }
-    var needsGuard: Bool { confirmation != nil || verification != nil }
-  }
-
-  /// What a commit did.
-  public struct Report: Sendable {
-    public let plan: Plan
-    /// Things worth saying that are no failures.
-    public let notes: [String]
-    /// What an earlier, interrupted commit had left, and was done about it.
-    public let recovered: Recovery?
-    /// The newest generation before; 0 where there was none.
-    public let base: Int
-    /// The generation that it made; nil where nothing changed. While ``awaits`` is set it is not one yet.
-    public let generation: Int?
-    /// Set where the commit is taken back unless it is confirmed.
-    public let awaits: Awaiting?
-    /// What changed beside the tables.
-    public var companions: [CompanionChange] = []
-  }
-
-  /// A commit that waits to be confirmed.
-  public struct Awaiting: Hashable, Sendable {
-    public let number: Int
-    public let remaining: Duration
-    /// Whether the process that takes it back in time is there.
-    public let isGuarded: Bool
-    package let nonce: UInt64
-  }
-
-  public enum Failure: Error, Hashable, Sendable {
-    /// Another Firebreak is at work on the same state.
-    case busy(path: String)
-    /// There is no commit to take back.
-    case nothingToRollBack
-    case nothingToConfirm
-    /// A commit waits to be confirmed, and no other may begin.
-    case awaitingConfirmation(number: Int, seconds: Int)
-    /// A commit in another network namespace with the same state is not finished.
-    case elsewhere
-    /// Another commit has changed what this one takes out of its copy; nothing was changed.
-    case overtaken(TableID, by: Int)
-    /// The time for it was over: the rules are what they were before.
-    case notConfirmed
-    /// The commit was no good, and the rules are what they were before.
-    case notVerified(String)
-    /// The guard did not start; nothing was changed.
-    case noGuard(String)
-    /// The kernel holds rules that were to be taken back, and taking them back failed.
-    case takingBackFailed(String)
-    /// Rules that would come back look into a set (ipset) that is gone.
-    case missingSet(String)
-    /// The last commit was made through another backend than the one that is to take it back.
-    case otherBackend(String)
-    /// Rules cannot move into tables that hold rules already.
-    case occupied([TableID], backend: String)
-    /// The record of a commit is damaged and was not used.
-    case damagedRecord(path: String, reason: String)
-  }
-
   /// The journal of the commit that is under way, and of the last one that was good.
   static let pending = "commit.pending"
   static let last = "commit.last"
@@ -415,7 +323,7 @@ public struct CommitEngine: Sendable {
     try history.publish(generation.number)
     // From here on it is the newest generation, whatever becomes of the rest.
     let left = companions?.remove(changes) ?? []
-    audit.note(event, generation.summary)
+    audit.note(event, generation.summary, beside: changes)
     try? OwnRules(generation, boot: BootID.current).save(state)
     try? state.overwrite(
       Journal.encoded(.init(phase: .finished, deadline: .never, nonce: generation.summary.nonce)),
@@ -486,34 +394,4 @@ private struct Watch {
   var keeper: Keeper?
 
   func dismissKeeper() { keeper?.dismiss() }
-}
-
-extension CommitEngine.Failure: CustomStringConvertible {
-  public var description: String {
-    switch self {
-    case .busy(let path): "another firebreak is at work (it holds \(path))"
-    case .nothingToRollBack: "there is no commit to take back"
-    case .nothingToConfirm: "no commit waits to be confirmed"
-    case .awaitingConfirmation(let number, let seconds):
-      "commit \(number) waits to be confirmed and is taken back in \(seconds) s otherwise"
-    case .elsewhere: "a commit in another network namespace that shares this state is not finished"
-    case .overtaken(let table, let number):
-      "commit \(number) has changed the rules of \(table) that this one is about to replace; nothing was changed"
-    case .notConfirmed: "nobody confirmed the commit in time; the rules are what they were before it"
-    case .notVerified(let why): "the new rules are no good: \(why); the rules are what they were before"
-    case .noGuard(let why): "the guard that would take the commit back did not start (\(why)); nothing was changed"
-    case .takingBackFailed(let why): "the new rules are still in the kernel: taking them back failed: \(why)"
-    case .missingSet(let name):
-      "the rules that would come back look into set '\(name)', which is gone; make it again: ipset create \(name) TYPE"
-    case .otherBackend(let name):
-      "the last commit was made with --backend \(name) and can only be taken back there"
-    case .occupied(let tables, let name):
-      """
-      \(tables.map { "\($0)" }.joined(separator: ", ")): \(name) holds other rules there already, and packets have to \
-      pass both; put together by hand what is to be, or take over what moves in place of them: --replace
-      """
-    case .damagedRecord(let path, let reason):
-      "the record of an earlier commit is damaged (\(reason)); it was set aside as \(path)"
-    }
-  }
 }

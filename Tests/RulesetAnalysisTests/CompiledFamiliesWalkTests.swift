@@ -93,7 +93,7 @@ private struct TwoFamilies {
         #expect(fates[0] == fates[1] && fates[0] == fates[2], "round \(seed): \(packet.packet)\n\(rules.text(made[0]))")
         packets += 1
       }
-      for made in made { try compare(TableID(table, made.family), seed, sent) }
+      for made in made { matches += try stations.compare(TableID(table, made.family), seed, sent) }
     }
     for station in stations { try station.load(Family.allCases.map { Table(table, family: $0) }) }
   }
@@ -186,11 +186,7 @@ private struct TwoFamilies {
   // MARK: The kernel
 
   private mutating func load(_ tables: [Table], _ seed: UInt64) throws {
-    for station in stations {
-      do { try station.load(tables) } catch {
-        throw ProcessFailure("round \(seed), \(station.form): \(error)\n\(tables.map(text).joined())")
-      }
-    }
+    try stations.load(tables, seed)
     rulesets += 1
     let held = try stations[0].listing()
     let isShared = held.contains("table inet firebreak")
@@ -200,33 +196,5 @@ private struct TwoFamilies {
     if isShared, !wasShared { begun += 1 }
     if wasShared, !isShared { ended += 1 }
     wasShared = isShared
-  }
-
-  private mutating func compare(_ id: TableID, _ seed: UInt64, _ sent: [String]) throws {
-    let seen = try stations.map { try $0.counts(id) }
-    #expect(seen[0].sameRules(as: seen[1]), "round \(seed): rules differ\n\(text(seen[0]))\n\(text(seen[1]))")
-    try #require(seen[0].chains.map(\.rules.count) == seen[2].chains.map(\.rules.count))
-    for (index, chain) in seen[0].chains.enumerated() {
-      for rule in chain.rules.indices {
-        let counts = seen.map { $0.chains[index].rules.counters(of: rule) }
-        matches += Int(counts[0].packets)
-        guard counts.contains(where: { $0 != counts[0] }) else { continue }
-        Issue.record(
-          """
-          round \(seed), \(id) \(chain.name) rule \(rule + 1): \(counts.map { "\($0.packets)/\($0.bytes)" })
-          \(text(seen[0]))
-          \(sent.joined(separator: "\n"))
-          \(try stations[0].listing())
-          """)
-      }
-      let policies = seen.map { $0.chains[index].policyCounters }
-      #expect(policies.allSatisfy { $0 == policies[0] }, "round \(seed): policy of \(chain.name): \(policies)")
-    }
-  }
-
-  private func text(_ table: Table) -> String {
-    var out = SaveText(family: table.family, showsCounters: true)
-    out.print(table)
-    return out.string
   }
 }

@@ -81,10 +81,10 @@ private struct ThreeWays {
         let packet = made.routed(&dice, number: number)
         let fates = try stations.map { try $0.pass(packet, hook) }
         sent.append("\(packet.packet)")
-        #expect(fates[0] == fates[1] && fates[0] == fates[2], "round \(seed): \(packet.packet)\n\(text(wanted))")
+        #expect(fates[0] == fates[1] && fates[0] == fates[2], "round \(seed): \(packet.packet)\n\(wanted.text)")
         packets += 1
       }
-      try compare(wanted, seed, sent)
+      matches += try stations.compare(wanted.id, seed, sent)
       rangedMatches += try rangedElements().count { !$0.contains("counter packets 0 ") }
     }
     try stations.forEach { try $0.empty(TableID(table, family)) }
@@ -117,11 +117,7 @@ private struct ThreeWays {
   }
 
   private mutating func load(_ table: Table, _ seed: UInt64) throws {
-    for station in stations {
-      do { try station.load(table) } catch {
-        throw ProcessFailure("round \(seed), \(station.form): \(error)\n\(text(table))")
-      }
-    }
+    try stations.load([table], seed)
     rulesets += 1
     let counts = try stations[0].lookups(table.id)
     lookedUp += counts.lookedUp
@@ -137,34 +133,6 @@ private struct ThreeWays {
       line.contains("counter packets") && line.contains(" . ")
         && line.split(separator: " ").contains { $0.first?.isNumber == true && $0.contains("-") }
     }
-  }
-
-  private mutating func compare(_ table: Table, _ seed: UInt64, _ sent: [String]) throws {
-    let seen = try stations.map { try $0.counts(table.id) }
-    #expect(seen[0].sameRules(as: seen[1]), "round \(seed): rules differ\n\(text(seen[0]))\n\(text(seen[1]))")
-    try #require(seen[0].chains.map(\.rules.count) == seen[2].chains.map(\.rules.count))
-    for (index, chain) in seen[0].chains.enumerated() {
-      for rule in chain.rules.indices {
-        let counts = seen.map { $0.chains[index].rules.counters(of: rule) }
-        matches += Int(counts[0].packets)
-        guard counts.contains(where: { $0 != counts[0] }) else { continue }
-        Issue.record(
-          """
-          round \(seed), \(table.id) \(chain.name) rule \(rule + 1): \(zip(stations.map(\.form), counts).map { "\($0) \($1.packets)/\($1.bytes)" })
-          \(text(table))
-          \(sent.joined(separator: "\n"))
-          \(try stations[0].listing())
-          """)
-      }
-      let policies = seen.map { $0.chains[index].policyCounters }
-      #expect(policies.allSatisfy { $0 == policies[0] }, "round \(seed): policy of \(chain.name): \(policies)")
-    }
-  }
-
-  private func text(_ table: Table) -> String {
-    var out = SaveText(family: table.family, showsCounters: true)
-    out.print(table)
-    return out.string
   }
 }
 
@@ -198,63 +166,5 @@ extension RandomTable {
     packet.mark = 0
     return CraftedPacket(
       packet, number: number, data: 8 + dice.below(3) * 8, hasOptions: family == .ipv6 && dice.isLucky(oneIn: 5))
-  }
-}
-
-/// A router with one form of the rules.
-final class Station {
-  enum Form: CaseIterable {
-    case compiled
-    case linear
-    case legacy
-  }
-
-  let form: Form
-  private let lab: RouterLab
-  private var backend: any Backend
-
-  init(_ form: Form, isTracked: Bool) throws {
-    self.form = form
-    let lab = try RouterLab(isTracked: isTracked)
-    self.lab = lab
-    backend =
-      switch form {
-      case .compiled: NFTablesBackend(form: .compiled, smallestMap: 1)
-      case .linear: NFTablesBackend(form: .linear)
-      case .legacy: lab.legacyBackend
-      }
-  }
-
-  func compile(smallestMap: Int) {
-    backend = NFTablesBackend(form: .compiled, smallestMap: smallestMap)
-  }
-
-  func load(_ table: Table) throws { try load([table]) }
-
-  func load(_ tables: [Table]) throws {
-    _ = try lab.inside { try RuleStore(self.backend).commit(Ruleset(tables)) }
-  }
-
-  func empty(_ id: TableID) throws {
-    try load(Table(id.name, family: id.family))
-  }
-
-  func counts(_ id: TableID) throws -> Table {
-    let table = try lab.inside { try self.backend.snapshot(of: .only([id])).ruleset[id] }
-    return try #require(table)
-  }
-
-  func listing() throws -> String { try lab.listing() }
-
-  /// How many rules of a compiled table stand in maps.
-  func lookups(_ id: TableID) throws -> (lookedUp: Int, linear: Int) {
-    guard let backend = backend as? NFTablesBackend else { return (0, 0) }
-    return try lab.inside { backend.lookups(of: id) }
-  }
-
-  /// Whether the packet came out on the other side.
-  func pass(_ packet: CraftedPacket, _ hook: Hook) throws -> Bool {
-    if hook == .output { try lab.sendFromRouter(packet) } else { try lab.send(packet, from: .left) }
-    return lab.arrives(packet, at: .right)
   }
 }

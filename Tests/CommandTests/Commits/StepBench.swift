@@ -42,6 +42,8 @@ final class StepBench: Sendable {
 
   /// No attempt takes so long, on whatever machine.
   private static let longTime = "1h"
+  /// In seconds; a kernel that takes many namespaces apart at once may stand still for a minute.
+  private static let patience = 240.0
 
   static let tables = ["raw", "mangle", "nat", "filter", "security"]
 
@@ -122,14 +124,16 @@ final class StepBench: Sendable {
   private func path(_ state: String) -> String { "\(space.directory)/\(state)" }
 
   @discardableResult
-  private func shell(_ script: String) throws -> ProcessResult { try space.require(["sh", "-c", "set -e\n" + script]) }
+  private func shell(_ script: String) throws -> ProcessResult {
+    try space.require(["sh", "-c", "set -e\n" + script], timeout: Self.patience)
+  }
 
   private func words(_ step: [String], _ state: String) -> [String] {
     [Built.firebreak, step[0], "-q", "--backend", backend, "--state-dir", path(state)] + step.dropFirst()
   }
 
   func firebreak(_ step: [String], _ state: String) throws -> ProcessResult {
-    try space.run(words(step, state), timeout: 60)
+    try space.run(words(step, state), timeout: Self.patience)
   }
 
   private func demand(_ step: [String], _ state: String) throws {
@@ -245,7 +249,7 @@ final class StepBench: Sendable {
       case .guardOverdue: ["guard", "--nonce", try nonce(state), "--parent", "1"]
       case .guardOrphan: ["guard", "--nonce", try nonce(state), "--parent", "99999999"]
       }
-    return try space.run(prefix + words(act, state), timeout: 60)
+    return try space.run(prefix + words(act, state), timeout: Self.patience)
   }
 
   /// It stands at byte 40 of the journal.

@@ -3,7 +3,8 @@ import KernelTestSupport
 import Testing
 
 /// Every step of a commit's life over five tables and two families, killed at each of its system calls, and with each of
-/// its calls on files refused. FIREBREAK_FAULT_STEPS=all tries all of them, =5 every fifth; otherwise a sample, for about a second each.
+/// its calls on files refused. FIREBREAK_FAULT_STEPS=all tries all of them, =5 every fifth; otherwise a sample, for about a
+/// second each. FIREBREAK_FAULT_ONLY=word tries only steps with the word in their names.
 @Suite(
   .requires(
     .legacyTables, .nfTables, .tool("strace"), .tool("nft"), .tool("pgrep"), .tool("iptables-legacy-save"),
@@ -20,7 +21,9 @@ struct StepTests {
   /// A prime number.
   private static let leap = 7919
 
-  private static let steps = Step.allCases.flatMap { step in ["legacy", "nft"].map { (step, $0) } }
+  private static let only = getenv("FIREBREAK_FAULT_ONLY").map { String(cString: $0) } ?? ""
+  private static let steps = Step.allCases.filter { only.isEmpty || $0.rawValue.contains(only) }
+    .flatMap { step in ["legacy", "nft"].map { (step, $0) } }
 
   /// Tries points on several benches side by side.
   private static func tryAll(

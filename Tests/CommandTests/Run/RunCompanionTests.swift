@@ -86,6 +86,8 @@ struct RunCompanionTests {
         committed: IPv4 filter; 1 rules added, 0 removed; generation 1
 
         """ || result.stdout.contains("nf_tables table netdev comes, nf_tables table inet more"), "\(result)")
+    let audit = String(decoding: try readFile(site.space.stateDirectory + "/audit.jsonl"), as: UTF8.self)
+    #expect(audit.contains("\"beside\":[\"set new\",\"set there\",\"set gone\","), "\(audit)")
     let after = try all(site)
     #expect(
       try site.sets().map(withoutTime).sorted() == [

@@ -184,15 +184,7 @@ struct RuleMemoryTests {
       let text =
         "*filter\n" + (hasOther ? ":other -\n-A other -s 192.0.2.1/32 -j DROP\n" : "")
         + chain.map { "-A INPUT \($0)\n" }.joined() + "COMMIT\n"
-      let wanted = rules(text)
-      let backend = NFTablesBackend(remembering: space.directory, leastRules: 0)
-      let (known, read) = try space.enter {
-        _ = try RuleStore(backend).commit(wanted)
-        return (try backend.outline(of: .all), try NFTablesBackend().snapshot(of: .all))
-      }
-      #expect(known.stamp == read.stamp)
-      #expect(known.ruleset.sameRules(as: read.ruleset))
-      #expect(read.ruleset.sameRules(as: wanted))
+      try expectRemembered(rules(text), in: space)
       let files = try space.require(["sh", "-c", "stat -c %i \(space.directory)/nf_tables-*"]).stdout
       let now = try #require(UInt(files.split(separator: "\n").first ?? ""))
       if now == inode { kept += 1 }
@@ -298,15 +290,7 @@ struct RuleMemoryTests {
         for _ in 0..<dice.roll(18) { text += "-A \(chain) -s 192.0.2.\(dice.roll(12))/32 -j DROP\n" }
       }
       text += "COMMIT\n"
-      let backend = NFTablesBackend(remembering: space.directory, leastRules: 0)
-      let wanted = rules(text)
-      let (known, read) = try space.enter {
-        _ = try RuleStore(backend).commit(wanted)
-        return (try backend.outline(of: .all), try NFTablesBackend().snapshot(of: .all))
-      }
-      #expect(known.stamp == read.stamp)
-      #expect(known.ruleset.sameRules(as: read.ruleset))
-      #expect(read.ruleset.sameRules(as: wanted))
+      try expectRemembered(rules(text), in: space)
     }
   }
 
@@ -331,6 +315,18 @@ struct RuleMemoryTests {
       #expect(known.ruleset.sameRules(as: read.ruleset), "\(entry)")
     }
     #expect(checked > 1000)
+  }
+
+  /// What is remembered of a commit is what the kernel holds.
+  private func expectRemembered(_ wanted: Ruleset, in space: TestNamespace) throws {
+    let backend = NFTablesBackend(remembering: space.directory, leastRules: 0)
+    let (known, read) = try space.enter {
+      _ = try RuleStore(backend).commit(wanted)
+      return (try backend.outline(of: .all), try NFTablesBackend().snapshot(of: .all))
+    }
+    #expect(known.stamp == read.stamp)
+    #expect(known.ruleset.sameRules(as: read.ruleset))
+    #expect(read.ruleset.sameRules(as: wanted))
   }
 }
 
