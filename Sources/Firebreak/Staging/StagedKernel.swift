@@ -78,11 +78,11 @@ public final class StagedKernel {
 
   private static func natives() throws(BackendError) -> [RulesetImage.Table] {
     guard NFTablesBackend().isAvailable else { return [] }
-    let reading = try RulesetImage.read()
+    let reading = try RulesetImage.readBesideIPTables()
     if let owned = reading.owned.first {
       throw BackendError(.refused, "table \(owned.id) belongs to a process of its own")
     }
-    return reading.image.tables.filter { !$0.isOfIPTables }
+    return reading.image.tables
   }
 
   private static func make(_ sets: [SetImage]) throws {

@@ -1,14 +1,20 @@
 internal import CNFTables
 internal import Netfilter
 
+extension RulesetImage.ID {
+  /// Whether it is a table that iptables takes for its own.
+  var isNamedByIPTables: Bool {
+    [.ip, .ip6].contains(family) && TableName(rawValue: name.description) != nil
+  }
+}
+
 extension RulesetImage.Table {
   /// Whether it is a table of iptables, `filter`, `nat`, … of IPv4 or IPv6, or holds such tables, or chains of them,
   /// in compiled form.
   package var isOfIPTables: Bool {
-    guard [.inet, .ip, .ip6].contains(id.family) else { return false }
-    let name = id.name.description
-    return id.family != .inet && TableName(rawValue: name) != nil
-      || name == TableForm.compiledTable && chains.contains { TableForm.owner(of: $0.name.description) != nil }
+    guard !id.isNamedByIPTables else { return true }
+    return [.inet, .ip, .ip6].contains(id.family) && id.name.description == TableForm.compiledTable
+      && chains.contains { TableForm.owner(of: $0.name.description) != nil }
   }
 
   /// Whether both are the same but for the time that elements of sets have left, and their order.

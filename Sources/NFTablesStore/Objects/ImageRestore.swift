@@ -29,7 +29,7 @@ package struct RestoreReport: Hashable, Sendable {
 extension RulesetImage {
   /// What was read, and which tables could not be because a process keeps them for itself.
   package struct Reading: Sendable {
-    package let image: RulesetImage
+    package var image: RulesetImage
     package let owned: [(id: ID, owner: TableOwner)]
   }
 
@@ -37,18 +37,38 @@ extension RulesetImage {
   /// - Throws: ``BackendError``: `refused` where a table that was asked for by name is not there or belongs to another
   ///   process.
   package static func read(_ selection: ImageSelection = .all) throws(BackendError) -> Reading {
-    let result: ImageReader.Result
-    do throws(ImageReader.Problem) {
-      var reader = try ImageReader()
-      result = try reader.read(selection)
-    } catch { throw BackendError(error) }
-    for id in selection.tables where result.image[id] == nil {
-      guard let owned = result.owned.first(where: { $0.id == id }), let port = owned.owner else {
+    let reading = try present(selection)
+    for id in selection.tables where reading.image[id] == nil {
+      guard let owned = reading.owned.first(where: { $0.id == id }) else {
         throw BackendError(.refused, "there is no nf_tables table \(id)", hint: "see them with: nft list tables")
       }
-      throw BackendError(owned: id, port)
+      throw BackendError(owned: id, owned.owner)
     }
-    return Reading(image: result.image, owned: result.owned.map { ($0.id, TableOwner(port: $0.owner ?? 0)) })
+    return reading
+  }
+
+  /// Reads those of the tables that are there.
+  static func read(present ids: [ID]) throws(BackendError) -> Reading {
+    // A selection of no tables stands for all.
+    guard !ids.isEmpty else {
+      return Reading(image: RulesetImage(generation: try heads().generation), owned: [])
+    }
+    return try present(ImageSelection(tables: ids))
+  }
+
+  /// Reads the tables that are none of iptables', however many rules those have.
+  package static func readBesideIPTables() throws(BackendError) -> Reading {
+    var reading = try read(present: heads().heads.map(\.id).filter { !$0.isNamedByIPTables })
+    reading.image.tables.removeAll(where: \.isOfIPTables)
+    return reading
+  }
+
+  private static func present(_ selection: ImageSelection) throws(BackendError) -> Reading {
+    do throws(ImageReader.Problem) {
+      var reader = try ImageReader()
+      let result = try reader.read(selection)
+      return Reading(image: result.image, owned: result.owned.map { ($0.id, TableOwner(port: $0.owner ?? 0)) })
+    } catch { throw BackendError(error) }
   }
 
   /// Makes the tables of the image what they were, as one transaction: a table that exists is taken out and made anew.
@@ -109,7 +129,7 @@ extension RulesetImage {
         report.created.append(table.id)
         continue
       }
-      if let port = head.owner { throw BackendError(owned: table.id, port) }
+      if let port = head.owner { throw BackendError(owned: table.id, TableOwner(port: port)) }
       report.replaced.append(table.id)
     }
     guard options.isExclusive else { return report }
@@ -129,9 +149,9 @@ extension RulesetImage {
 }
 
 extension BackendError {
-  fileprivate init(owned id: RulesetImage.ID, _ port: UInt32) {
+  init(owned id: RulesetImage.ID, _ owner: TableOwner) {
     self.init(
-      .refused, "nf_tables table \(id) belongs to \(TableOwner(port: port)), which alone may change it",
+      .refused, "nf_tables table \(id) belongs to \(owner), which alone may change it",
       hint: "end that program first, or choose other tables with --table", code: EPERM)
   }
 

@@ -33,10 +33,12 @@ package struct TableStore: CompanionStore {
 
   package func differences(from contents: [Companion: [UInt8]]) throws(BackendError) -> [String] {
     guard !contents.isEmpty else { return [] }
-    let image = try RulesetImage.read().image
+    let changes = try contents.sorted { $0.key < $1.key }.map { companion, content throws(BackendError) in
+      (companion, try TableChange(CompanionChange(companion, before: content, after: nil)))
+    }
+    let image = try RulesetImage.read(present: changes.map(\.1.id)).image
     var sentences: [String] = []
-    for (companion, content) in contents.sorted(by: { $0.key < $1.key }) {
-      let change = try TableChange(CompanionChange(companion, before: content, after: nil))
+    for (companion, change) in changes {
       let live = image[change.id]
       if live == nil { sentences.append("\(companion) is gone") }
       if live != nil, !change.isPossible(over: live) { sentences.append("\(companion) has been changed") }
@@ -86,14 +88,14 @@ struct TableEdits {
   /// - Throws: ``BackendError``: `stale` where a table is neither as before nor as it is to be, `refused` where another
   ///   process keeps it for itself.
   init(_ changes: [CompanionChange], overwriting: Bool) throws(BackendError) {
-    let reading = try RulesetImage.read()
+    let changes = try changes.filter { $0.companion.kind == .table }.map { change throws(BackendError) in
+      try TableChange(change)
+    }
+    let reading = try RulesetImage.read(present: changes.map(\.id))
     generation = reading.image.generation
-    for change in changes where change.companion.kind == .table {
-      let change = try TableChange(change)
+    for change in changes {
       if let owned = reading.owned.first(where: { $0.id == change.id }) {
-        throw BackendError(
-          .refused, "nf_tables table \(change.id) belongs to \(owned.owner), which alone may change it",
-          hint: "end that program first", code: EPERM)
+        throw BackendError(owned: change.id, owned.owner)
       }
       let live = reading.image[change.id]
       let wanted = change.wanted(over: live)
