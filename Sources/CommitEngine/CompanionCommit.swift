@@ -35,7 +35,7 @@ extension CommitEngine {
 
   /// The way back of a commit that has changed no rules.
   func abandon(_ request: Request) {
-    _ = companions?.remove(request.companions.reversed().map(\.reversed))
+    _ = companions?.remove(request.companions.wayBack)
     try? dropPending()
   }
 }

@@ -86,7 +86,7 @@ extension CommitEngine {
     switch journal.head.phase {
     case .finished:
       // Who ended it may not have come to the sets that it had made.
-      _ = companions?.remove(journal.record.companions.reversed().map(\.reversed))
+      _ = companions?.remove(journal.record.companions.wayBack)
       try dropPending()
       return nil
     case .unguarded, .written: recovery = try finishUnguarded(journal, options)
@@ -193,7 +193,7 @@ extension CommitEngine {
     options.counters = .wanted
     options.rehearses = false
     if companions != nil {
-      options.beside = Plan.Beside(record.companions.reversed().map(\.reversed), isOverwriting: true)
+      options.beside = Plan.Beside(record.companions.wayBack, isOverwriting: true)
     }
     // Who died may have replaced a table and not given it its counters.
     if !store.backend.capabilities.isOneTransaction { options.interrupted = record.before.ruleset }

@@ -18,7 +18,7 @@ package struct SystemCompanions: CompanionStore {
     try inTurn(changes) { store, changes throws(BackendError) in
       try store.make(changes)
     } undo: { store, changes in
-      _ = store.remove(changes.reversed().map(\.reversed))
+      _ = store.remove(changes.wayBack)
     }
   }
 
@@ -26,7 +26,7 @@ package struct SystemCompanions: CompanionStore {
     try inTurn(changes) { store, changes throws(BackendError) in
       try store.change(changes, overwriting: overwriting)
     } undo: { store, changes in
-      try? store.change(changes.reversed().map(\.reversed), overwriting: true)
+      try? store.change(changes.wayBack, overwriting: true)
     }
   }
 

@@ -25,23 +25,19 @@ struct CountedState {
     var places: [Range<Int>] = []
 
     /// The attributes of a nest, each with the place of its data.
-    private func members(_ bytes: UnsafeRawBufferPointer, _ start: Int) -> [(type: UInt16, data: Range<Int>)] {
-      var walk = AttributeWalk(UnsafeRawBufferPointer(rebasing: bytes[start...]))
+    private func members(_ bytes: UnsafeRawBufferPointer, in range: Range<Int>) -> [(type: UInt16, data: Range<Int>)] {
+      var walk = AttributeWalk(UnsafeRawBufferPointer(rebasing: bytes[range]))
       var result: [(type: UInt16, data: Range<Int>)] = []
-      var offset = start
+      var offset = range.lowerBound
       while let next = walk.next() {
         result.append((next.type, offset + 4..<offset + next.whole.count))
-        offset = start + walk.offset
+        offset = range.lowerBound + walk.offset
       }
       return result
     }
 
-    private func members(_ bytes: UnsafeRawBufferPointer, in range: Range<Int>) -> [(type: UInt16, data: Range<Int>)] {
-      members(UnsafeRawBufferPointer(rebasing: bytes[..<range.upperBound]), range.lowerBound)
-    }
-
     mutating func object(_ bytes: UnsafeRawBufferPointer, _ kind: Kind) {
-      let all = members(bytes, 0)
+      let all = members(bytes, in: 0..<bytes.count)
       func data<A: RawRepresentable>(_ type: A) -> Range<Int>? where A.RawValue == UInt32 {
         all.first { UInt32($0.type) == type.rawValue }?.data
       }

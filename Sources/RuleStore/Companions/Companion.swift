@@ -46,3 +46,8 @@ public struct CompanionChange: Hashable, Sendable {
   /// The way back.
   package var reversed: CompanionChange { CompanionChange(companion, before: after, after: before) }
 }
+
+extension [CompanionChange] {
+  /// The way back from all of them, last first.
+  package var wayBack: [CompanionChange] { reversed().map(\.reversed) }
+}

@@ -38,8 +38,7 @@ extension CompanionStore {
   /// The way back after ``make(_:)`` and before ``remove(_:)``.
   /// - Throws: ``BackendError``; tables and entries are as they were after the changes then.
   package func takeBack(_ changes: [CompanionChange]) throws(BackendError) {
-    let back = changes.reversed().map(\.reversed)
-    try change(back, overwriting: true)
-    _ = remove(back)
+    try change(changes.wayBack, overwriting: true)
+    _ = remove(changes.wayBack)
   }
 }
