@@ -74,12 +74,13 @@ extension RulesetImage.ElementSet {
     return elements + live.elements.filter { !known.contains($0.key) }
   }
 
-  fileprivate func isSame(as other: RulesetImage.ElementSet) -> Bool {
+  /// - Parameter now: whether elements that packets and time put in and take out have to be the same, too.
+  fileprivate func isSame(as other: RulesetImage.ElementSet, now: Bool) -> Bool {
     guard name == other.name, attributes == other.attributes else { return false }
-    return isMoving
-      || Set(elements.map { $0.attributes.uncounted(.element) })
-        == Set(other.elements.map { $0.attributes.uncounted(.element) })
+    return isMoving && !now || uncounted == other.uncounted
   }
+
+  private var uncounted: Set<Attributes?> { Set(timeless.map { $0?.uncounted(.element) }) }
 }
 
 extension RulesetImage.StatefulObject {
@@ -91,10 +92,15 @@ extension RulesetImage.StatefulObject {
 extension RulesetImage.Table {
   /// Whether both are the same but for what packets and time have changed: counters, and the elements of sets that packets
   /// fill.
-  func isSameAtAnotherTime(as other: RulesetImage.Table) -> Bool {
+  func isSameAtAnotherTime(as other: RulesetImage.Table) -> Bool { isSame(as: other, now: false) }
+
+  /// Whether both are the same but for counters and what is left of the time of elements.
+  func isSameNow(as other: RulesetImage.Table) -> Bool { isSame(as: other, now: true) }
+
+  private func isSame(as other: RulesetImage.Table, now: Bool) -> Bool {
     id == other.id && attributes == other.attributes && flowtables == other.flowtables
       && chains.count == other.chains.count && zip(chains, other.chains).allSatisfy { $0.isSame(as: $1) }
-      && sets.count == other.sets.count && zip(sets, other.sets).allSatisfy { $0.isSame(as: $1) }
+      && sets.count == other.sets.count && zip(sets, other.sets).allSatisfy { $0.isSame(as: $1, now: now) }
       && objects.count == other.objects.count && zip(objects, other.objects).allSatisfy { $0.isSame(as: $1) }
   }
 }

@@ -101,7 +101,7 @@ struct TableEdits {
       let wanted = change.wanted(over: live)
       // One that is so already keeps its handles.
       if live == nil, wanted == nil { continue }
-      if let live, let wanted, live.isSameAtAnotherTime(as: wanted) { continue }
+      if let live, let wanted, live.isSameNow(as: wanted) { continue }
       if !overwriting, !change.isPossible(over: live) { throw BackendError(changed: change.id) }
       if live != nil { removed.append(change.id) }
       if let wanted { made.tables.append(wanted) }

@@ -169,6 +169,24 @@ struct RunCompanionTests {
     #expect(text.contains("192.0.2.32") && text.contains("192.0.2.77"), "\(text)")
   }
 
+  /// Rows: elements alone, in sets that packets or time change besides.
+  @Test(arguments: [
+    ("nft add element ip stays seen '{ 192.0.2.31 }'", "192.0.2.31", true),
+    ("nft delete element ip stays seen '{ 192.0.2.30 }'", "192.0.2.30", false),
+    ("nft add element ip stays timed '{ 192.0.2.41 }'", "192.0.2.41", true),
+    ("nft delete element ip stays timed '{ 192.0.2.40 }'", "192.0.2.40", false),
+  ]) func elementsAlone(_ call: String, _ element: String, _ comes: Bool) throws {
+    let site = try Self.site()
+    try site.space.require([
+      "nft", "add set ip stays timed { type ipv4_addr; timeout 1h; elements = { 192.0.2.40 }; }",
+    ])
+    let result = try site.run(call)
+    #expect(result.status == 0 && result.stdout.hasPrefix("changed: nf_tables table ip stays\n"), "\(result)")
+    #expect(try table(site).contains(element) == comes)
+    #expect(try site.space.firebreak(["rollback"]).status == 0)
+    #expect(try table(site).contains(element) != comes)
+  }
+
   /// Rows: what somebody else does while the script runs.
   @Test(arguments: [
     "nft add rule ip stays one ip saddr 192.0.2.70 drop", "nft delete table ip stays", "nft add chain ip stays two",
