@@ -88,9 +88,9 @@ public struct CommitEngine: Sendable {
     var foreign = try ForeignRules(history, keeping: request.keeping, copied: request.copied)
     var options = request.options
     if companions != nil { options.beside = request.beside }
+    var request = request
     let outcome = try store.check(
-      Set(request.wanted.tables.map(\.id)), options,
-      wanting: { try foreign.merge(request.wanted, into: $0, fit: store.backend.fitted) })
+      request.tables, options, wanting: { try request.merged(into: $0, &foreign, fit: store.backend.fitted) })
     if !outcome.plan.steps.isEmpty { try request.inspection?(outcome.plan, store) }
     return Report(
       plan: outcome.plan, notes: foreign.notes + [outcome.rehearsalNote].compactMap { $0 }, recovered: nil,
@@ -164,7 +164,7 @@ public struct CommitEngine: Sendable {
     var foreign = try ForeignRules(history, keeping: request.keeping, copied: request.copied)
     let base = foreign.own.number
     let number = (try history.numbers().last ?? 0) + 1
-    let request = try makingSets(request)
+    var request = try makingSets(request)
     var generation: Generation?
     var watch: Watch?
     func prepare(_ before: Snapshot, _ plan: Plan) throws {
@@ -184,8 +184,8 @@ public struct CommitEngine: Sendable {
     let outcome: RuleStore.Outcome
     do {
       outcome = try store.commit(
-        Set(request.wanted.tables.map(\.id)), options,
-        wanting: { try foreign.merge(request.wanted, into: $0, fit: store.backend.fitted) }
+        request.tables, options,
+        wanting: { try request.merged(into: $0, &foreign, fit: store.backend.fitted) }
       ) { before, plan in
         if !plan.steps.isEmpty { try prepare(before, plan) }
       }
@@ -204,7 +204,9 @@ public struct CommitEngine: Sendable {
         companions: request.companions)
     }
     guard let generation else {
-      return report(try adopt(request, number, outcome, foreign))
+      let number = try adopt(request, number, outcome, foreign)
+      noteInput(request, outcome, foreign)
+      return report(number)
     }
     do { try changeCompanions(request, generation) } catch {
       try takeBackPending(request.options)
@@ -225,7 +227,22 @@ public struct CommitEngine: Sendable {
       try takeBackPending(request.options)
       throw error
     }
+    noteInput(request, outcome, foreign)
     return report(number)
+  }
+
+  /// Notes what the text came to from which the rules were read, and beside which rules of others they stand, so that the
+  /// same text is known to change nothing.
+  private func noteInput(_ request: Request, _ outcome: RuleStore.Outcome, _ foreign: ForeignRules) {
+    guard let text = request.text, request.unread == nil, var own = try? OwnRules.load(history) else { return }
+    let digests = own.digests.filter { request.tables.contains($0.key) }
+    guard digests.count == request.tables.count else { return }
+    text.keep(digests, in: state)
+    let shared = foreign.shared(after: outcome.plan, outcome.before)
+    let isNew = request.tables.contains { shared[$0] != own.shared[$0] }
+    guard isNew else { return }
+    for id in request.tables { own.shared[id] = shared[id] }
+    try? own.save(state)
   }
 
   /// The kernel holds these rules already. Where they were not all Firebreak's, they are from now on, so that they are

@@ -8,6 +8,10 @@ extension CommitEngine {
   public struct Request: Sendable {
     /// The tables to have; others stay as they are.
     public var wanted: Ruleset
+    /// Set where `wanted` has not been read yet.
+    var unread: Unread?
+    /// What `wanted` was read from, if that says nothing else another time: it is kept, and known again when it comes back.
+    public var text: SourceText?
     public var options = RuleStore.CommitOptions()
     public var message = ""
     /// Where `wanted` is a copy of live tables that somebody worked on: the tables when they were copied. What the copy
@@ -32,6 +36,39 @@ extension CommitEngine {
     var released: Set<Companion> = []
 
     public init(_ wanted: Ruleset) { self.wanted = wanted }
+
+    /// Asks for what a text says that was committed before.
+    /// - Parameters:
+    ///   - known: what it came to then (``SourceText/known(in:)``).
+    ///   - read: reads it, if the kernel or Firebreak's own rules are no longer that.
+    public init(known: [TableID: UInt64], reading read: @escaping @Sendable () throws -> Ruleset) {
+      wanted = Ruleset()
+      unread = Unread(digests: known, read: read)
+    }
+
+    /// Rules of which it is known what they came to when they were committed.
+    struct Unread: Sendable {
+      let digests: [TableID: UInt64]
+      let read: @Sendable () throws -> Ruleset
+    }
+
+    /// The tables that are wanted.
+    var tables: Set<TableID> { unread.map { Set($0.digests.keys) } ?? Set(wanted.tables.map(\.id)) }
+
+    /// What to commit so that the kernel holds what is wanted and what is not Firebreak's.
+    mutating func merged(
+      into before: Snapshot, _ foreign: inout ForeignRules, fit: (Plan) throws -> Plan
+    ) throws -> Ruleset {
+      if let unread {
+        if let present = foreign.present(unread.digests, in: before) {
+          wanted = present
+          return present
+        }
+        wanted = try unread.read()
+        self.unread = nil
+      }
+      return try foreign.merge(wanted, into: before, fit: fit)
+    }
 
     /// Whether it makes one act of more than tables.
     var hasCompanions: Bool { !companions.isEmpty }

@@ -18,7 +18,11 @@ struct ForeignRules {
   /// one that the kernel has not made.
   private(set) var found: [TableID: Table?] = [:]
   /// What stays of others, and what is worth saying about it.
-  private(set) var notes: [String] = []
+  private var notesOf: [TableID: [String]] = [:]
+  /// Tables in which the kernel holds what it held after an earlier commit: Firebreak's part is that of the last generation.
+  private var sharedAsBefore: Set<TableID> = []
+
+  var notes: [String] { notesOf.sorted { $0.key < $1.key }.flatMap(\.value) }
 
   /// - Parameter copied: the tables of which those that will be wanted are a copy that was worked on.
   init(_ history: History, keeping: ForeignKeeping, copied: Ruleset? = nil) throws {
@@ -31,10 +35,7 @@ struct ForeignRules {
   /// What to commit so that the kernel holds `wanted` and what is not Firebreak's.
   /// - Parameter fit: gives rules the form that the kernel gives back.
   mutating func merge(_ wanted: Ruleset, into before: Snapshot, fit: (Plan) throws -> Plan) throws -> Ruleset {
-    mixed = [:]
-    ownWhole = []
-    found = [:]
-    notes = []
+    forget()
     var result = wanted
     for table in wanted.tables {
       let live = before.existing.contains(table.id) ? before.ruleset[table.id] : nil
@@ -59,9 +60,11 @@ struct ForeignRules {
       let fitted = try self.fitted(table, before, fit)
       let merge = TableMerge(base: try baseTable(table.id, before, fit), live: live, wanted: fitted, keeping: keeping)
       if !merge.kept.isEmpty {
-        notes.append("\(table.id): rules of others stay: " + merge.kept.map(\.description).joined(separator: ", "))
+        notesOf[table.id] = [
+          "\(table.id): rules of others stay: " + merge.kept.map(\.description).joined(separator: ", ")
+        ]
       }
-      notes += merge.notes
+      notesOf[table.id, default: []] += merge.notes
       guard !merge.result.sameRules(as: merge.own) else { continue }
       mixed[table.id] = merge.own
       result[table.id] = merge.result
@@ -69,9 +72,45 @@ struct ForeignRules {
     return result
   }
 
+  private mutating func forget() {
+    (mixed, found, notesOf) = ([:], [:], [:])
+    (ownWhole, sharedAsBefore) = ([], [])
+  }
+
+  /// The tables of which Firebreak's part has these digests, if the kernel holds what it held after the commit that made
+  /// them so.
+  mutating func present(_ digests: [TableID: UInt64], in before: Snapshot) -> Ruleset? {
+    forget()
+    var result = Ruleset()
+    for (id, digest) in digests {
+      guard own.digests[id] == digest, before.existing.contains(id), let live = before.ruleset[id] else { return nil }
+      let whole = CommitRecord.digest(of: live)
+      if whole == digest {
+        ownWhole.insert(id)
+      } else if let shared = own.shared[id], shared.digest == whole, keeping == .foreign {
+        sharedAsBefore.insert(id)
+        notesOf[id] = shared.notes
+      } else {
+        return nil
+      }
+      result[id] = live
+    }
+    return result
+  }
+
+  /// What the kernel holds, after a commit, of tables with rules of others.
+  func shared(after plan: Plan, _ before: Snapshot) -> [TableID: OwnRules.Shared] {
+    var result: [TableID: OwnRules.Shared] = [:]
+    for id in mixed.keys {
+      guard let table = plan.steps.first(where: { $0.id == id })?.after ?? before.ruleset[id] else { continue }
+      result[id] = OwnRules.Shared(digest: CommitRecord.digest(of: table), notes: notesOf[id] ?? [])
+    }
+    return result
+  }
+
   /// Whether a table, which the kernel holds like that and is wanted like that, is Firebreak's already.
   func isOwn(_ table: Table) -> Bool {
-    if mixed[table.id] == nil, ownWhole.contains(table.id) { return true }
+    if mixed[table.id] == nil, ownWhole.contains(table.id) || sharedAsBefore.contains(table.id) { return true }
     return own.digests[table.id] == CommitRecord.digest(of: mixed[table.id] ?? table)
   }
 
@@ -90,12 +129,12 @@ struct ForeignRules {
   /// The tables that are Firebreak's after a commit: those it wrote, without what others have there, and those before.
   func tables(after plan: Plan, of wanted: Ruleset, _ before: Snapshot) throws -> Ruleset {
     var result = Ruleset()
-    for table in wanted.tables {
+    for table in wanted.tables where !sharedAsBefore.contains(table.id) {
       let written = plan.steps.first { $0.id == table.id }?.after ?? before.ruleset[table.id] ?? table
       result[table.id] = mixed[table.id] ?? written
     }
-    guard own.digests.keys.contains(where: { wanted[$0] == nil }) else { return result }
-    for table in try (base ?? history.newestIntact())?.ruleset.tables ?? [] where wanted[table.id] == nil {
+    guard own.digests.keys.contains(where: { result[$0] == nil }) else { return result }
+    for table in try (base ?? history.newestIntact())?.ruleset.tables ?? [] where result[table.id] == nil {
       result[table.id] = table
     }
     return result

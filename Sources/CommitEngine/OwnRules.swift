@@ -13,9 +13,19 @@ struct OwnRules: Equatable {
   var digests: [TableID: UInt64]
   /// See ``Generation/companions``.
   var companions: [Companion: CompanionState]
+  /// Tables that hold rules of others too, as far as the kernel was seen to hold them beside these.
+  var shared: [TableID: Shared] = [:]
+
+  /// A table with Firebreak's rules and those of others.
+  struct Shared: Equatable {
+    /// Of all its rules.
+    let digest: UInt64
+    /// What was worth saying of the others.
+    let notes: [String]
+  }
 
   static let file = "own"
-  private static let magic = Array("firebreak own 2\n".utf8)
+  private static let magic = Array("firebreak own 3\n".utf8)
 
   init(_ generation: Generation, boot: String) {
     number = generation.number
@@ -58,6 +68,13 @@ struct OwnRules: Equatable {
         out.write(id)
         out.write(digest)
       }
+      out.write(UInt32(shared.count))
+      for (id, table) in shared.sorted(by: { $0.key < $1.key }) {
+        out.write(id)
+        out.write(table.digest)
+        out.write(UInt32(table.notes.count))
+        for note in table.notes { out.write(lengthAndText: note) }
+      }
       if !companions.isEmpty { out.write(companions) }
       out.writeChecksum()
     }
@@ -85,8 +102,19 @@ struct OwnRules: Equatable {
       let id = try reader.tableID()
       digests[id] = try reader.uint64("digest")
     }
+    var shared: [TableID: Shared] = [:]
+    for _ in 0..<(try reader.uint32("shared")) {
+      let id = try reader.tableID()
+      let digest = try reader.uint64("digest")
+      let notes = try (0..<(try reader.uint32("notes"))).map { _ throws(WireError) in
+        try reader.lengthAndText("note")
+      }
+      shared[id] = Shared(digest: digest, notes: notes)
+    }
     let companions = try reader.companionStates()
     try reader.finish()
-    return OwnRules(number: number, boot: boot, place: place, digests: digests, companions: companions)
+    var own = OwnRules(number: number, boot: boot, place: place, digests: digests, companions: companions)
+    own.shared = shared
+    return own
   }
 }

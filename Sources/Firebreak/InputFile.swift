@@ -1,9 +1,8 @@
 internal import Glibc
 
-/// The bytes of a file, mapped into memory where it is a plain file.
-public struct InputFile: ~Copyable {
-  private let bytes: UnsafeRawBufferPointer
-  private let isMapped: Bool
+/// The bytes of a file, as they were when it was opened: whoever writes to it later changes nothing here.
+public struct InputFile: Sendable {
+  public let bytes: [UInt8]
 
   /// Why an input cannot be read.
   public struct Unreadable: Error, Hashable, Sendable, CustomStringConvertible {
@@ -15,8 +14,10 @@ public struct InputFile: ~Copyable {
 
   /// More than this is not rules text, and is not taken from a pipe either.
   public static let largestInput = 1 << 30
+  /// What is read at once where a size is not told.
+  private static let piece = 64 << 10
 
-  /// Opens a file for reading; `-` is standard input.
+  /// Reads a file; `-` is standard input.
   public init(path: String) throws(Unreadable) {
     let descriptor = path == "-" ? dup(0) : open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw Unreadable(path: path, code: errno) }
@@ -24,51 +25,34 @@ public struct InputFile: ~Copyable {
     var info = stat()
     guard fstat(descriptor, &info) == 0 else { throw Unreadable(path: path, code: errno) }
     if info.st_mode & S_IFMT == S_IFDIR { throw Unreadable(path: path, code: EISDIR) }
-    let size = Int(info.st_size)
-    if info.st_mode & S_IFMT == S_IFREG, size > 0, size <= Self.largestInput,
-      let map = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), map != MAP_FAILED
-    {
-      madvise(map, size, MADV_SEQUENTIAL)
-      bytes = UnsafeRawBufferPointer(start: map, count: size)
-      isMapped = true
-    } else {
-      bytes = try Self.readAll(descriptor, path)
-      isMapped = false
-    }
+    let size = info.st_mode & S_IFMT == S_IFREG ? Int(info.st_size) : 0
+    guard size <= Self.largestInput else { throw Unreadable(path: path, code: EFBIG) }
+    bytes = try Self.readAll(descriptor, path, expecting: size)
   }
 
-  private static func readAll(_ descriptor: Int32, _ path: String) throws(Unreadable) -> UnsafeRawBufferPointer {
-    var capacity = 64 * 1024
-    var buffer = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 16)
-    var count = 0
+  private static func readAll(_ descriptor: Int32, _ path: String, expecting size: Int) throws(Unreadable) -> [UInt8] {
+    var bytes: [UInt8] = []
     while true {
-      if count == capacity {
-        let larger = UnsafeMutableRawPointer.allocate(byteCount: capacity * 2, alignment: 16)
-        larger.copyMemory(from: buffer, byteCount: count)
-        buffer.deallocate()
-        buffer = larger
-        capacity *= 2
+      // One more than is expected, for the end to be seen.
+      let room = bytes.isEmpty ? size + 1 : max(piece, bytes.count)
+      var code: Int32 = 0
+      let part = [UInt8](unsafeUninitializedCapacity: max(room, piece)) { buffer, count in
+        while count < buffer.count {
+          let got = read(descriptor, buffer.baseAddress! + count, buffer.count - count)
+          if got < 0, errno == EINTR { continue }
+          if got < 0 { code = errno }
+          guard got > 0 else { return }
+          count += got
+        }
       }
-      let got = read(descriptor, buffer + count, capacity - count)
-      if got < 0, errno == EINTR { continue }
-      guard got >= 0, count + got <= largestInput else {
-        let code = got < 0 ? errno : EFBIG
-        buffer.deallocate()
-        throw Unreadable(path: path, code: code)
-      }
-      if got == 0 { return UnsafeRawBufferPointer(start: buffer, count: count) }
-      count += got
-    }
-  }
-
-  deinit {
-    if isMapped {
-      munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress!), bytes.count)
-    } else {
-      bytes.deallocate()
+      guard code == 0 else { throw Unreadable(path: path, code: code) }
+      let isLast = part.count < max(room, piece)
+      if bytes.isEmpty { bytes = part } else { bytes += part }
+      guard bytes.count <= largestInput else { throw Unreadable(path: path, code: EFBIG) }
+      if isLast { return bytes }
     }
   }
 
   /// Calls `body` with the bytes, which are not to be used after it returns.
-  public func withBytes<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R { try body(bytes) }
+  public func withBytes<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R { try bytes.withUnsafeBytes(body) }
 }

@@ -1,21 +1,38 @@
 internal import Glibc
+public import CommitEngine
 public import Netfilter
+internal import Synchronization
 
 /// Rules from files: what `apply`, `check` and `diff` are given.
-public enum RulesInput {
-  /// Reads inputs in order as one ruleset.
+public struct RulesInput: Sendable {
+  private let files: [(path: String, file: InputFile)]
+  /// Of iptables-save text whose name and header do not tell.
+  private let family: Family?
+
+  /// Opens inputs. A directory stands for its files ending in `.rules`, `.v4` and `.v6`, in the order of their names.
+  public init(_ paths: [String], family: Family? = nil) throws(InputFile.Unreadable) {
+    self.family = family
+    var files: [(path: String, file: InputFile)] = []
+    for path in try Self.expand(paths) { files.append((path, try InputFile(path: path))) }
+    self.files = files
+  }
+
+  /// The bytes of all of them, with what else decides what they say.
+  public var text: SourceText {
+    SourceText(
+      files.map(\.file.bytes), under: files.map(\.path) + [family.map { "\($0)" } ?? ""])
+  }
+
+  /// Reads the inputs in order as one ruleset.
   ///
   /// A list of commands goes on where the inputs before it ended, as if one script had called the next. iptables-save
-  /// text brings whole tables; a table that an earlier input has brought is an error. A directory stands for its files
-  /// ending in `.rules`, `.v4` and `.v6`, in the order of their names.
-  /// - Parameter family: of iptables-save text whose name and header do not tell.
-  /// - Throws: ``InputFile/Unreadable``. What is wrong inside a file is in the reading's diagnostics.
-  public static func read(
-    _ paths: [String], family: Family? = nil, names: Names = .system
-  ) throws(InputFile.Unreadable) -> RulesText.Reading {
+  /// text brings whole tables; a table that an earlier input has brought is an error. What is wrong inside a file is in
+  /// the reading's diagnostics.
+  public func read(names: Names = .system) -> RulesText.Reading {
     var result = RulesText.Reading()
-    for path in try expand(paths) {
-      let file = try InputFile(path: path)
+    let asked = Flag()
+    let names = names.telling { asked.raise() }
+    for (path, file) in files {
       let reading = file.withBytes { bytes in
         RulesText.read(
           bytes, file: path, after: result.files, family: family, continuing: result.ruleset, names: names,
@@ -26,6 +43,7 @@ public enum RulesInput {
       result.diagnostics += reading.diagnostics
       result.hasCounters = result.hasCounters || reading.hasCounters
     }
+    result.isSelfContained = !asked.isRaised
     return result
   }
 
@@ -55,4 +73,11 @@ public enum RulesInput {
     }
     return names
   }
+}
+
+/// Raised once, by whichever thread.
+private final class Flag: Sendable {
+  private let value = Atomic(false)
+  func raise() { value.store(true, ordering: .relaxed) }
+  var isRaised: Bool { value.load(ordering: .relaxed) }
 }

@@ -57,8 +57,9 @@ struct Apply: Subcommand {
   func run() throws {
     try site.run { console in
       try site.enter()
-      let reading = try site.readRules(input.inputs, console)
-      var request = CommitEngine.Request(reading.ruleset)
+      // Rules that are known come without their counters.
+      let rules = try site.readCommit(input.inputs, console, mayBeKnown: !counters)
+      var request = rules.request
       lock.apply(to: &request.options)
       request.options.rehearses = !noRehearsal
       request.options.counters = counters ? .wanted : .zero
@@ -67,10 +68,10 @@ struct Apply: Subcommand {
       confirmation.apply(to: &request)
       let engine = try site.engine(site.store(form: compile.map { $0 ? .compiled : .linear } ?? .asItIs))
       guard !check else {
-        let report = try reading.locating { try engine.check(request) }
+        let report = try rules.locating { try engine.check(request) }
         return CommitReport(report, status: "planned", showsDifference: diff).render(console)
       }
-      let report = try reading.locating { try engine.apply(request) }
+      let report = try rules.locating { try engine.apply(request) }
       let shown = CommitReport(report, status: "committed", showsDifference: diff)
       try shown.finish(engine, waits: !confirmation.noWait, console)
     }

@@ -1,14 +1,76 @@
 internal import Firebreak
+internal import Synchronization
 
 extension SiteOptions {
   /// Reads rules from files, telling warnings as they come.
   /// - Throws: ``CommandFailure`` with all located messages when there is an error.
   func readRules(_ paths: [String], _ console: Console, names: Names = .system) throws -> RulesText.Reading {
-    let reading = try RulesInput.read(paths, family: family, names: names)
-    if reading.hasErrors { throw CommandFailure(badInput: reading.diagnostics) }
+    try RulesInput(paths, family: family).readRules(names, console)
+  }
+
+  /// A commit of rules from files. If this text was committed before, and it is known what it came to, it is not read
+  /// before that is found to be no longer so.
+  func readCommit(_ paths: [String], _ console: Console, mayBeKnown: Bool) throws -> CommitInput {
+    let input = try RulesInput(paths, family: family)
+    let state = mayBeKnown && StateDirectory.exists(stateDir) ? try? StateDirectory(stateDir) : nil
+    if let known = state.flatMap({ input.text.known(in: $0) }) { return CommitInput(input, known: known) }
+    return CommitInput(input, try input.readRules(.system, console))
+  }
+}
+
+extension RulesInput {
+  fileprivate func readRules(_ names: Names, _ console: Console) throws -> RulesText.Reading {
+    let reading = try readRules(names)
     for diagnostic in reading.diagnostics { console.warn(diagnostic) }
     return reading
   }
+
+  fileprivate func readRules(_ names: Names) throws -> RulesText.Reading {
+    let reading = read(names: names)
+    if reading.hasErrors { throw CommandFailure(badInput: reading.diagnostics) }
+    return reading
+  }
+}
+
+/// Rules to commit, which may not have been read yet.
+struct CommitInput {
+  let request: CommitEngine.Request
+  private let reading: LastReading
+
+  fileprivate init(_ input: RulesInput, _ reading: RulesText.Reading) {
+    var request = CommitEngine.Request(reading.ruleset)
+    request.text = reading.isUnambiguous ? input.text : nil
+    self.request = request
+    self.reading = LastReading(reading)
+  }
+
+  /// What is known to say the same each time says it without a warning, too.
+  fileprivate init(_ input: RulesInput, known: [TableID: UInt64]) {
+    let last = LastReading(RulesText.Reading())
+    var request = CommitEngine.Request(known: known) {
+      let reading = try input.readRules(.system)
+      last.value.withLock { $0 = reading }
+      return reading.ruleset
+    }
+    request.text = input.text
+    self.request = request
+    reading = last
+  }
+
+  /// See ``RulesText/Reading/locating(_:)``.
+  func locating<R>(_ commit: () throws -> R) throws -> R {
+    do { return try commit() } catch { return try reading.value.withLock { $0 }.locating { throw error } }
+  }
+}
+
+private final class LastReading: Sendable {
+  let value: Mutex<RulesText.Reading>
+  init(_ reading: RulesText.Reading) { value = Mutex(reading) }
+}
+
+extension RulesText.Reading {
+  /// Whether the text says the same each time, and nothing to whom it is read.
+  fileprivate var isUnambiguous: Bool { isSelfContained && diagnostics.isEmpty }
 }
 
 /// The files that hold rules.

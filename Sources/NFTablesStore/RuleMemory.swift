@@ -144,9 +144,8 @@ struct RuleMemory: Sendable {
   /// since another one may write rules in other forms, and nf_tables itself, which begins to count anew when its module is
   /// loaded again. nil where one of them cannot be told.
   private static func key(of moment: Moment) -> [UInt8]? {
-    var program = stat()
     var modules = stat()
-    guard !BootID.current.isEmpty, stat("/proc/self/exe", &program) == 0, stat("/sys/module", &modules) == 0 else {
+    guard !BootID.current.isEmpty, let program = ProgramIdentity.bytes, stat("/sys/module", &modules) == 0 else {
       return nil
     }
     // A module has a directory of its own each time, and what is built in none, or the same always.
@@ -155,11 +154,7 @@ struct RuleMemory: Sendable {
     var out = ByteWriter()
     out.write(moment.namespace)
     out.write(UInt64(moment.generation))
-    out.write(UInt64(program.st_dev))
-    out.write(UInt64(program.st_ino))
-    out.write(Int64(program.st_size))
-    out.write(Int64(program.st_mtim.tv_sec))
-    out.write(Int64(program.st_mtim.tv_nsec))
+    out.write(program)
     out.write(number)
     out.write(Array(BootID.current.utf8))
     out.align(8)

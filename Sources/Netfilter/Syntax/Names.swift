@@ -48,6 +48,40 @@ public struct Names: Sendable {
     self.reverse = reverse
   }
 
+  /// The same names, where `body` is told each time before one is asked for that text may hold.
+  package func telling(_ body: @escaping @Sendable () -> Void) -> Names {
+    var result = self
+    result.service = { [service] name, proto in
+      body()
+      return service(name, proto)
+    }
+    result.protocolNumber = { [protocolNumber] name in
+      body()
+      return protocolNumber(name)
+    }
+    result.host = { [host] name, family in
+      body()
+      return host(name, family)
+    }
+    result.user = { [user] name in
+      body()
+      return user(name)
+    }
+    result.group = { [group] name in
+      body()
+      return group(name)
+    }
+    result.number = { [number] name, file in
+      body()
+      return number(name, file)
+    }
+    result.sets.find = { [sets] name in
+      body()
+      return sets.find(name)
+    }
+    return result
+  }
+
   /// The names that are the same everywhere; no host resolves, and rules that name sets can only be read.
   public static let wellKnown = Names(
     service: { name, _ in WellKnownNames.port(of: name) },

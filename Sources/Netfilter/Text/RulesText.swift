@@ -10,6 +10,8 @@ public enum RulesText {
     public var hasCounters: Bool
     /// The inputs, in the order in which rules name them (``SourcePosition``).
     public var files: [String] = []
+    /// Whether it says the same tomorrow: no name was looked up that another file, a server or the kernel explains.
+    public var isSelfContained = false
 
     public init(ruleset: Ruleset = Ruleset(), diagnostics: [Diagnostic] = [], hasCounters: Bool = false) {
       self.ruleset = ruleset
