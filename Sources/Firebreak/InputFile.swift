@@ -54,5 +54,7 @@ public struct InputFile: Sendable {
   }
 
   /// Calls `body` with the bytes, which are not to be used after it returns.
-  public func withBytes<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R { try bytes.withUnsafeBytes(body) }
+  public func withBytes<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+    try bytes.withUnsafeBytes(body)
+  }
 }

@@ -42,6 +42,18 @@ struct LostSessionTests {
     #expect(again.stdout == "nothing to recover\n", "\(again)")
   }
 
+  /// Text that was committed before is read only when it is needed; its places are told all the same.
+  @Test(arguments: ["legacy", "nft"]) func theLockoutIsSeenInKnownText(_ backend: String) throws {
+    let server = try SSHServer()
+    let rules = (0..<300).map { "-A INPUT -s 198.51.\($0 / 250).\($0 % 250) -j DROP\n" }.joined()
+    let file = try server.space.file("rules.v4", "*filter\n\(rules)-A INPUT -p tcp -m tcp --dport 22 -j DROP\nCOMMIT\n")
+    #expect(try server.space.firebreak(["apply", "-q", "--backend", backend, file]).status == 0)
+    try server.space.require(["iptables-\(backend)", "-F", "INPUT"])
+    let result = try server.session(Self.firebreak(server, "apply \(file)", backend))
+    #expect(result.status == 1 && result.stderr.contains("\(file):302:"), "\(result)")
+    #expect(try !server.space.require(["iptables-\(backend)-save"]).stdout.contains("-A "))
+  }
+
   /// The rules are refused before anything is written, with the place of the rule.
   @Test func theLockoutIsSeen() throws {
     let server = try SSHServer()
