@@ -28,7 +28,7 @@ let package = Package(
     .target(name: "CLinux"),
     .target(name: "Netfilter", swiftSettings: codec),
     .target(name: "RulesetAnalysis", dependencies: ["Netfilter"], swiftSettings: strict),
-    .target(name: "RuleStore", dependencies: ["Netfilter"], swiftSettings: strict),
+    .target(name: "RuleStore", dependencies: ["Netfilter", "CLinux"], swiftSettings: strict),
     .target(
       name: "XTablesStore", dependencies: ["RuleStore", "Netfilter", "CIPTables", "CLinux"],
       swiftSettings: codec),

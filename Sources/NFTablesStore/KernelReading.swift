@@ -23,6 +23,9 @@ struct KernelReading {
 
   init(generation: UInt32) { self.generation = generation }
 
+  /// The number that comes next: the kernel counts its generations up and leaves 0 out.
+  var next: UInt32 { generation == .max ? 1 : generation + 1 }
+
   mutating func list(
     _ ids: [TableID], compiled: Set<TableID>, linear: Set<TableID>, places: [UInt8: Set<TableName>], taken: Set<UInt8>
   ) {
@@ -59,6 +62,10 @@ struct LiveTable {
   var owner: TableOwner?
   /// Chains whose rules are remembered, not read: their counters are those of an earlier time.
   var uncounted: Set<ChainName> = []
+  /// Whether a compiled table is remembered: where its rules stand is not known then, but for ``CompiledTable/shared``.
+  var isOutline = false
+  /// Whether it is remembered of a compiled table that it shares all that it can.
+  var isSettled = false
 
   /// Whether the handle of every rule is known.
   var isWhole: Bool { table.chains.allSatisfy { (handles[$0.name] ?? []).count == $0.rules.count } }
@@ -147,9 +154,7 @@ struct KernelReader: ~Copyable {
   }
 
   /// The generation of this network namespace, told apart from all others; nil where the kernel cannot.
-  func place(_ generation: UInt32) -> RuleMemory.Moment? {
-    socket.namespaceCookie.map { RuleMemory.Moment(namespace: $0, generation: generation) }
-  }
+  func place(_ generation: UInt32) -> RuleMemory.Moment? { socket.place(generation) }
 
   /// Whether the kernel is one that finds a rule of the same batch.
   var canFollow: Bool { socket.namespaceCookie != nil }
@@ -191,7 +196,12 @@ struct KernelReader: ~Copyable {
         let here = [own.place, shared.place].compactMap { $0 }.filter {
           places[$0.form.family(id)]?.contains(id.name) == true
         }
-        var live = try readCompiled(id, here)
+        var live: LiveTable
+        if let known = try recallCompiled(id, here, recalled) {
+          live = known
+        } else {
+          live = try readCompiled(id, here)
+        }
         if let head = found[id.name.rawValue] {
           let linear = try read(id, head, heads[id.name.rawValue] ?? [], nil)
           guard linear.table.isPristine else { throw .twice(id) }
@@ -315,7 +325,7 @@ struct KernelReader: ~Copyable {
     live.owner = head.keeper
     for chain in chains { try place(chain, in: &live) }
     for chain in chains {
-      let known = recalled?.rules(of: chain.name, in: id, atMost: Int(chain.use))
+      let known = recalled?.rules(of: RememberedRules.Key(table: id, chain: chain.name), atMost: Int(chain.use))
       if known != nil { live.uncounted.insert(chain.name) }
       let (rules, handles) = if let known { known } else { try rules(of: chain.name, in: id) }
       live.handles[chain.name] = handles

@@ -171,13 +171,12 @@ public final class NFTablesBackend: Backend {
     }
   }
 
-  /// Keeps what had to be read. Compiled tables are read each time.
+  /// Keeps what had to be read.
   private func remember(_ reading: KernelReading, in memory: RuleMemory, at moment: RuleMemory.Moment) {
-    let tables = reading.tables.values.filter { $0.compiled == nil }
-    guard
-      tables.contains(where: { !$0.uncounted.isSuperset(of: $0.table.chains.filter { !$0.rules.isEmpty }.map(\.name)) })
-    else { return }
-    memory.keep(tables, since: memory.recall(moment), at: moment)
+    guard reading.tables.values.contains(where: \.isNews) else { return }
+    let earlier = memory.recall(moment)
+    memory.keep(
+      Array(reading.tables.values), since: earlier, at: moment, isSettled: earlier?.isSettled ?? false)
   }
 
   private func withReader<R>(_ body: (inout KernelReader) throws(KernelReader.Problem) -> R) throws(BackendError) -> R {
@@ -209,6 +208,9 @@ public final class NFTablesBackend: Backend {
     let known = lastReading.withLock { $0 }
     let wanted = plan.steps + reshaped(plan, known)
     if let known { try checkOwners(wanted, known) }
+    guard !wanted.contains(where: { $0.before != nil && known?.tables[$0.id]?.isOutline == true }) else {
+      throw BackendError(.stale, "where the rules stand is not remembered")
+    }
     var fitted: [Plan.Step] = []
     var layouts: [TableID: CompiledPlan] = [:]
     var notes: [String] = []
@@ -247,7 +249,7 @@ public final class NFTablesBackend: Backend {
     }
     var compiler = compiler
     compiler.layouts = layouts
-    let missing = Sharing.partners(of: steps, known, mayBegin: form == .compiled).filter { known.tables[$0] == nil }
+    let missing = Sharing.partners(of: steps, known, mayBegin: form == .compiled).filter { known.tables[$0]?.isOutline ?? true }
     return compiler.sharing(steps, missing.isEmpty ? known : try read(.only(missing)), mayBegin: form == .compiled)
   }
 
@@ -257,7 +259,8 @@ public final class NFTablesBackend: Backend {
     return plan.unchanged.compactMap { id in
       guard let live = known?.tables[id] else { return nil }
       // One that is compiled may come to share chains.
-      let isWanted = form == .compiled && (live.compiled == nil || known?.compiled.contains(id.partner) == true)
+      let mayShare = known?.compiled.contains(id.partner) == true && !live.isSettled
+      let isWanted = form == .compiled && (live.compiled == nil || mayShare)
       guard isWanted || form == .linear && live.compiled != nil else { return nil }
       return Plan.Step(id: id, before: live.table, after: live.table)
     }
@@ -362,7 +365,9 @@ public final class NFTablesBackend: Backend {
   private func reading(for plan: Plan, of generation: UInt32?) throws(BackendError) -> KernelReading {
     let needed = Set(plan.steps.filter { $0.before != nil }.map(\.id))
     var reading = lastReading.withLock { $0 }
-    if reading == nil || reading?.generation != generation || !needed.allSatisfy({ reading?.tables[$0] != nil }) {
+    if reading == nil || reading?.generation != generation
+      || !needed.allSatisfy({ reading?.tables[$0]?.isOutline == false })
+    {
       reading = try read(.only(needed))
     }
     guard let reading, generation == nil || reading.generation == generation,
@@ -431,33 +436,64 @@ public final class NFTablesBackend: Backend {
       batch.add(edits)
     }
     let sealed = batch.seal(isTrial: isTrial)
-    let result: SealedBatch.Result
+    guard !isTrial else {
+      do throws(SealedBatch.Problem) { try sealed.send(through: socket) } catch {
+        throw BackendError(error, plan, compiler)
+      }
+      return
+    }
+    let (result, draft) = try send(sealed, of: plan, compiler, reading, socket)
+    var reader = KernelReader(through: socket)
+    remember(plan, compiler, reading, result, draft, &reader)
+    reader.leave()
+  }
+
+  /// So many bytes of rules are written while the kernel is at work.
+  private static let manyBytes = 1 << 19
+
+  /// Sends a batch and, while the kernel is at work on it, writes down what it will hold then, where that is much.
+  private func send(
+    _ sealed: borrowing SealedBatch, of plan: Plan, _ compiler: PlanCompiler, _ reading: KernelReading,
+    _ socket: borrowing NetlinkSocket
+  ) throws(BackendError) -> (SealedBatch.Result, RuleMemory.Draft?) {
     do throws(SealedBatch.Problem) {
-      result = try sealed.send(through: socket)
+      let contents = compiler.contents(after: plan, reading)
+      guard let memory, contents.reduce(0, { $0 + $1.rules.bytes.count }) >= Self.manyBytes,
+        let old = socket.place(reading.generation), let next = socket.place(reading.next)
+      else { return (try sealed.send(through: socket), nil) }
+      let earlier = memory.recall(old)
+      let isCompiled = !compiler.layouts.isEmpty
+      guard isCompiled || earlier == nil else { return (try sealed.send(through: socket), nil) }
+      var answer: Result<SealedBatch.Result, SealedBatch.Problem>?
+      var draft: RuleMemory.Draft?
+      runTogether {
+        answer = Result { () throws(SealedBatch.Problem) in try sealed.send(through: socket) }
+      } _: {
+        draft = memory.draft(
+          contents, replacing: Set(contents.map(\.key.table)).union(plan.creations), since: earlier, at: next,
+          isSettled: form == .compiled)
+      }
+      return (try answer!.get(), draft)
     } catch {
       throw BackendError(error, plan, compiler)
     }
-    guard !isTrial else { return }
-    var reader = KernelReader(through: socket)
-    remember(plan, compiler, reading, result, &reader)
-    reader.leave()
   }
 
   /// Keeps what nf_tables holds after a commit, if nobody has changed it since.
   private func remember(
     _ plan: Plan, _ compiler: PlanCompiler, _ reading: KernelReading, _ result: SealedBatch.Result,
-    _ reader: inout KernelReader
+    _ draft: RuleMemory.Draft?, _ reader: inout KernelReader
   ) {
-    // The kernel counts its generations up and leaves 0 out.
-    let next = reading.generation == .max ? 1 : reading.generation + 1
-    guard let memory, let old = reader.place(reading.generation), let new = reader.place(next),
-      (try? reader.generation()) == next
+    guard let memory, let old = reader.place(reading.generation), let new = reader.place(reading.next),
+      (try? reader.generation()) == reading.next
     else { return }
-    let after = compiler.aftermath(of: plan, reading, result, generation: next)
+    let after = compiler.aftermath(of: plan, reading, result, generation: reading.next)
+    if let draft { return draft.finish { after.reading.tables[$0.table]?.handles[$0.chain] } }
     let earlier = memory.recall(old)
     if let earlier, let changes = after.changes, memory.add(changes, to: earlier, at: new) { return }
+    let replaced = Set(plan.tables).union(plan.creations).union(compiler.sharing.partners.map(\.id))
     memory.keep(
-      Array(after.reading.tables.values), replacing: Set(plan.tables).union(plan.creations), since: earlier, at: new)
+      Array(after.reading.tables.values), replacing: replaced, since: earlier, at: new, isSettled: form == .compiled)
   }
 }
 

@@ -98,6 +98,11 @@ struct NetlinkSocket: ~Copyable {
     return cookie
   }
 
+  /// A generation of this network namespace, told apart from all others; nil where the kernel cannot.
+  func place(_ generation: UInt32) -> RuleMemory.Moment? {
+    namespaceCookie.map { RuleMemory.Moment(namespace: $0, generation: generation) }
+  }
+
   /// So many sequence numbers in a row that no other message has, from the returned one on.
   mutating func takeSequence(_ count: Int) -> UInt32 {
     defer { sequence &+= UInt32(truncatingIfNeeded: count) }

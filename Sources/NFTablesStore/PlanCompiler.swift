@@ -154,7 +154,7 @@ struct PlanCompiler {
 
   /// What is known when a batch has been carried out.
   struct Aftermath {
-    /// What the linear tables hold.
+    /// What the tables hold; of compiled ones the rules alone.
     var reading: KernelReading
     /// What has become of each of their chains; nil where that is not all that has changed.
     var changes: [(key: RememberedRules.Key, event: RememberedRules.Event)]? = []
@@ -165,16 +165,30 @@ struct PlanCompiler {
   {
     var aftermath = Aftermath(reading: KernelReading(generation: generation))
     let changed = Dictionary(uniqueKeysWithValues: plan.steps.map { ($0.id, $0) })
-    for (id, live) in before.tables where changed[id] == nil && live.compiled == nil { aftermath.reading.add(live) }
-    for step in plan.steps {
+    for (id, live) in before.tables where changed[id] == nil { aftermath.reading.add(live) }
+    for step in plan.steps + sharing.partners {
       guard layouts[step.id] == nil else {
         aftermath.changes = nil
+        var after = LiveTable(table: step.after)
+        after.compiled = CompiledTable()
+        aftermath.reading.add(after)
         continue
       }
       if before.tables[step.id]?.compiled != nil { aftermath.changes = nil }
       note(step, before.tables[step.id].flatMap { $0.compiled == nil ? $0 : nil }, result, in: &aftermath)
     }
     return aftermath
+  }
+
+  /// What will be remembered of a plan's tables when it has been carried out, and of others that were read. The handles of
+  /// rules that are linear are known only then.
+  func contents(after plan: Plan, _ before: KernelReading) -> [RememberedRules.Content] {
+    let steps = plan.steps + sharing.partners
+    let changed = Set(steps.map(\.id))
+    return before.tables.values.filter { !changed.contains($0.table.id) }.flatMap(\.contents)
+      + steps.flatMap { step in
+        step.after.chains.map { RememberedRules.Content(step.after, $0, isCompiled: layouts[step.id] != nil) }
+      }
   }
 
   private func note(_ step: Plan.Step, _ live: LiveTable?, _ result: SealedBatch.Result, in aftermath: inout Aftermath)

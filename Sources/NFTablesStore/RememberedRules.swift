@@ -4,13 +4,14 @@ internal import RuleStore
 
 /// The rules of a moment, as far as a file of ``RuleMemory`` has them.
 ///
-/// The file begins with a head: `firebreak nf_tables 2\n`, zeros up to byte 24, where the index begins, its length, its
-/// checksum (8 bytes each). The rules of each chain follow, and their handles; then the index: the moment (its length, its
-/// bytes), and of each chain the table, the name, how many rules and bytes there are, and checksums. What changed later
-/// follows behind: for each commit the length of what is said of it, a checksum over this and over the checksum before it,
+/// The file begins with a head: `firebreak nf_tables 3\n`, zeros up to byte 24, where the index begins, its length, its
+/// checksum (8 bytes each). The rules of all chains follow, then the handles of all chains, in the same order; then the
+/// index: the moment (its length, its bytes), whether tables share all that they can, and of each chain the table, the
+/// name, the form, the policy, how many rules, bytes and handles there are, and checksums. What changed later follows
+/// behind: for each commit the length of what is said of it, a checksum over this and over the checksum before it,
 /// the moment since which it is so, and the chains that changed (``RememberedChange``). All in host order.
 final class RememberedRules {
-  static let magic = Array("firebreak nf_tables 2\n\0\0".utf8)
+  static let magic = Array("firebreak nf_tables 3\n\0\0".utf8)
   static let headSize = magic.count + 24
   /// Far more than the chains of any ruleset need.
   private static let longestIndex = 64 << 20
@@ -19,13 +20,37 @@ final class RememberedRules {
   struct Key: Hashable {
     let table: TableID
     let chain: ChainName
+    /// Where the table is compiled rules have no handles, and the kernel does not tell the policy.
+    var isCompiled = false
+  }
+
+  /// The rules of a chain on their way into a file.
+  struct Content {
+    let key: Key
+    let policy: Policy?
+    let rules: RuleList
+    /// None where the table is compiled; nil where the kernel has yet to tell.
+    var handles: [UInt64]?
+
+    init(_ key: Key, _ policy: Policy?, _ rules: RuleList, _ handles: [UInt64]?) {
+      (self.key, self.policy, self.rules, self.handles) = (key, policy, rules, handles)
+    }
+
+    /// - Parameter handles: of a table that is not compiled.
+    init(_ table: Table, _ chain: Chain, isCompiled: Bool, _ handles: [UInt64]? = nil) {
+      let key = Key(table: table.id, chain: chain.name, isCompiled: isCompiled)
+      self.init(key, chain.policy, chain.rules, isCompiled ? [] : chain.rules.isEmpty ? [] : handles)
+    }
   }
 
   private struct Part {
+    let policy: Policy?
     let count: Int
     let offset: Int
     let size: Int
     let sum: UInt64
+    let handles: Int
+    var handleOffset = 0
     let handleSum: UInt64
   }
 
@@ -40,6 +65,8 @@ final class RememberedRules {
   private var events: [Key: [Event]] = [:]
   /// How many rules each chain has now.
   private var counts: [Key: Int] = [:]
+  /// Whether the compiled tables were written by a commit that let families share what they can.
+  private(set) var isSettled = false
 
   /// Where the file ends, and what the next change has to be checked against.
   let end: Int
@@ -72,17 +99,19 @@ final class RememberedRules {
   var chains: [Key] { Array(counts.keys) }
 
   /// nil for a chain that the file does not have.
-  func count(of chain: ChainName, in table: TableID) -> Int? { counts[Key(table: table, chain: chain)] }
+  func count(of key: Key) -> Int? { counts[key] }
+
+  /// What a policy was when the file was begun; it cannot change without the file's being written anew.
+  func policy(of key: Key) -> Policy? { parts[key]?.policy }
 
   /// - Parameter limit: how many rules there can be.
-  func rules(of chain: ChainName, in table: TableID, atMost limit: Int = .max) -> (RuleList, [UInt64])? {
-    let key = Key(table: table, chain: chain)
+  func rules(of key: Key, atMost limit: Int = .max) -> (RuleList, [UInt64])? {
     guard let count = counts[key], count <= limit else { return nil }
     var bytes: [UInt8] = []
     var handles: [UInt64] = []
     if let part = parts[key] {
       guard let rules = read(part.offset, part.size), rules.withUnsafeBytes({ FileSum.of($0) }) == part.sum,
-        let numbers = read(part.offset + part.size, part.count, of: UInt64.self),
+        let numbers = read(part.handleOffset, part.handles, of: UInt64.self),
         numbers.withUnsafeBytes({ FileSum.of($0) }) == part.handleSum
       else { return nil }
       (bytes, handles) = (rules, numbers)
@@ -90,11 +119,11 @@ final class RememberedRules {
     for event in events[key] ?? [] {
       switch event {
       case .gone: (bytes, handles) = ([], [])
-      case .changed(let change): guard change.carryOut(on: &bytes, &handles, table.family) else { return nil }
+      case .changed(let change): guard change.carryOut(on: &bytes, &handles, key.table.family) else { return nil }
       }
     }
-    guard let rules = try? RuleList(decoding: bytes, family: table.family), rules.count == handles.count,
-      rules.count == count
+    guard let rules = try? RuleList(decoding: bytes, family: key.table.family), rules.count == count,
+      handles.count == (key.isCompiled ? 0 : count)
     else { return nil }
     return (rules, handles)
   }
@@ -113,34 +142,45 @@ final class RememberedRules {
   private func readIndex(_ index: [UInt8], until end: Int) throws(WireError) -> [UInt8] {
     var reader = ByteReader(index.span.bytes)
     let key = try reader.raw("key", count: Int(try reader.uint32("size")))
+    isSettled = try reader.uint8("settled") != 0
     var offset = Self.headSize
+    var order: [Key] = []
     for _ in 0..<(try reader.uint32("chains")) {
       let chain = try Self.key(&reader)
+      let policy = try Self.policy(&reader)
       let part = Part(
-        count: Int(try reader.uint32("rules")), offset: offset, size: Int(try reader.uint32("bytes")),
-        sum: try reader.uint64("checksum"), handleSum: try reader.uint64("checksum"))
+        policy: policy, count: Int(try reader.uint32("rules")), offset: offset, size: Int(try reader.uint32("bytes")),
+        sum: try reader.uint64("checksum"), handles: Int(try reader.uint32("handles")),
+        handleSum: try reader.uint64("checksum"))
       parts[chain] = part
       counts[chain] = part.count
-      offset += part.size + part.count * 8
+      order.append(chain)
+      offset += part.size
     }
     try reader.finish()
-    guard offset == end else { throw reader.invalid("chains") }
+    for chain in order {
+      parts[chain]!.handleOffset = offset
+      offset += parts[chain]!.handles * 8
+    }
+    guard offset == end, parts.count == order.count else { throw reader.invalid("chains") }
     return key
   }
 
-  static func index(
-    _ chains: [(key: Key, rules: RuleList, handles: [UInt64])], _ key: [UInt8]
-  ) -> [UInt8] {
+  static func index(_ chains: [Content], _ key: [UInt8], isSettled: Bool) -> [UInt8] {
     var out = ByteWriter()
     out.write(UInt32(key.count))
     out.write(key)
+    out.write(UInt8(isSettled ? 1 : 0))
     out.write(UInt32(chains.count))
     for chain in chains {
+      let handles = chain.handles ?? []
       write(chain.key, to: &out)
+      out.write(chain.policy.map { $0.verdict.rawValue } ?? .max)
       out.write(UInt32(chain.rules.count))
       out.write(UInt32(chain.rules.bytes.count))
       out.write(chain.rules.bytes.withUnsafeBytes { FileSum.of($0) })
-      out.write(chain.handles.withUnsafeBytes { FileSum.of($0) })
+      out.write(UInt32(handles.count))
+      out.write(handles.withUnsafeBytes { FileSum.of($0) })
     }
     return out.bytes
   }
@@ -158,7 +198,17 @@ final class RememberedRules {
     guard let family = Family(rawValue: try reader.uint8("family")),
       let table = TableName(rawValue: try text(&reader, "table"))
     else { throw reader.invalid("table") }
-    return Key(table: TableID(table, family), chain: ChainName(unchecked: try text(&reader, "chain")))
+    let chain = ChainName(unchecked: try text(&reader, "chain"))
+    return Key(table: TableID(table, family), chain: chain, isCompiled: try reader.uint8("form") != 0)
+  }
+
+  private static func policy(_ reader: inout ByteReader) throws(WireError) -> Policy? {
+    switch try reader.uint8("policy") {
+    case Verdict.accept.rawValue: .accept
+    case Verdict.drop.rawValue: .drop
+    case .max: nil
+    default: throw reader.invalid("policy")
+    }
   }
 
   private static func text(_ reader: inout ByteReader, _ field: StaticString) throws(WireError) -> String {
@@ -172,6 +222,7 @@ final class RememberedRules {
       out.write(UInt16(text.utf8.count))
       out.write(Array(text.utf8))
     }
+    out.write(UInt8(key.isCompiled ? 1 : 0))
   }
 
   // MARK: Changes

@@ -53,40 +53,80 @@ struct RuleMemory: Sendable {
   // MARK: Keeping
 
   /// Keeps the rules of tables, and of other tables that `earlier` has, but for those that have changed since.
+  /// - Parameter isSettled: whether the tables share all that they can with those of the other family.
   func keep(
     _ tables: [LiveTable], replacing changed: Set<TableID> = [], since earlier: RememberedRules? = nil,
-    at moment: Moment
+    at moment: Moment, isSettled: Bool = false
   ) {
-    var chains: [(key: RememberedRules.Key, rules: RuleList, handles: [UInt64])] = []
-    for live in tables {
-      for chain in live.table.chains {
-        let key = RememberedRules.Key(table: live.table.id, chain: chain.name)
-        chains.append((key, chain.rules, live.handles[chain.name] ?? []))
-      }
+    let contents = tables.flatMap(\.contents)
+    draft(contents, replacing: changed.union(tables.map(\.table.id)), since: earlier, at: moment, isSettled: isSettled)?
+      .finish()
+  }
+
+  /// Begins a file with the rules of a moment, and those of other tables that `earlier` has, but for those that have changed
+  /// since; nil where there is nothing to remember, or no place for it.
+  func draft(
+    _ contents: [RememberedRules.Content], replacing changed: Set<TableID>, since earlier: RememberedRules?,
+    at moment: Moment, isSettled: Bool
+  ) -> Draft? {
+    var contents = contents
+    for key in earlier?.chains ?? [] where !changed.contains(key.table) {
+      guard let (rules, handles) = earlier?.rules(of: key) else { continue }
+      contents.append(RememberedRules.Content(key, earlier?.policy(of: key), rules, handles))
     }
-    let own = changed.union(tables.map(\.table.id))
-    for key in earlier?.chains ?? [] where !own.contains(key.table) {
-      guard let (rules, handles) = earlier?.rules(of: key.chain, in: key.table) else { continue }
-      chains.append((key, rules, handles))
+    guard contents.reduce(0, { $0 + $1.rules.count }) >= leastRules, let key = Self.key(of: moment), makeDirectory(),
+      let directory = Directory(path)
+    else { return nil }
+    return Draft(name(moment), in: directory, contents, key, isSettled: isSettled)
+  }
+
+  /// A file that is not finished: it has the rules, and waits for their handles.
+  final class Draft {
+    private let name: String
+    private let directory: Directory
+    private let file: Int32
+    private var chains: [RememberedRules.Content]
+    private let key: [UInt8]
+    private let isSettled: Bool
+    private var isWhole: Bool
+    private var isFinished = false
+
+    fileprivate init?(
+      _ name: String, in directory: consuming Directory, _ chains: [RememberedRules.Content], _ key: [UInt8],
+      isSettled: Bool
+    ) {
+      (self.name, self.chains, self.key, self.isSettled) = (name, chains, key, isSettled)
+      self.directory = directory
+      self.directory.remove(Self.unfinished(name))
+      file = self.directory.open(Self.unfinished(name), O_WRONLY | O_CREAT | O_EXCL)
+      isWhole = file >= 0
+      guard file >= 0 else { return nil }
+      let head = [UInt8](repeating: 0, count: RememberedRules.headSize)
+      isWhole = RuleMemory.write(head, to: file) && chains.allSatisfy { RuleMemory.write($0.rules.bytes, to: file) }
     }
-    guard chains.reduce(0, { $0 + $1.rules.count }) >= leastRules, let key = Self.key(of: moment),
-      makeDirectory(), let directory = Directory(path)
-    else { return }
-    let unfinished = name(moment) + ".new"
-    directory.remove(unfinished)
-    let file = directory.open(unfinished, O_WRONLY | O_CREAT | O_EXCL)
-    guard file >= 0 else { return }
-    let index = RememberedRules.index(chains, key)
-    let size = chains.reduce(RememberedRules.headSize) { $0 + $1.rules.bytes.count + $1.handles.count * 8 }
-    let isWhole =
-      Self.write(RememberedRules.head(of: index, at: size), to: file)
-      && chains.allSatisfy { chain in
-        Self.write(chain.rules.bytes, to: file) && chain.handles.withUnsafeBytes { Self.write($0, to: file) }
-      } && Self.write(index, to: file)
-    if close(file) == 0, isWhole {
-      directory.rename(unfinished, to: name(moment))
-    } else {
-      directory.remove(unfinished)
+
+    private static func unfinished(_ name: String) -> String { name + ".new" }
+
+    /// Puts the file in its place.
+    /// - Parameter handles: of chains of which they were not known before.
+    func finish(_ handles: (RememberedRules.Key) -> [UInt64]? = { _ in nil }) {
+      for index in chains.indices where chains[index].handles == nil { chains[index].handles = handles(chains[index].key) }
+      let isKnown = chains.allSatisfy { $0.key.isCompiled || $0.handles?.count == $0.rules.count }
+      guard isWhole, isKnown else { return }
+      let index = RememberedRules.index(chains, key, isSettled: isSettled)
+      let start = chains.reduce(RememberedRules.headSize) { $0 + $1.rules.bytes.count + $1.handles!.count * 8 }
+      let head = RememberedRules.head(of: index, at: start)
+      let isWritten =
+        chains.allSatisfy { chain in chain.handles!.withUnsafeBytes { RuleMemory.write($0, to: file) } }
+        && RuleMemory.write(index, to: file)
+        && head.withUnsafeBytes { pwrite(file, $0.baseAddress, $0.count, 0) } == head.count
+      if isWritten { isFinished = directory.rename(Self.unfinished(name), to: name) }
+    }
+
+    deinit {
+      guard file >= 0 else { return }
+      close(file)
+      if !isFinished { directory.remove(Self.unfinished(name)) }
     }
   }
 
@@ -109,7 +149,7 @@ struct RuleMemory: Sendable {
     else { return false }
     for (key, event) in changes {
       guard case .changed(let change) = event else { continue }
-      guard change.count == earlier.count(of: key.chain, in: key.table) ?? 0 else { return false }
+      guard change.count == earlier.count(of: key) ?? 0 else { return false }
     }
     let file = directory.open(name(moment), O_WRONLY | O_NONBLOCK)
     guard file >= 0 else { return false }
@@ -162,7 +202,7 @@ struct RuleMemory: Sendable {
   }
 
   /// A directory that is this user's own and that nobody else writes to.
-  private struct Directory: ~Copyable {
+  fileprivate struct Directory: ~Copyable {
     private let file: Int32
 
     init?(_ path: String) {
@@ -183,6 +223,20 @@ struct RuleMemory: Sendable {
     }
 
     func remove(_ name: String) { unlinkat(file, name, 0) }
-    func rename(_ old: String, to new: String) { renameat(file, old, file, new) }
+    func rename(_ old: String, to new: String) -> Bool { renameat(file, old, file, new) == 0 }
+  }
+}
+
+extension LiveTable {
+  /// What to remember of it.
+  var contents: [RememberedRules.Content] {
+    table.chains.map { RememberedRules.Content(table, $0, isCompiled: compiled != nil, handles[$0.name] ?? []) }
+  }
+
+  /// Whether it had to be read.
+  var isNews: Bool {
+    compiled == nil
+      ? !uncounted.isSuperset(of: table.chains.filter { !$0.rules.isEmpty }.map(\.name))
+      : !isOutline && table.ruleCount > 0
   }
 }

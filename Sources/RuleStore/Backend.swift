@@ -21,7 +21,7 @@ public protocol Backend: Sendable {
 
   /// The same plan in the forms that this kernel takes. Asked before anything is tried or written down.
   /// - Throws: ``BackendError`` of kind `unsupported`, naming the rule, when the kernel has an extension only in a revision
-  ///   that cannot say what the rule says.
+  ///   that cannot say what the rule says; `stale` when the plan was made from an outline and needs a snapshot.
   func fitted(_ plan: Plan) throws(BackendError) -> Plan
 
   /// Tries what ``apply(_:expecting:)`` will do, without touching anything live.

@@ -57,11 +57,7 @@ public struct RuleStore: Sendable {
     let lock = try backend.lock(waiting: options.lockWait)
     defer { lock.release() }
     for attempt in 1... {
-      // Whether an interrupted commit has lost counters can be told by the present ones only.
-      let selection = TableSelection.only(tables.union(options.emptying))
-      let needsCounters = !options.interrupted.tables.isEmpty
-      let before = try needsCounters ? backend.snapshot(of: selection) : backend.outline(of: selection)
-      let plan = try self.plan(from: before, to: wanting(before), options)
+      let (before, plan) = try planned(tables, options, wanting)
       guard !plan.isEmpty else { return Outcome(plan: plan, before: before, rehearsalNote: nil) }
       let note = options.rehearses ? try backend.rehearse(plan, .needed) : nil
       try beforeWriting(before, plan)
@@ -86,6 +82,22 @@ public struct RuleStore: Sendable {
     }
   }
 
+  private func planned(
+    _ tables: Set<TableID>, _ options: CommitOptions, _ wanting: (Snapshot) throws -> Ruleset
+  ) throws -> (Snapshot, Plan) {
+    let selection = TableSelection.only(tables.union(options.emptying))
+    // Whether an interrupted commit has lost counters can be told by the present ones only.
+    if options.interrupted.tables.isEmpty {
+      let before = try backend.outline(of: selection)
+      do { return (before, try plan(from: before, to: wanting(before), options)) } catch let error as BackendError {
+        // What is to change has to be read.
+        guard error.kind == .stale else { throw error }
+      }
+    }
+    let before = try backend.snapshot(of: selection)
+    return (before, try plan(from: before, to: wanting(before), options))
+  }
+
   private func plan(from before: Snapshot, to wanted: Ruleset, _ options: CommitOptions) throws(BackendError) -> Plan {
     var plan = try backend.fitted(
       Plan(
@@ -104,8 +116,7 @@ public struct RuleStore: Sendable {
   public func check(
     _ tables: Set<TableID>, _ options: CommitOptions = CommitOptions(), wanting: (Snapshot) throws -> Ruleset
   ) throws -> Outcome {
-    let before = try backend.outline(of: .only(tables.union(options.emptying)))
-    let plan = try self.plan(from: before, to: wanting(before), options)
+    let (before, plan) = try planned(tables, options, wanting)
     let note = options.rehearses && !plan.isEmpty ? try backend.rehearse(plan, .full) : nil
     return Outcome(plan: plan, before: before, rehearsalNote: note)
   }

@@ -45,22 +45,9 @@ extension KernelReader {
     var names: [ChainName] = []
     var parts = CompiledParts()
     for place in places {
-      try checkState(of: place.head, id)
-      live.owner = live.owner ?? place.head.keeper
-      if let other = place.chains.first(where: { $0.compiledTable == nil }) {
-        throw .damaged(id, place.form, what: "holds chain \(other.name) of another program")
-      }
-      for chain in place.chains where chain.compiledTable == id.name {
-        guard let name = TableForm.userChain(chain.name, of: id) else {
-          parts.rules[chain.name.text] = []
-          continue
-        }
-        guard !names.contains(name) else {
-          throw .damaged(id, place.form, what: "holds chain \(name) twice, once for both families")
-        }
-        try self.place(ChainHead(name: name, base: chain.base, flags: chain.flags, use: chain.use), in: &live)
-        names.append(name)
-        if place.form == .shared { parts.shared.insert(name) }
+      for (chain, name) in try placeChains(of: place, in: &live, &names) {
+        if name == nil { parts.rules[chain.name.text] = [] }
+        if let name, place.form == .shared { parts.shared.insert(name) }
       }
       let sets = try readMaps(of: id, place.form, into: &parts)
       if Int(place.head.use) != place.chains.count + sets,
@@ -78,6 +65,58 @@ extension KernelReader {
     }
     live.compiled = try assembly.finish()
     for name in parts.shared { try setPolicy(of: name, assembly.policies[name], in: &live) }
+    return live
+  }
+
+  /// Puts the empty chains of a compiled table where they belong.
+  /// - Parameter names: of all that are there.
+  /// - Returns: the kernel's chains, and of which chain of iptables each is, if it is of one.
+  private func placeChains(
+    of place: CompiledPlace, in live: inout LiveTable, _ names: inout [ChainName]
+  ) throws(Problem) -> [(ChainHead, ChainName?)] {
+    let id = live.table.id
+    try checkState(of: place.head, id)
+    live.owner = live.owner ?? place.head.keeper
+    if let other = place.chains.first(where: { $0.compiledTable == nil }) {
+      throw .damaged(id, place.form, what: "holds chain \(other.name) of another program")
+    }
+    var result: [(ChainHead, ChainName?)] = []
+    for chain in place.chains where chain.compiledTable == id.name {
+      let name = TableForm.userChain(chain.name, of: id)
+      result.append((chain, name))
+      guard let name else { continue }
+      guard !names.contains(name) else {
+        throw .damaged(id, place.form, what: "holds chain \(name) twice, once for both families")
+      }
+      try self.place(ChainHead(name: name, base: chain.base, flags: chain.flags, use: chain.use), in: &live)
+      names.append(name)
+    }
+    return result
+  }
+
+  /// A compiled table as it is remembered; nil where it is not.
+  func recallCompiled(_ id: TableID, _ places: [CompiledPlace], _ recalled: RememberedRules?) throws(Problem)
+    -> LiveTable?
+  {
+    guard let recalled else { return nil }
+    var live = LiveTable(table: Table(id.name, family: id.family))
+    var names: [ChainName] = []
+    var compiled = CompiledTable()
+    for place in places {
+      let found = try placeChains(of: place, in: &live, &names)
+      if place.form == .shared { compiled.shared.formUnion(found.compactMap { $1 }) }
+    }
+    for (index, chain) in live.table.chains.enumerated() {
+      let key = RememberedRules.Key(table: id, chain: chain.name, isCompiled: true)
+      guard let (rules, _) = recalled.rules(of: key) else { return nil }
+      live.table.setRules(of: index, rules)
+      if compiled.shared.contains(chain.name), let policy = recalled.policy(of: key) {
+        live.table.setPolicyUnchecked(policy, at: index, counters: chain.policyCounters)
+      }
+      live.uncounted.insert(chain.name)
+    }
+    live.compiled = compiled
+    (live.isOutline, live.isSettled) = (true, recalled.isSettled)
     return live
   }
 
