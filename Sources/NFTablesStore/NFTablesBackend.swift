@@ -249,7 +249,9 @@ public final class NFTablesBackend: Backend {
     }
     var compiler = compiler
     compiler.layouts = layouts
-    let missing = Sharing.partners(of: steps, known, mayBegin: form == .compiled).filter { known.tables[$0]?.isOutline ?? true }
+    let missing = Sharing.partners(of: steps, known, mayBegin: form == .compiled).filter {
+      known.tables[$0]?.isOutline ?? true
+    }
     return compiler.sharing(steps, missing.isEmpty ? known : try read(.only(missing)), mayBegin: form == .compiled)
   }
 

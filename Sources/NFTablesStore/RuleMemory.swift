@@ -110,7 +110,9 @@ struct RuleMemory: Sendable {
     /// Puts the file in its place.
     /// - Parameter handles: of chains of which they were not known before.
     func finish(_ handles: (RememberedRules.Key) -> [UInt64]? = { _ in nil }) {
-      for index in chains.indices where chains[index].handles == nil { chains[index].handles = handles(chains[index].key) }
+      for index in chains.indices where chains[index].handles == nil {
+        chains[index].handles = handles(chains[index].key)
+      }
       let isKnown = chains.allSatisfy { $0.key.isCompiled || $0.handles?.count == $0.rules.count }
       guard isWhole, isKnown else { return }
       let index = RememberedRules.index(chains, key, isSettled: isSettled)
