@@ -85,52 +85,29 @@ package struct ChainLayout {
     _ rules: RuleList, mayReorder: (Rule) -> Bool = { Transparency.standard($0) }, mayDetour: Bool = true,
     smallestMap: Int = smallestMap, revisions: KernelRevisions? = nil
   ) {
-    splits.reserveCapacity(rules.count)
-    var candidates: [Int] = []  // by rule: the kind, -1 for linear
-    var detourKinds: [Int] = []
-    candidates.reserveCapacity(rules.count)
-    var numbers: [Kind: Int] = [:]
-    var plain: [KeyShape: Int] = [:]  // saves hashing what is asked before most lookups
-    func number(_ kind: Kind) -> Int {
-      if kind.isPlain, let known = plain[kind.shape] { return known }
-      if let known = numbers[kind] { return known }
-      let number = kinds.count
-      kinds.append(kind)
-      numbers[kind] = number
-      if kind.isPlain { plain[kind.shape] = number }
-      return number
-    }
-    func options(_ rule: Rule, _ split: RuleSplit) -> RangedRules.Options {
-      let wanted = Self.kinds(of: rule, split, rules.family, mayDetour: mayDetour, revisions)
-      return RangedRules.Options(whole: wanted.whole.map(number) ?? -1, detour: wanted.detour.map(number) ?? -1)
-    }
-    var ranged = RangedRules()
-    for rule in rules {
-      let isFree = mayReorder(rule)
-      let forms = isFree ? RuleForms(rule, rules.family) : .everything
-      let single = isFree ? options(rule, forms.single) : RangedRules.Options()
-      if let split = forms.ranged { ranged.add(splits.count, forms, options(rule, split)) }
-      splits.append(forms.single)
-      candidates.append(single.whole)
-      detourKinds.append(single.detour)
-    }
+    let forms = StandingForms(rules, mayReorder: mayReorder, mayDetour: mayDetour, revisions)
+    (kinds, splits) = (forms.kinds, forms.splits)
     // A rest that few rules have is not worth a lookup of its own.
     var counts = [Int](repeating: 0, count: kinds.count)
-    for kind in candidates where kind >= 0 { counts[kind] += 1 }
-    isWhole = candidates.map { $0 >= 0 }
-    let choices = ranged.choices(candidates, detourKinds, counts, kinds, smallestMap)
-    for index in candidates.indices {
-      let kind = candidates[index]
-      guard kind < 0 || counts[kind] < smallestMap && detourKinds[index] != kind else { continue }
-      if let choice = choices[index] {
-        (candidates[index], isWhole[index], splits[index]) = (choice.kind, choice.isWhole, choice.split)
-        continue
+    for options in forms.options where options.whole >= 0 { counts[options.whole] += 1 }
+    let choices = forms.ranged.choices(forms.options, counts, kinds, smallestMap)
+    var candidates: [Int] = []  // by rule: the kind, -1 for linear
+    candidates.reserveCapacity(rules.count)
+    isWhole.reserveCapacity(rules.count)
+    for (index, options) in forms.options.enumerated() {
+      if options.whole >= 0, counts[options.whole] >= smallestMap || options.detour == options.whole {
+        candidates.append(options.whole)
+        isWhole.append(true)
+      } else if let choice = choices[index] {
+        candidates.append(choice.kind)
+        isWhole.append(choice.isWhole)
+        splits[index] = choice.split
+      } else {
+        candidates.append(options.detour >= 0 ? options.detour : options.whole)
+        isWhole.append(options.detour < 0 && options.whole >= 0)
       }
-      guard detourKinds[index] >= 0 else { continue }
-      candidates[index] = detourKinds[index]
-      isWhole[index] = false
     }
-    place(candidates, ranged, rules.family, smallestMap)
+    place(candidates, forms.ranged, rules.family, smallestMap)
   }
 
   private mutating func place(_ candidates: [Int], _ ranged: RangedRules, _ family: Family, _ smallestMap: Int) {
@@ -140,16 +117,16 @@ package struct ChainLayout {
     var kindOfItem: [Int] = []
     var itemsOfKind = [[Int32]](repeating: [], count: kinds.count)
     for (rule, kind) in candidates.enumerated() {
-      var split = splits[rule]
+      var keys = splits[rule].keys
       var number = kind >= 0 ? numbers[kind] : -1
       if let forms = ranged.forms[rule] {
-        split = forms.order(in: kind >= 0 ? kinds[kind].shape : nil, isWhole: isWhole[rule])
-        number = -1
+        let split = forms.order(in: kind >= 0 ? kinds[kind].shape : nil, isWhole: isWhole[rule])
+        (keys, number) = (split.keys, index.number(of: split.shape))
       }
-      if number < 0 { number = index.number(of: split.shape) }
+      if number < 0 { number = index.number(of: splits[rule].shape) }
       var item = Int32(members.count)
       if kind >= 0 {
-        let latest = index.latest(split.keys, number)
+        let latest = index.latest(keys, number)
         let behind = itemsOfKind[kind].firstPlace { $0 > latest }
         if behind < itemsOfKind[kind].count {
           item = itemsOfKind[kind][behind]
@@ -162,7 +139,7 @@ package struct ChainLayout {
         kindOfItem.append(kind)
       }
       members[Int(item)].append(rule)
-      index.insert(split.keys, number, item: item)
+      index.insert(keys, number, item: item)
     }
     // The largest maps stay; what is in the others stands in their place, rule by rule.
     var sizes = members.indices.filter { kindOfItem[$0] >= 0 }.map { members[$0].count }

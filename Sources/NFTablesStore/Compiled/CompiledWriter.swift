@@ -1,5 +1,6 @@
 internal import Netfilter
 internal import RuleStore
+internal import Synchronization
 
 /// Writes tables in compiled form into a batch, and takes them out.
 struct CompiledWriter {
@@ -54,14 +55,14 @@ struct CompiledWriter {
   }
 
   func layout(of chain: Chain) throws(Obstacle) -> ChainLayout {
-    var found: Obstacle?
+    let found = Mutex<Obstacle?>(nil)
     let layout = ChainLayout(
       chain.rules,
       mayReorder: { rule in
-        if found == nil { found = obstacle(in: rule) }
+        if let obstacle = obstacle(in: rule) { found.withLock { $0 = $0 ?? obstacle } }
         return mayReorder(rule)
       }, mayDetour: mayDetour, smallestMap: smallestMap, revisions: revisions)
-    if let found { throw found }
+    if let found = found.withLock({ $0 }) { throw found }
     return layout
   }
 

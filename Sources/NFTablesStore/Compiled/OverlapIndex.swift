@@ -143,46 +143,48 @@ struct KeyDigest {
 
 /// The greatest number given for each digest.
 struct LatestTable {
-  private var digests: [UInt64] = []
-  private var items: [Int32] = []
+  private struct Slot {
+    var digest: UInt64 = 0
+    var item: Int32 = -1
+  }
+
+  private var slots: [Slot] = []
   private var count = 0
 
   func find(_ digest: UInt64) -> Int32 {
     guard count > 0 else { return -1 }
-    let mask = digests.count - 1
+    let mask = slots.count - 1
     var place = Int(truncatingIfNeeded: digest) & mask
-    while digests[place] != 0 {
-      if digests[place] == digest { return items[place] }
+    while slots[place].digest != 0 {
+      if slots[place].digest == digest { return slots[place].item }
       place = (place + 1) & mask
     }
     return -1
   }
 
   mutating func raise(_ digest: UInt64, to item: Int32) {
-    if count * 2 >= digests.count { grow() }
-    let mask = digests.count - 1
+    if count * 2 >= slots.count { grow() }
+    let mask = slots.count - 1
     var place = Int(truncatingIfNeeded: digest) & mask
-    while digests[place] != 0 {
-      if digests[place] == digest {
-        items[place] = max(items[place], item)
+    while slots[place].digest != 0 {
+      if slots[place].digest == digest {
+        slots[place].item = max(slots[place].item, item)
         return
       }
       place = (place + 1) & mask
     }
-    digests[place] = digest
-    items[place] = item
+    slots[place] = Slot(digest: digest, item: item)
     count += 1
   }
 
   private mutating func grow() {
-    let (oldDigests, oldItems) = (digests, items)
-    let size = max(64, digests.count * (digests.count < 1 << 20 ? 4 : 2))
-    digests = [UInt64](repeating: 0, count: size)
-    items = [Int32](repeating: -1, count: size)
-    for (place, digest) in oldDigests.enumerated() where digest != 0 {
-      var next = Int(truncatingIfNeeded: digest) & (size - 1)
-      while digests[next] != 0 { next = (next + 1) & (size - 1) }
-      (digests[next], items[next]) = (digest, oldItems[place])
+    let old = slots
+    let size = max(64, old.count * (old.count < 1 << 20 ? 4 : 2))
+    slots = [Slot](repeating: Slot(), count: size)
+    for slot in old where slot.digest != 0 {
+      var next = Int(truncatingIfNeeded: slot.digest) & (size - 1)
+      while slots[next].digest != 0 { next = (next + 1) & (size - 1) }
+      slots[next] = slot
     }
   }
 }

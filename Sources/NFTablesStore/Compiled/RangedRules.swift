@@ -7,6 +7,11 @@ struct RangedRules {
   struct Options {
     var whole = -1
     var detour = -1
+
+    /// - Parameter kinds: by their numbers here, their numbers elsewhere.
+    func renumbered(_ kinds: [Int]) -> Options {
+      Options(whole: whole < 0 ? -1 : kinds[whole], detour: detour < 0 ? -1 : kinds[detour])
+    }
   }
 
   struct Choice {
@@ -22,28 +27,37 @@ struct RangedRules {
     (self.forms[rule], self.options[rule]) = (forms, options)
   }
 
+  /// Takes in those of later rules.
   /// - Parameters:
-  ///   - whole: the kinds with single ports that hold a rule whole, by rule.
-  ///   - detour: those that hold its key.
+  ///   - shift: how many rules come before them.
+  ///   - kinds: the numbers here of their kinds.
+  mutating func append(_ other: RangedRules, after shift: Int, _ kinds: [Int]) {
+    for (rule, forms) in other.forms { add(rule + shift, forms, other.options[rule]!.renumbered(kinds)) }
+  }
+
+  /// - Parameters:
+  ///   - single: the kinds with single ports, by rule.
   ///   - counts: how many rules each kind holds whole.
   /// - Returns: a choice for each rule that has none by its single ports, and may have one.
   func choices(
-    _ whole: [Int], _ detour: [Int], _ counts: [Int], _ kinds: [ChainLayout.Kind], _ smallestMap: Int
+    _ single: [Options], _ counts: [Int], _ kinds: [ChainLayout.Kind], _ smallestMap: Int
   ) -> [Int: Choice] {
-    let open = forms.keys.filter { whole[$0] < 0 || counts[whole[$0]] < smallestMap }.sorted()
+    let open = forms.keys.filter { single[$0].whole < 0 || counts[single[$0].whole] < smallestMap }.sorted()
     let wanted = wantedKinds(open, kinds, smallestMap)
     var ranged: [Int: [RuleSplit]] = [:]
     var others: [Int: OtherMaps] = [:]
     for rule in open {
       if let kind = wanted[rule] { ranged[kind, default: []].append(forms[rule]!.ranged!) }
-      if detour[rule] >= 0 { others[detour[rule], default: OtherMaps()].add(forms[rule]!.single) }
+      let detour = single[rule].detour
+      if detour >= 0 { others[detour, default: OtherMaps()].add(forms[rule]!.single) }
     }
     let costs = ranged.mapValues { Self.cost($0) }
     var result: [Int: Choice] = [:]
     for rule in open {
       guard let kind = wanted[rule], let cost = costs[kind] else { continue }
       guard Double(ranged[kind]!.count) >= 1 + Double(smallestMap - 1) * cost else { continue }
-      if let other = others[detour[rule]], other.count + counts[detour[rule]] >= smallestMap, other.cost <= cost {
+      let detour = single[rule].detour
+      if let other = others[detour], other.count + counts[detour] >= smallestMap, other.cost <= cost {
         continue
       }
       result[rule] = Choice(kind: kind, isWhole: kind == options[rule]!.whole, split: forms[rule]!.ranged!)
