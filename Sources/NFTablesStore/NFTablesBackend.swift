@@ -12,7 +12,7 @@ public final class NFTablesBackend: Backend {
   public let capabilities = Capabilities(name: "nft", families: [.ipv4, .ipv6], isOneTransaction: true)
 
   private let names: Names
-  private let form: Form
+  let form: Form
   private let smallestMap: Int
   /// How tables are to be compiled of which a plan was made last.
   private let prepared = Mutex<[TableID: CompiledPlan]>([:])
@@ -22,7 +22,7 @@ public final class NFTablesBackend: Backend {
   private let revisions: KernelRevisions
   /// Bytes of answers that may wait in a socket; nil for as many as are of use.
   private let receiveQueue: Int32?
-  private let memory: RuleMemory?
+  let memory: RuleMemory?
   private let pairings = RulePairings()
 
   /// In which form tables are written.
@@ -291,7 +291,7 @@ public final class NFTablesBackend: Backend {
     guard extent == .full, !plan.isEmpty else { return nil }
     let known = lastReading.withLock { $0 }
     do throws(BackendError) {
-      try send(plan, try reading(for: plan, of: known?.generation), isTrial: true)
+      try assembled(plan, try reading(for: plan, of: known?.generation), isTrial: true).attempt()
       try compiler.checkDepth(plan)
     } catch {
       guard error.kind == .stale else { throw error }
@@ -302,21 +302,18 @@ public final class NFTablesBackend: Backend {
 
   public func apply(_ plan: Plan, expecting stamp: Snapshot.Stamp) throws(BackendError) {
     guard !plan.isEmpty else { return }
-    let reading = try reading(for: plan, of: UInt32(truncatingIfNeeded: stamp.value))
-    do throws(BackendError) {
-      try send(plan, reading, isTrial: false)
-    } catch {
-      // An answer that got lost says nothing: what the kernel holds does.
-      guard error.kind == .system else { throw error }
-      guard try isCarriedOut(plan, since: reading, after: error) else { throw error }
-    }
+    try prepared(plan, expecting: stamp).carryOut()
+  }
+
+  public func prepared(_ plan: Plan, expecting stamp: Snapshot.Stamp) throws(BackendError) -> any PreparedPlan {
+    try assembled(plan, try reading(for: plan, of: UInt32(truncatingIfNeeded: stamp.value)))
   }
 
   private static let looks = 5
   private static let lookPause: useconds_t = 20_000
 
   /// - Throws: ``BackendError`` of kind `unknown` when that cannot be told.
-  private func isCarriedOut(_ plan: Plan, since before: KernelReading, after lost: BackendError) throws(BackendError)
+  func isCarriedOut(_ plan: Plan, since before: KernelReading, after lost: BackendError) throws(BackendError)
     -> Bool
   {
     var last = lost
@@ -420,7 +417,10 @@ public final class NFTablesBackend: Backend {
     return batch.count
   }
 
-  private func send(_ plan: Plan, _ known: KernelReading, isTrial: Bool) throws(BackendError) {
+  /// A plan as one batch.
+  private func assembled(
+    _ plan: Plan, _ known: KernelReading, isTrial: Bool = false
+  ) throws(BackendError) -> AssembledPlan {
     var reading = known
     var compiler = try compiler(for: plan, &reading)
     var socket: NetlinkSocket
@@ -437,65 +437,7 @@ public final class NFTablesBackend: Backend {
       }
       batch.add(edits)
     }
-    let sealed = batch.seal(isTrial: isTrial)
-    guard !isTrial else {
-      do throws(SealedBatch.Problem) { try sealed.send(through: socket) } catch {
-        throw BackendError(error, plan, compiler)
-      }
-      return
-    }
-    let (result, draft) = try send(sealed, of: plan, compiler, reading, socket)
-    var reader = KernelReader(through: socket)
-    remember(plan, compiler, reading, result, draft, &reader)
-    reader.leave()
-  }
-
-  /// So many bytes of rules are written while the kernel is at work.
-  private static let manyBytes = 1 << 19
-
-  /// Sends a batch and, while the kernel is at work on it, writes down what it will hold then, where that is much.
-  private func send(
-    _ sealed: borrowing SealedBatch, of plan: Plan, _ compiler: PlanCompiler, _ reading: KernelReading,
-    _ socket: borrowing NetlinkSocket
-  ) throws(BackendError) -> (SealedBatch.Result, RuleMemory.Draft?) {
-    do throws(SealedBatch.Problem) {
-      let contents = compiler.contents(after: plan, reading)
-      guard let memory, contents.reduce(0, { $0 + $1.rules.bytes.count }) >= Self.manyBytes,
-        let old = socket.place(reading.generation), let next = socket.place(reading.next)
-      else { return (try sealed.send(through: socket), nil) }
-      let earlier = memory.recall(old)
-      let isCompiled = !compiler.layouts.isEmpty
-      guard isCompiled || earlier == nil else { return (try sealed.send(through: socket), nil) }
-      var answer: Result<SealedBatch.Result, SealedBatch.Problem>?
-      var draft: RuleMemory.Draft?
-      runTogether {
-        answer = Result { () throws(SealedBatch.Problem) in try sealed.send(through: socket) }
-      } _: {
-        draft = memory.draft(
-          contents, replacing: Set(contents.map(\.key.table)).union(plan.creations), since: earlier, at: next,
-          isSettled: form == .compiled)
-      }
-      return (try answer!.get(), draft)
-    } catch {
-      throw BackendError(error, plan, compiler)
-    }
-  }
-
-  /// Keeps what nf_tables holds after a commit, if nobody has changed it since.
-  private func remember(
-    _ plan: Plan, _ compiler: PlanCompiler, _ reading: KernelReading, _ result: SealedBatch.Result,
-    _ draft: RuleMemory.Draft?, _ reader: inout KernelReader
-  ) {
-    guard let memory, let old = reader.place(reading.generation), let new = reader.place(reading.next),
-      (try? reader.generation()) == reading.next
-    else { return }
-    let after = compiler.aftermath(of: plan, reading, result, generation: reading.next)
-    if let draft { return draft.finish { after.reading.tables[$0.table]?.handles[$0.chain] } }
-    let earlier = memory.recall(old)
-    if let earlier, let changes = after.changes, memory.add(changes, to: earlier, at: new) { return }
-    let replaced = Set(plan.tables).union(plan.creations).union(compiler.sharing.partners.map(\.id))
-    memory.keep(
-      Array(after.reading.tables.values), replacing: replaced, since: earlier, at: new, isSettled: form == .compiled)
+    return AssembledPlan(plan, reading, compiler, batch.seal(isTrial: isTrial), socket, self)
   }
 }
 

@@ -29,6 +29,12 @@ public protocol Backend: Sendable {
   /// - Throws: ``BackendError`` of kind `refused`, naming the rule, when the kernel would refuse it.
   func rehearse(_ plan: Plan, _ extent: RehearsalExtent) throws(BackendError) -> String?
 
+  /// Makes ready what carries out a plan, as far as that can be done beforehand. It changes nothing, and may be called on
+  /// another thread while a commit is written down.
+  /// - Parameter stamp: of the snapshot from which the plan was made.
+  /// - Throws: what ``apply(_:expecting:)`` throws.
+  func prepared(_ plan: Plan, expecting stamp: Snapshot.Stamp) throws(BackendError) -> any PreparedPlan
+
   /// Carries out a plan: all of it, or nothing.
   /// - Parameter stamp: of the snapshot from which the plan was made.
   /// - Throws: ``BackendError``: `stale` when the kernel's rules are no longer those of the snapshot; `refused` when the
@@ -41,6 +47,25 @@ extension Backend {
   public func outline(of selection: TableSelection) throws(BackendError) -> Snapshot { try snapshot(of: selection) }
 
   public func fitted(_ plan: Plan) throws(BackendError) -> Plan { plan }
+
+  public func prepared(_ plan: Plan, expecting stamp: Snapshot.Stamp) throws(BackendError) -> any PreparedPlan {
+    PlanToApply(backend: self, plan: plan, stamp: stamp)
+  }
+}
+
+/// A plan that is ready to be carried out, once.
+public protocol PreparedPlan {
+  /// See ``Backend/apply(_:expecting:)``.
+  func carryOut() throws(BackendError)
+}
+
+/// A plan of a backend that makes nothing ready.
+private struct PlanToApply: PreparedPlan {
+  let backend: any Backend
+  let plan: Plan
+  let stamp: Snapshot.Stamp
+
+  func carryOut() throws(BackendError) { try backend.apply(plan, expecting: stamp) }
 }
 
 /// How much of a plan to rehearse.

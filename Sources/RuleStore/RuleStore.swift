@@ -60,18 +60,42 @@ public struct RuleStore: Sendable {
       let (before, plan) = try planned(tables, options, wanting)
       guard !plan.isEmpty else { return Outcome(plan: plan, before: before, rehearsalNote: nil) }
       let note = options.rehearses ? try backend.rehearse(plan, .needed) : nil
-      try beforeWriting(before, plan)
-      if try write(plan, before, canRetry: attempt < Self.attempts) {
+      let ready = try prepared(plan, before) { try beforeWriting(before, plan) }
+      if try write(ready, canRetry: attempt < Self.attempts) {
         return Outcome(plan: plan, before: before, rehearsalNote: note)
       }
     }
     preconditionFailure("the last attempt returns or throws")
   }
 
+  /// From so many new rules on a plan is made ready while it is written down.
+  private static let manyRules = 2000
+
+  /// Makes a plan ready, and writes it down.
+  /// - Returns: what carries it out, or why it cannot be.
+  private func prepared(
+    _ plan: Plan, _ before: Snapshot, writingDown: () throws -> Void
+  ) throws -> Result<any PreparedPlan, BackendError> {
+    let prepare = { Result { () throws(BackendError) in try backend.prepared(plan, expecting: before.stamp) } }
+    guard plan.changes.added >= Self.manyRules else {
+      try writingDown()
+      return prepare()
+    }
+    var written: Result<Void, any Error>?
+    var ready: Result<any PreparedPlan, BackendError>?
+    runTogether {
+      written = Result(catching: writingDown)
+    } _: {
+      ready = prepare()
+    }
+    try written!.get()
+    return ready!
+  }
+
   /// - Returns: false when the rules had changed in between and another attempt may follow.
-  private func write(_ plan: Plan, _ before: Snapshot, canRetry: Bool) throws(BackendError) -> Bool {
+  private func write(_ ready: Result<any PreparedPlan, BackendError>, canRetry: Bool) throws(BackendError) -> Bool {
     do throws(BackendError) {
-      try backend.apply(plan, expecting: before.stamp)
+      try ready.get().carryOut()
       return true
     } catch {
       guard error.kind == .stale else { throw error }

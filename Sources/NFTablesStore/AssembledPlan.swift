@@ -1,0 +1,95 @@
+internal import Glibc
+internal import Netfilter
+internal import RuleStore
+
+/// A plan as the batch that carries it out, ready to be sent.
+final class AssembledPlan: PreparedPlan {
+  private let plan: Plan
+  /// What is known of the tables before.
+  private let reading: KernelReading
+  private let compiler: PlanCompiler
+  private let sealed: SealedBatch
+  private var socket: NetlinkSocket?
+  private let backend: NFTablesBackend
+
+  /// - Parameter socket: from which the batch has its numbers.
+  init(
+    _ plan: Plan, _ reading: KernelReading, _ compiler: PlanCompiler, _ sealed: consuming SealedBatch,
+    _ socket: consuming NetlinkSocket, _ backend: NFTablesBackend
+  ) {
+    (self.plan, self.reading, self.compiler, self.backend) = (plan, reading, compiler, backend)
+    self.sealed = sealed
+    self.socket = consume socket
+  }
+
+  /// Gives the kernel a batch without an end, which it tries and forgets.
+  func attempt() throws(BackendError) {
+    guard let socket = socket.take() else { return }
+    do throws(SealedBatch.Problem) { try sealed.send(through: socket) } catch {
+      throw BackendError(error, plan, compiler)
+    }
+  }
+
+  func carryOut() throws(BackendError) {
+    guard let socket = socket.take() else { return }
+    do throws(BackendError) {
+      let (result, draft) = try send(through: socket)
+      var reader = KernelReader(through: socket)
+      remember(result, draft, &reader)
+      reader.leave()
+    } catch {
+      // An answer that got lost says nothing: what the kernel holds does.
+      guard error.kind == .system else { throw error }
+      guard try backend.isCarriedOut(plan, since: reading, after: error) else { throw error }
+    }
+  }
+
+  // MARK: What is remembered
+
+  /// So many bytes of rules are written while the kernel is at work.
+  private static let manyBytes = 1 << 19
+
+  /// Sends the batch and, while the kernel is at work on it, writes down what it will hold then, where that is much.
+  private func send(through socket: borrowing NetlinkSocket) throws(BackendError) -> (
+    SealedBatch.Result, RuleMemory.Draft?
+  ) {
+    do throws(SealedBatch.Problem) {
+      let contents = compiler.contents(after: plan, reading)
+      guard let memory = backend.memory, contents.reduce(0, { $0 + $1.rules.bytes.count }) >= Self.manyBytes,
+        let old = socket.place(reading.generation), let next = socket.place(reading.next)
+      else { return (try sealed.send(through: socket), nil) }
+      let earlier = memory.recall(old)
+      let isCompiled = !compiler.layouts.isEmpty
+      guard isCompiled || earlier == nil else { return (try sealed.send(through: socket), nil) }
+      var answer: Result<SealedBatch.Result, SealedBatch.Problem>?
+      var draft: RuleMemory.Draft?
+      runTogether {
+        answer = Result { () throws(SealedBatch.Problem) in try sealed.send(through: socket) }
+      } _: {
+        draft = memory.draft(
+          contents, replacing: Set(contents.map(\.key.table)).union(plan.creations), since: earlier, at: next,
+          isSettled: backend.form == .compiled)
+      }
+      return (try answer!.get(), draft)
+    } catch {
+      throw BackendError(error, plan, compiler)
+    }
+  }
+
+  /// Keeps what nf_tables holds after a commit, if nobody has changed it since.
+  private func remember(
+    _ result: SealedBatch.Result, _ draft: RuleMemory.Draft?, _ reader: inout KernelReader
+  ) {
+    guard let memory = backend.memory, let old = reader.place(reading.generation),
+      let new = reader.place(reading.next), (try? reader.generation()) == reading.next
+    else { return }
+    let after = compiler.aftermath(of: plan, reading, result, generation: reading.next)
+    if let draft { return draft.finish { after.reading.tables[$0.table]?.handles[$0.chain] } }
+    let earlier = memory.recall(old)
+    if let earlier, let changes = after.changes, memory.add(changes, to: earlier, at: new) { return }
+    let replaced = Set(plan.tables).union(plan.creations).union(compiler.sharing.partners.map(\.id))
+    memory.keep(
+      Array(after.reading.tables.values), replacing: replaced, since: earlier, at: new,
+      isSettled: backend.form == .compiled)
+  }
+}
