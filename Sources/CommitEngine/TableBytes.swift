@@ -2,7 +2,14 @@ internal import Netfilter
 internal import RuleStore
 
 /// Tables and texts as records and generations hold them: fields in host order, since they are read on the machine that
-/// wrote them. A text is its length and its UTF-8; rules are the packed bytes of ``RuleList``.
+/// wrote them. A text is its length and its UTF-8. Rules are their number, the number of bytes and the bytes of ``RuleList``;
+/// of many only ``PackedWords``: the highest bit of the number of bytes tells so, and how many these are follows.
+private enum RuleBytes {
+  static let isPacked: UInt32 = 1 << 31
+  /// Fewer bytes are written as they are.
+  static let least = 32 << 10
+}
+
 extension RecordSink where Self: ~Copyable {
   mutating func write(lengthAndText text: String) {
     write(UInt32(text.utf8.count))
@@ -25,9 +32,19 @@ extension RecordSink where Self: ~Copyable {
       write(chain.policyCounters.packets)
       write(chain.policyCounters.bytes)
       write(UInt32(chain.rules.count))
-      write(UInt32(chain.rules.bytes.count))
-      write(chain.rules.bytes)
+      write(ruleBytes: chain.rules.bytes)
     }
+  }
+
+  private mutating func write(ruleBytes bytes: [UInt8]) {
+    guard bytes.count >= RuleBytes.least, bytes.count % 8 == 0, bytes.count < RuleBytes.isPacked else {
+      write(UInt32(bytes.count))
+      return write(bytes)
+    }
+    let packed = bytes.withUnsafeBytes { PackedWords.pack($0) }
+    write(UInt32(bytes.count) | RuleBytes.isPacked)
+    write(UInt32(packed.count))
+    write(packed)
   }
 
   /// The names of sets (ipset) by their numbers.
@@ -64,12 +81,20 @@ extension ByteReader {
       if policy == Verdict.accept.rawValue { table.setPolicyUnchecked(.accept, at: index, counters: counters) }
       if policy == Verdict.drop.rawValue { table.setPolicyUnchecked(.drop, at: index, counters: counters) }
       let count = Int(try uint32("rules"))
-      let bytes = try raw("rules", count: Int(try uint32("size")))
-      let rules = try RuleList(decoding: bytes, family: id.family)
+      let rules = try RuleList(decoding: try ruleBytes(), family: id.family)
       guard rules.count == count else { throw invalid("rules") }
       table.setRules(of: index, rules)
     }
     return table
+  }
+
+  private mutating func ruleBytes() throws(WireError) -> [UInt8] {
+    let size = try uint32("size")
+    guard size & RuleBytes.isPacked != 0 else { return try raw("rules", count: Int(size)) }
+    let packed = try raw("rules", count: Int(try uint32("packed")))
+    let bytes = packed.withUnsafeBytes { PackedWords.unpack($0, size: Int(size & ~RuleBytes.isPacked)) }
+    guard let bytes else { throw invalid("rules") }
+    return bytes
   }
 
   mutating func sets() throws(WireError) -> [UInt16: String] {
