@@ -17,6 +17,14 @@ public struct RulesInput: Sendable {
     self.files = files
   }
 
+  /// Opens and reads inputs.
+  /// - Throws: ``InputFile/Unreadable``. What is wrong inside a file is in the reading's diagnostics.
+  public static func read(
+    _ paths: [String], family: Family? = nil, names: Names = .system
+  ) throws(InputFile.Unreadable) -> RulesText.Reading {
+    try RulesInput(paths, family: family).read(names: names)
+  }
+
   /// The bytes of all of them, with what else decides what they say.
   public var text: SourceText {
     SourceText(

@@ -315,7 +315,8 @@ struct CompiledAssembly {
     let item: Int
     let source: Source
     enum Source {
-      case linear(Rule)
+      /// The place among those that stand alone; each rule itself would be moved often when all are sorted.
+      case linear(Int)
       /// Elements of the item's map, sorted.
       case elements(Range<Int>)
     }
@@ -328,6 +329,7 @@ struct CompiledAssembly {
     let kernelName = form.chainName(name, in: id).text
     var chain = CompiledChain()
     var found: [Found] = []
+    var alone: [Rule] = []
     var maps: [Int: (rest: Rule, elements: [CompiledParts.LiveElement])] = [:]
     for rule in parts.rules[kernelName] ?? [] {
       let item = chain.items.count
@@ -343,7 +345,8 @@ struct CompiledAssembly {
         guard let read = decode(rule.expressions) else {
           throw damaged("holds a rule in chain \(name) that iptables cannot say", form)
         }
-        found.append(Found(order: note.order, item: item, source: .linear(read)))
+        found.append(Found(order: note.order, item: item, source: .linear(alone.count)))
+        alone.append(read)
         chain.items.append(CompiledChain.Item(handle: rule.handle))
         continue
       }
@@ -355,9 +358,7 @@ struct CompiledAssembly {
       guard Array(head.suffix(loads.count)) == loads else { throw damaged("has changed in chain \(name)", form) }
       let kind = ChainLayout.Kind(shape: map.shape, conditions: Array(head.dropLast(loads.count)))
       guard let rest = decode(kind.conditions) else { throw damaged("has changed in chain \(name)", form) }
-      let elements = map.elements.sorted {
-        ($0.note.order, $0.note.isContinued ? 1 : 0) < ($1.note.order, $1.note.isContinued ? 1 : 0)
-      }
+      let elements = map.elements.inOrder
       chain.items.append(
         CompiledChain.Item(
           handle: rule.handle,
@@ -381,7 +382,7 @@ struct CompiledAssembly {
       }
       var entry = CompiledChain.Entry(item: next.item, order: next.order)
       switch next.source {
-      case .linear(let rule): rules.append(rule)
+      case .linear(let place): rules.append(alone[place])
       case .elements(let range):
         let (rest, elements) = maps[next.item]!
         rules.append(try rule(elements[range], rest, chain.items[next.item].map!, &entry, name))
@@ -404,7 +405,7 @@ struct CompiledAssembly {
     let shape = map.kind.shape
     var target = RuleTarget.none
     let form = state.form(of: name)
-    let changed = damaged("has changed in map \(map.name) of chain \(name)", form)
+    var changed: Problem { damaged("has changed in map \(map.name) of chain \(name)", form) }
     guard !first.note.isContinued, elements.allSatisfy({ $0.verdict == first.verdict }) else { throw changed }
     if case .jump(let helper) = first.verdict, TableForm.helperNumber(helper.text, of: id) != nil {
       guard let rules = parts.rules[helper.text], rules.count == 1 else { throw changed }
@@ -458,5 +459,15 @@ struct CompiledAssembly {
 
   private func isShared(_ helper: String) -> Bool {
     TableForm.helperNumber(helper, of: id).map { TableForm.shared.helper($0, of: id) == helper } ?? false
+  }
+}
+
+extension [CompiledParts.LiveElement] {
+  /// In the order of their rules, for each rule the one first that comes first. Their places are sorted, which are less to
+  /// move.
+  fileprivate var inOrder: [CompiledParts.LiveElement] {
+    var places = indices.map { (order: self[$0].note.order, isContinued: self[$0].note.isContinued, place: $0) }
+    places.sort { ($0.order, $0.isContinued ? 1 : 0, $0.place) < ($1.order, $1.isContinued ? 1 : 0, $1.place) }
+    return places.map { self[$0.place] }
   }
 }
