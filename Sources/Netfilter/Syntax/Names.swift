@@ -50,35 +50,22 @@ public struct Names: Sendable {
 
   /// The same names, where `body` is told each time before one is asked for that text may hold.
   package func telling(_ body: @escaping @Sendable () -> Void) -> Names {
+    func told<each Question, Answer>(
+      _ ask: @escaping @Sendable (repeat each Question) -> Answer
+    ) -> @Sendable (repeat each Question) -> Answer {
+      { (question: repeat each Question) in
+        body()
+        return ask(repeat each question)
+      }
+    }
     var result = self
-    result.service = { [service] name, proto in
-      body()
-      return service(name, proto)
-    }
-    result.protocolNumber = { [protocolNumber] name in
-      body()
-      return protocolNumber(name)
-    }
-    result.host = { [host] name, family in
-      body()
-      return host(name, family)
-    }
-    result.user = { [user] name in
-      body()
-      return user(name)
-    }
-    result.group = { [group] name in
-      body()
-      return group(name)
-    }
-    result.number = { [number] name, file in
-      body()
-      return number(name, file)
-    }
-    result.sets.find = { [sets] name in
-      body()
-      return sets.find(name)
-    }
+    result.service = told(service)
+    result.protocolNumber = told(protocolNumber)
+    result.host = told(host)
+    result.user = told(user)
+    result.group = told(group)
+    result.number = told(number)
+    result.sets.find = told(sets.find)
     return result
   }
 
