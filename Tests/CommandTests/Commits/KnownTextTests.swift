@@ -74,6 +74,24 @@ struct KnownTextTests {
     #expect(try stage.firebreak("status", "-q").status == 0)
   }
 
+  /// Another form of the tables is a commit; what others have in them does not become ours by it.
+  @Test func knownRulesTakeAnotherForm() throws {
+    let stage = try Stage("nft")
+    #expect(try stage.apply() == "committed")
+    try stage.space.require(["iptables-nft", "-I", "INPUT", "-s", "203.0.113.7", "-j", "DROP"])
+    for _ in 0..<2 { #expect(try stage.apply() == "unchanged") }
+    #expect(try stage.apply("--compile") == "committed")
+    #expect(try stage.apply("--compile") == "unchanged")
+    #expect(try stage.apply() == "unchanged")
+    let held = try stage.firebreak("save", "-q", "-t", "filter").stdout
+    #expect(held.contains("-A INPUT -s 203.0.113.7/32 -j DROP"))
+    let own = try stage.firebreak("show", "2").stdout
+    #expect(own.contains("192.0.0.5/32") && !own.contains("203.0.113.7"))
+    #expect(try stage.firebreak("diff", "1", "2").status == 0)
+    #expect(try stage.apply("--no-compile", "--exclusive") == "committed")
+    #expect(try !stage.rules.contains { $0.contains("203.0.113.7") })
+  }
+
   @Test(arguments: ["legacy", "nft"])
   func aChangedFileIsCommitted(_ backend: String) throws {
     let stage = try Stage(backend)

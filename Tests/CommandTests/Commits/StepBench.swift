@@ -263,7 +263,8 @@ final class StepBench: Sendable {
   func kernel() throws -> String {
     let rules = "iptables-\(backend)-save -c; ip6tables-\(backend)-save -c"
     let beside = step.hasCompanions ? "; ipset save | sed 's/ hashsize.*//' | sort; \(Self.tablesBeside)" : ""
-    return uncommented(try space.require(["sh", "-c", rules + beside]).stdout).joined(separator: "\n")
+    return uncommented(try space.require(["sh", "-c", rules + beside], timeout: Self.patience).stdout).joined(
+      separator: "\n")
   }
 
   func look(_ state: String) throws -> Situation {
@@ -280,7 +281,8 @@ final class StepBench: Sendable {
   }
 
   private func generations(_ state: String) throws -> [Int] {
-    let result = try space.run([Built.firebreak, "log", "--json", "--state-dir", path(state)])
+    let result = try space.run(
+      [Built.firebreak, "log", "--json", "--state-dir", path(state)], timeout: Self.patience)
     return result.stdout.split(separator: "{").compactMap { part in
       part.firstRange(of: "\"generation\":").flatMap { Int(part[$0.upperBound...].prefix { $0.isNumber }) }
     }.sorted()
@@ -375,7 +377,7 @@ final class StepBench: Sendable {
     #expect(
       hasHappened || found == ends.before,
       "\(title): \(result)\nthen \(recovered)\n\(differences(found, ends))")
-    let again = try space.run(words(["recover"], state).filter { $0 != "-q" })
+    let again = try space.run(words(["recover"], state).filter { $0 != "-q" }, timeout: Self.patience)
     #expect(again.status == 0 && again.stdout == "nothing to recover\n", "\(title): \(again)")
     #expect(try look(state) == found, "\(title): a second recovery changes nothing")
     try finish(state, found, ends, title, confirms: point.number % 2 == 0)
@@ -393,7 +395,8 @@ final class StepBench: Sendable {
       #expect(now.kernel == (confirms ? ends.new : ends.old), "\(title), then \(confirms ? "confirm" : "rollback")")
       #expect(!now.isAwaiting && now.numbers == Array(1...last) && now.audited == now.numbers, "\(title): \(now)")
     }
-    let differs = try space.run(words(["diff", "\(last)", "kernel"], state).filter { $0 != "-q" })
+    let differs = try space.run(
+      words(["diff", "\(last)", "kernel"], state).filter { $0 != "-q" }, timeout: Self.patience)
     #expect(differs.status == 0, "\(title): generation \(last) is not what the kernel holds: \(differs)")
   }
 
