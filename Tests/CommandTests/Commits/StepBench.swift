@@ -370,7 +370,7 @@ final class StepBench: Sendable {
       let found = try kernel()
       #expect(found == expected, "\(title): status \(result.status) is not true\n\(result.stderr)")
     }
-    let recovered = try firebreak(["recover", "-w", "30"], state)
+    let recovered = try firebreak(["recover", "-w", "200"], state)
     #expect(recovered.status == 0, "\(title): \(recovered)")
     let found = try look(state)
     let hasHappened = found == ends.after
