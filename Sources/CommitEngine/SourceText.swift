@@ -101,12 +101,17 @@ public struct SourceText: Sendable {
     index.write(UInt32(files.count))
     for bytes in files { index.write(UInt64(bytes.count)) }
     let bytes = index.bytes
-    try? state.write(to: name) { out in
-      out.write(Self.magic)
-      out.write(UInt32(bytes.count))
-      out.write(Self.sum(bytes))
-      out.write(bytes)
-      for file in files { file.withUnsafeBytes { out.put($0) } }
+    do {
+      try state.write(to: name) { out in
+        out.write(Self.magic)
+        out.write(UInt32(bytes.count))
+        out.write(Self.sum(bytes))
+        out.write(bytes)
+        for file in files { file.withUnsafeBytes { out.put($0) } }
+      }
+    } catch {
+      // On a full disk half of it would only be in the way.
+      try? state.remove(name + ".new")
     }
   }
 

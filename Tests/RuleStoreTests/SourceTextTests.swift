@@ -140,7 +140,16 @@ import Testing
     #expect(try site.engine.history.generation(2).ruleset.sameRules(as: RulesText.read(Self.text).ruleset))
   }
 
-  // MARK: Files that cannot be believed
+  // MARK: Files that cannot be believed, or made
+
+  /// The commit is good all the same.
+  @Test func whereTheTextCannotBeKeptItIsReadEachTime() throws {
+    let site = try Site()
+    for slot in 0..<4 { _ = try runProcess(["mkdir", "\(site.folder.path)/text-\(slot)"]) }
+    #expect(try site.apply(Self.text) == (true, true, []))
+    #expect(try site.apply(Self.text) == (true, false, []))
+    #expect((0..<4).allSatisfy { !site.folder.has("text-\($0).new") })
+  }
 
   @Test func aDamagedFileIsAsIfItWereNotThere() throws {
     let site = try Site()
