@@ -107,7 +107,7 @@ struct KernelReader: ~Copyable {
       do throws(Problem) {
         let now = try generation()
         before = now
-        try awaitCommits(not: now)
+        do throws(NetlinkFailure) { try socket.awaitCommits(not: now) } catch { throw .netlink(error) }
         let reading = try readOnce(selection, now, memory?.recall(place(now)))
         if try generation() == now { return reading }
       } catch {
@@ -119,27 +119,6 @@ struct KernelReader: ~Copyable {
       }
     }
     throw .netlink(last)
-  }
-
-  /// Waits until no commit of anybody is under way.
-  ///
-  /// The kernel counts a new generation before it shows it, so one that has just begun to be counted may still look like
-  /// the one before. Who begins a batch waits for the commit before him, and one that was made for another generation is
-  /// refused then, without any work. When the generation is the same before and after this, it is shown too.
-  private mutating func awaitCommits(not generation: UInt32) throws(Problem) {
-    var out = ByteWriter()
-    out.write(UInt32(0))
-    out.write(UInt16(truncatingIfNeeded: NFNL_MSG_BATCH_BEGIN))
-    out.write(UInt16(truncatingIfNeeded: NLM_F_REQUEST))
-    out.write(socket.takeSequence(1))
-    out.write(UInt32(0))
-    out.write(UInt8(0))
-    out.write(UInt8(NFNETLINK_V0))
-    out.write(UInt16(NFNL_SUBSYS_NFTABLES).bigEndian)
-    out.put(NFNL_BATCH_GENID, big: generation ^ 0x8000_0000)
-    out.patch(UInt32(out.count), at: 0)
-    do throws(NetlinkFailure) { try socket.send(out.written) } catch { throw .netlink(error) }
-    socket.discardAnswer()
   }
 
   /// The number of changes that nf_tables has seen (`NFT_MSG_GETGEN`).

@@ -1,5 +1,6 @@
 internal import CNFTables
 internal import Glibc
+internal import Netfilter
 
 /// What a netlink call reported.
 package struct NetlinkFailure: Error {
@@ -101,6 +102,27 @@ struct NetlinkSocket: ~Copyable {
   /// A generation of this network namespace, told apart from all others; nil where the kernel cannot.
   func place(_ generation: UInt32) -> RuleMemory.Moment? {
     namespaceCookie.map { RuleMemory.Moment(namespace: $0, generation: generation) }
+  }
+
+  /// Waits until no commit of anybody is under way.
+  ///
+  /// The kernel counts a new generation before it shows it, so one that has just begun to be counted may still look like
+  /// the one before. Who begins a batch waits for the commit before him, and one that was made for another generation is
+  /// refused then, without any work. When the generation is the same before and after this, it is shown too.
+  mutating func awaitCommits(not generation: UInt32) throws(NetlinkFailure) {
+    var out = ByteWriter()
+    out.write(UInt32(0))
+    out.write(UInt16(truncatingIfNeeded: NFNL_MSG_BATCH_BEGIN))
+    out.write(UInt16(truncatingIfNeeded: NLM_F_REQUEST))
+    out.write(takeSequence(1))
+    out.write(UInt32(0))
+    out.write(UInt8(0))
+    out.write(UInt8(NFNETLINK_V0))
+    out.write(UInt16(NFNL_SUBSYS_NFTABLES).bigEndian)
+    out.put(NFNL_BATCH_GENID, big: generation ^ 0x8000_0000)
+    out.patch(UInt32(out.count), at: 0)
+    try send(out.written)
+    discardAnswer()
   }
 
   /// So many sequence numbers in a row that no other message has, from the returned one on.

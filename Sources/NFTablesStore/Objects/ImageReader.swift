@@ -48,6 +48,7 @@ struct ImageReader: ~Copyable {
     for attempt in 0..<Self.attempts {
       if attempt > 0 { usleep(Self.pause) }
       let before = try generation()
+      do throws(NetlinkFailure) { try socket.awaitCommits(not: before) } catch { throw .netlink(error) }
       var result: R?
       var problem: Problem?
       do throws(Problem) { result = try body(&self, before) } catch { problem = error }
