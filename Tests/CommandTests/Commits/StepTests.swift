@@ -63,7 +63,8 @@ struct StepTests {
 
   @Test(arguments: steps) func killedAnywhere(_ step: Step, _ backend: String) throws {
     let found = try Self.tryAll(step, backend, "killed") { try $0.points("signal=SIGKILL") }
-    #expect(found.killed * 10 > found.tried * 8, "memory may be asked for in other places from run to run")
+    // Memory may be asked for in other places from run to run; of a few points on a busy machine that may be some.
+    #expect(found.tried < 20 ? found.killed > 0 : found.killed * 10 > found.tried * 8)
     if Self.wish == 1 { #expect(found.happened > 1) }
   }
 
