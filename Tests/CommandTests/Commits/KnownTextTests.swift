@@ -121,13 +121,12 @@ struct KnownTextTests {
 
   /// A warning is given each time.
   @Test func textWithWarningsIsReadEachTime() throws {
-    let stage = try Stage(
-      "legacy", Self.text("-A INPUT -s 192.0.2.1/0 -j ACCEPT\n-A INPUT -p tcp -m tcp --dport 00022 -j ACCEPT\n"))
+    let stage = try Stage("legacy", Self.text("-A INPUT -p udp -m udp --dport 65558 -j ACCEPT\n"))
     let first = try stage.firebreak("apply", stage.file)
     let second = try stage.firebreak("apply", stage.file)
     #expect(first.status == 0 && second.status == 0)
     let warnings = { (result: ProcessResult) in result.stderr.split(separator: "\n").filter { $0.contains("warning") } }
-    #expect(warnings(first) == warnings(second))
+    #expect(warnings(first).count == 1 && warnings(first) == warnings(second), "\(first)\n\(second)")
   }
 
   /// Counters of the text are given to rules that come anew, whatever is known of it.
