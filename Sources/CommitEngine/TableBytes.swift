@@ -1,15 +1,15 @@
 internal import Netfilter
 internal import RuleStore
 
-/// Tables and texts as records and generations hold them: fields in host order, since they are read on the machine that
-/// wrote them. A text is its length and its UTF-8. Rules are their number, the number of bytes and the bytes of ``RuleList``;
-/// of many only ``PackedWords``: the highest bit of the number of bytes tells so, and how many these are follows.
 private enum RuleBytes {
   static let isPacked: UInt32 = 1 << 31
   /// Fewer bytes are written as they are.
   static let least = 32 << 10
 }
 
+/// Tables and texts as records and generations hold them: fields in host order, since they are read on the machine that
+/// wrote them. A text is its length and its UTF-8. Rules are their number, the number of bytes and the bytes of ``RuleList``;
+/// of many only ``PackedWords``: the highest bit of the number of bytes tells so, and how many these are follows.
 extension RecordSink where Self: ~Copyable {
   mutating func write(lengthAndText text: String) {
     write(UInt32(text.utf8.count))

@@ -33,9 +33,10 @@ final class AssembledPlan: PreparedPlan {
   func carryOut() throws(BackendError) {
     guard let socket = socket.take() else { return }
     do throws(BackendError) {
-      let (result, draft) = try send(through: socket)
+      let earlier = backend.memory?.recall(socket.place(reading.generation))
+      let (result, draft) = try send(through: socket, earlier)
       var reader = KernelReader(through: socket)
-      remember(result, draft, &reader)
+      remember(result, draft, earlier, &reader)
       reader.leave()
     } catch {
       // An answer that got lost says nothing: what the kernel holds does.
@@ -50,25 +51,22 @@ final class AssembledPlan: PreparedPlan {
   private static let manyBytes = 1 << 19
 
   /// Sends the batch and, while the kernel is at work on it, writes down what it will hold then, where that is much.
-  private func send(through socket: borrowing NetlinkSocket) throws(BackendError) -> (
-    SealedBatch.Result, RuleMemory.Draft?
-  ) {
+  /// - Parameter earlier: what is remembered of the generation before.
+  private func send(
+    through socket: borrowing NetlinkSocket, _ earlier: RememberedRules?
+  ) throws(BackendError) -> (SealedBatch.Result, RuleMemory.Draft?) {
     do throws(SealedBatch.Problem) {
       let contents = compiler.contents(after: plan, reading)
       guard let memory = backend.memory, contents.reduce(0, { $0 + $1.rules.bytes.count }) >= Self.manyBytes,
-        let old = socket.place(reading.generation), let next = socket.place(reading.next)
+        let next = socket.place(reading.next), earlier == nil || !compiler.layouts.isEmpty
       else { return (try sealed.send(through: socket), nil) }
-      let earlier = memory.recall(old)
-      let isCompiled = !compiler.layouts.isEmpty
-      guard isCompiled || earlier == nil else { return (try sealed.send(through: socket), nil) }
       var answer: Result<SealedBatch.Result, SealedBatch.Problem>?
       var draft: RuleMemory.Draft?
       runTogether {
         answer = Result { () throws(SealedBatch.Problem) in try sealed.send(through: socket) }
       } _: {
         draft = memory.draft(
-          contents, replacing: Set(contents.map(\.key.table)).union(plan.creations), since: earlier, at: next,
-          isSettled: backend.form == .compiled)
+          contents, replacing: Set(plan.creations), since: earlier, at: next, isSettled: backend.form == .compiled)
       }
       return (try answer!.get(), draft)
     } catch {
@@ -78,14 +76,14 @@ final class AssembledPlan: PreparedPlan {
 
   /// Keeps what nf_tables holds after a commit, if nobody has changed it since.
   private func remember(
-    _ result: SealedBatch.Result, _ draft: RuleMemory.Draft?, _ reader: inout KernelReader
+    _ result: SealedBatch.Result, _ draft: RuleMemory.Draft?, _ earlier: RememberedRules?,
+    _ reader: inout KernelReader
   ) {
-    guard let memory = backend.memory, let old = reader.place(reading.generation),
-      let new = reader.place(reading.next), (try? reader.generation()) == reading.next
+    guard let memory = backend.memory, let new = reader.place(reading.next),
+      (try? reader.generation()) == reading.next
     else { return }
     let after = compiler.aftermath(of: plan, reading, result, generation: reading.next)
     if let draft { return draft.finish { after.reading.tables[$0.table]?.handles[$0.chain] } }
-    let earlier = memory.recall(old)
     if let earlier, let changes = after.changes, memory.add(changes, to: earlier, at: new) { return }
     let replaced = Set(plan.tables).union(plan.creations).union(compiler.sharing.partners.map(\.id))
     memory.keep(

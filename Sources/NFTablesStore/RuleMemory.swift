@@ -58,9 +58,7 @@ struct RuleMemory: Sendable {
     _ tables: [LiveTable], replacing changed: Set<TableID> = [], since earlier: RememberedRules? = nil,
     at moment: Moment, isSettled: Bool = false
   ) {
-    let contents = tables.flatMap(\.contents)
-    draft(contents, replacing: changed.union(tables.map(\.table.id)), since: earlier, at: moment, isSettled: isSettled)?
-      .finish()
+    draft(tables.flatMap(\.contents), replacing: changed, since: earlier, at: moment, isSettled: isSettled)?.finish()
   }
 
   /// Begins a file with the rules of a moment, and those of other tables that `earlier` has, but for those that have changed
@@ -70,7 +68,8 @@ struct RuleMemory: Sendable {
     at moment: Moment, isSettled: Bool
   ) -> Draft? {
     var contents = contents
-    for key in earlier?.chains ?? [] where !changed.contains(key.table) {
+    let replaced = changed.union(contents.map(\.key.table))
+    for key in earlier?.chains ?? [] where !replaced.contains(key.table) {
       guard let (rules, handles) = earlier?.rules(of: key) else { continue }
       contents.append(RememberedRules.Content(key, earlier?.policy(of: key), rules, handles))
     }
