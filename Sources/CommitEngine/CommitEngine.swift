@@ -84,13 +84,14 @@ public struct CommitEngine: Sendable {
 
   /// What ``apply(_:)`` would do; everything is rehearsed, and nothing is changed or written down.
   public func check(_ request: Request) throws -> Report {
+    let request = try fitted(request)
     try companions?.rehearse(request.companions)
     var foreign = try ForeignRules(history, keeping: request.keeping, copied: request.copied)
     var options = request.options
     if companions != nil { options.beside = request.beside }
-    var request = request
+    var wanted = request
     let outcome = try store.check(
-      request.tables, options, wanting: { try request.merged(into: $0, &foreign, fit: store.backend.fitted) })
+      request.tables, options, wanting: { try wanted.merged(into: $0, &foreign, fit: store.backend.fitted) })
     if !outcome.plan.steps.isEmpty { try request.inspection?(outcome.plan, store) }
     return Report(
       plan: outcome.plan, notes: foreign.notes + [outcome.rehearsalNote].compactMap { $0 }, recovered: nil,
@@ -152,7 +153,7 @@ public struct CommitEngine: Sendable {
     var head = journal.head
     head.deadline = .now
     try? state.overwrite(Journal.encoded(head), atStartOf: Self.pending)
-    do { return try takeBack(journal.record, options) } catch {
+    do { return try takeBack(journal.record, in: journal.head.phase, options) } catch {
       if !Self.leavesWork(error) { try? state.overwrite(Journal.encoded(journal.head), atStartOf: Self.pending) }
       throw error
     }
@@ -208,7 +209,7 @@ public struct CommitEngine: Sendable {
       noteInput(request, outcome, foreign)
       return report(number)
     }
-    do { try changeCompanions(request, generation) } catch {
+    do { try changeCompanions(request) } catch {
       try takeBackPending(request.options)
       throw error
     }
@@ -351,9 +352,12 @@ public struct CommitEngine: Sendable {
   }
 
   /// Tells whoever has the journal open that its commit is none any more.
-  private func endPending() throws {
+  private func endPending() throws { try setPending(.finished) }
+
+  /// Writes down how far the commit is.
+  func setPending(_ phase: Journal.Phase) throws {
     if let bytes = try state.read(Self.pending, limit: Journal.headSize), var head = try? Journal.head(of: bytes) {
-      head.phase = .finished
+      head.phase = phase
       try state.overwrite(Journal.encoded(head), atStartOf: Self.pending)
     }
   }

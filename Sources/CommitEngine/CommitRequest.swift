@@ -73,7 +73,9 @@ extension CommitEngine {
     /// Whether it makes one act of more than tables.
     var hasCompanions: Bool { !companions.isEmpty }
     /// For the backend.
-    var beside: Plan.Beside { Plan.Beside(companions, isOverwriting: restores != nil) }
+    var beside: Plan.Beside { Plan.Beside(companions, unexpected) }
+    /// What becomes of companions that others have changed: who goes back to a generation wants what that had.
+    var unexpected: Unexpected { restores == nil ? .refused : .replaced }
     var needsGuard: Bool { confirmation != nil || verification != nil }
   }
 

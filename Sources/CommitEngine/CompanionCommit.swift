@@ -9,6 +9,7 @@ extension CommitEngine {
   /// - Throws: ``BackendError`` or ``SystemError``; nothing was changed then.
   func makingSets(_ request: Request) throws -> Request {
     guard let companions, !request.companions.isEmpty else { return request }
+    var request = try fitted(request)
     try companions.rehearse(request.companions)
     let record = CommitRecord(
       plan: Plan(from: .nothing, to: Ruleset()), time: 0, message: request.message,
@@ -19,18 +20,23 @@ extension CommitEngine {
       try? dropPending()
       throw error
     }
-    var request = request
     request.wanted = request.wanted.withPresentSets(sets)
     return request
   }
 
   /// Changes what stands beside the rules, which the kernel holds by now.
-  func changeCompanions(_ request: Request, _ generation: Generation) throws {
+  func changeCompanions(_ request: Request) throws {
     guard let companions, !request.companions.isEmpty else { return }
-    try companions.change(request.companions, overwriting: request.restores != nil)
-    guard !request.needsGuard else { return }
-    let head = Journal.Head(phase: .written, deadline: .never, nonce: generation.summary.nonce)
-    try state.overwrite(Journal.encoded(head), atStartOf: Self.pending)
+    try companions.change(request.companions, request.unexpected)
+    try setPending(request.needsGuard ? .verifying : .written)
+  }
+
+  /// A request whose changes of companions begin with what the kernel holds now.
+  func fitted(_ request: Request) throws -> Request {
+    guard let companions else { return request }
+    var request = request
+    request.companions = try companions.fitted(request.companions, request.unexpected)
+    return request
   }
 
   /// The way back of a commit that has changed no rules.

@@ -107,8 +107,8 @@ extension CommitEngine {
       let isParentGone = wait(maker)
       let head = file.head
       guard head.phase != .finished else { return .finished }
-      if head.deadline <= .now || (isParentGone && head.phase == .writing) {
-        if let done = try takeBackAtLast(journal.record, file) { return done }
+      if head.deadline <= .now || (isParentGone && head.phase.needsItsMaker) {
+        if let done = try takeBackAtLast(journal, file) { return done }
       }
     }
   }
@@ -126,7 +126,7 @@ extension CommitEngine {
 
   /// Whatever stands in the way: another program that holds a lock, a directory that is gone.
   /// - Returns: nil when the commit turned out to have time left.
-  private func takeBackAtLast(_ record: CommitRecord, _ file: WatchedJournal) throws -> Watched? {
+  private func takeBackAtLast(_ journal: Journal, _ file: WatchedJournal) throws -> Watched? {
     var options = RuleStore.CommitOptions()
     options.lockWait = .seconds(10)
     for attempt in 1... {
@@ -134,9 +134,9 @@ extension CommitEngine {
         let lock = try? lockState(options)
         defer { withExtendedLifetime(lock) {} }
         let head = file.head
-        guard head.phase != .finished, (try? isPublished(record.nonce)) != true else { return .finished }
+        guard head.phase != .finished, (try? isPublished(head.nonce)) != true else { return .finished }
         if head.phase == .awaiting, head.deadline > .now { return nil }
-        let plan = try takeBack(record, options)
+        let plan = try takeBack(journal.record, in: head.phase, options)
         audit.note(.notConfirmed(plan.tables))
         return .takenBack(plan.tables)
       } catch {

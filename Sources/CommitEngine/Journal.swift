@@ -19,6 +19,15 @@ package struct Journal: Sendable {
     case finished = 4
     /// Nobody has to watch it, and the companions of its tables are as they are to be, too.
     case written = 5
+    /// The same for one that somebody watches: it is being verified.
+    case verifying = 6
+
+    /// Whether it is certain that companions have changed: one that is not as the commit left it was changed by somebody
+    /// else since then, and not before.
+    var hasChangedCompanions: Bool { self == .written || self == .verifying || self == .awaiting }
+
+    /// Whether it is taken back when who makes it dies.
+    var needsItsMaker: Bool { self == .writing || self == .verifying }
   }
 
   package struct Head: Equatable, Sendable {

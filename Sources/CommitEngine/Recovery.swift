@@ -90,14 +90,15 @@ extension CommitEngine {
       try dropPending()
       return nil
     case .unguarded, .written: recovery = try finishUnguarded(journal, options)
-    case .writing: recovery = .notConfirmed(try takeBack(journal.record, options).tables)
+    case .writing, .verifying:
+      recovery = .notConfirmed(try takeBack(journal.record, in: journal.head.phase, options).tables)
     case .awaiting:
       if journal.head.deadline > .now {
         guard !GuardProcess.isWatching(journal.head.nonce, state), let guardCommand else { return nil }
         try GuardProcess.start(guardCommand, journal.head.nonce, state)
         recovery = .guardedAgain
       } else {
-        recovery = .notConfirmed(try takeBack(journal.record, options).tables)
+        recovery = .notConfirmed(try takeBack(journal.record, in: .awaiting, options).tables)
       }
     }
     audit.note(recovery)
@@ -122,7 +123,7 @@ extension CommitEngine {
     // Last first: rules that move are in their new place before they leave the old one, and the other way round.
     for part in found.reversed() { changed += try settle(part, isWhole: isWhole, options) }
     guard isWhole else {
-      try companions?.takeBack(record.companions)
+      try companions?.takeBack(record.companions, unexpected(in: journal.head.phase))
       try dropPending()
       return changed.isEmpty && record.companions.isEmpty ? .nothingDone : .putBack(changed)
     }
@@ -176,24 +177,31 @@ extension CommitEngine {
   func takeBackPending(_ options: RuleStore.CommitOptions) throws {
     do {
       guard let journal = try journal() else { throw Failure.nothingToRollBack }
-      try takeBack(journal.record, options)
+      try takeBack(journal.record, in: journal.head.phase, options)
     } catch {
       throw Failure.takingBackFailed("\(error)")
     }
   }
 
+  /// What a way back does with companions that are not as the commit left them. It may not have come to them, and what they
+  /// hold is another one's then.
+  private func unexpected(in phase: Journal.Phase) -> Unexpected { phase.hasChangedCompanions ? .replaced : .left }
+
   /// Makes the tables of a commit what they were before it. What other programs have changed since stays.
+  /// - Parameter phase: how far it came.
   /// - Returns: what was done in the kernel, which holds the rules as before; the commit's files are gone then, as far as
   ///   they can be removed.
   @discardableResult
-  func takeBack(_ record: CommitRecord, _ options: RuleStore.CommitOptions) throws -> Plan {
+  func takeBack(
+    _ record: CommitRecord, in phase: Journal.Phase, _ options: RuleStore.CommitOptions
+  ) throws -> Plan {
     let record = try withPresentSets(record)
     let store = try store(named: record.backend)
     var options = options
     options.counters = .wanted
     options.rehearses = false
     if companions != nil {
-      options.beside = Plan.Beside(record.companions.wayBack, isOverwriting: true)
+      options.beside = Plan.Beside(record.companions.wayBack, unexpected(in: phase))
     }
     // Who died may have replaced a table and not given it its counters.
     if !store.backend.capabilities.isOneTransaction { options.interrupted = record.before.ruleset }
@@ -209,7 +217,7 @@ extension CommitEngine {
           return TableMerge(base: committed, live: live, wanted: before, keeping: .foreign).result
         })
     }
-    try companions?.takeBack(record.companions)
+    try companions?.takeBack(record.companions, unexpected(in: phase))
     try? dropPending()
     return outcome.plan
   }

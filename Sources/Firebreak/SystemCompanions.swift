@@ -10,6 +10,14 @@ package struct SystemCompanions: CompanionStore {
 
   package init() {}
 
+  package func fitted(
+    _ changes: [CompanionChange], _ unexpected: Unexpected
+  ) throws(BackendError) -> [CompanionChange] {
+    var fitted: [CompanionChange] = []
+    for (kind, store) in stores { fitted += try store.fitted(changes.of(kind), unexpected) }
+    return fitted
+  }
+
   package func rehearse(_ changes: [CompanionChange]) throws(BackendError) {
     for (kind, store) in stores { try store.rehearse(changes.of(kind)) }
   }
@@ -22,11 +30,11 @@ package struct SystemCompanions: CompanionStore {
     }
   }
 
-  package func change(_ changes: [CompanionChange], overwriting: Bool) throws(BackendError) {
+  package func change(_ changes: [CompanionChange], _ unexpected: Unexpected) throws(BackendError) {
     try inTurn(changes) { store, changes throws(BackendError) in
-      try store.change(changes, overwriting: overwriting)
+      try store.change(changes, unexpected)
     } undo: { store, changes in
-      try? store.change(changes.wayBack, overwriting: true)
+      try? store.change(changes.wayBack, .replaced)
     }
   }
 

@@ -431,7 +431,7 @@ public final class NFTablesBackend: Backend {
       revisions: revisions)
     try compiler.compile(plan, reading, into: &batch)
     if !plan.beside.changes.isEmpty {
-      let edits = try TableEdits(plan.beside.changes, overwriting: plan.beside.isOverwriting)
+      let edits = try TableEdits(plan.beside.changes, plan.beside.unexpected)
       guard edits.generation == reading.generation else {
         throw BackendError(.stale, "the rules have changed since they were read")
       }

@@ -52,12 +52,11 @@ public struct Plan: Sendable {
   /// Changes of companions.
   package struct Beside: Sendable {
     package var changes: [CompanionChange] = []
-    /// See ``CompanionStore/change(_:overwriting:)``.
-    package var isOverwriting = false
+    package var unexpected = Unexpected.refused
     package init() {}
-    package init(_ changes: [CompanionChange], isOverwriting: Bool) {
+    package init(_ changes: [CompanionChange], _ unexpected: Unexpected) {
       self.changes = changes
-      self.isOverwriting = isOverwriting
+      self.unexpected = unexpected
     }
   }
 

@@ -8,14 +8,29 @@ package import RuleStore
 package struct TableStore: CompanionStore {
   package init() {}
 
+  package func fitted(
+    _ changes: [CompanionChange], _ unexpected: Unexpected
+  ) throws(BackendError) -> [CompanionChange] {
+    guard !changes.isEmpty else { return [] }
+    let tables = try changes.map { change throws(BackendError) in try TableChange(change) }
+    let image = try RulesetImage.read(present: tables.compactMap { $0?.id }).image
+    return try zip(changes, tables).map { change, table throws(BackendError) in
+      guard let table else { return change }
+      let live = image[table.id]
+      if table.isPossible(over: live) { return change }
+      if unexpected == .refused { throw BackendError(changed: table.id) }
+      return CompanionChange(change.companion, before: live?.content, after: change.after)
+    }
+  }
+
   package func rehearse(_ changes: [CompanionChange]) throws(BackendError) {
-    try carryOut(changes, overwriting: true, isTrial: true)
+    try carryOut(changes, .replaced, isTrial: true)
   }
 
   package func make(_ changes: [CompanionChange]) throws(BackendError) {}
 
-  package func change(_ changes: [CompanionChange], overwriting: Bool) throws(BackendError) {
-    try carryOut(changes, overwriting: overwriting)
+  package func change(_ changes: [CompanionChange], _ unexpected: Unexpected) throws(BackendError) {
+    try carryOut(changes, unexpected)
   }
 
   package func remove(_ changes: [CompanionChange]) -> [String] { [] }
@@ -23,7 +38,7 @@ package struct TableStore: CompanionStore {
   package func load(_ contents: [Companion: [UInt8]]) -> [String] {
     contents.sorted { $0.key < $1.key }.compactMap { companion, content in
       do throws(BackendError) {
-        try change([CompanionChange(companion, before: nil, after: content)], overwriting: true)
+        try change([CompanionChange(companion, before: nil, after: content)], .replaced)
         return nil
       } catch {
         return "\(companion): \(error.message)"
@@ -36,9 +51,9 @@ package struct TableStore: CompanionStore {
     let changes = try contents.sorted { $0.key < $1.key }.map { companion, content throws(BackendError) in
       (companion, try TableChange(CompanionChange(companion, before: content, after: nil)))
     }
-    let image = try RulesetImage.read(present: changes.map(\.1.id)).image
+    let image = try RulesetImage.read(present: changes.compactMap { $0.1?.id }).image
     var sentences: [String] = []
-    for (companion, change) in changes {
+    for case (let companion, let change?) in changes {
       let live = image[change.id]
       if live == nil { sentences.append("\(companion) is gone") }
       if live != nil, !change.isPossible(over: live) { sentences.append("\(companion) has been changed") }
@@ -50,11 +65,11 @@ package struct TableStore: CompanionStore {
   private static let pause: useconds_t = 2_000
 
   private func carryOut(
-    _ changes: [CompanionChange], overwriting: Bool, isTrial: Bool = false
+    _ changes: [CompanionChange], _ unexpected: Unexpected, isTrial: Bool = false
   ) throws(BackendError) {
     guard !changes.isEmpty else { return }
     for attempt in 1... {
-      let edits = try TableEdits(changes, overwriting: overwriting)
+      let edits = try TableEdits(changes, unexpected)
       guard !edits.isEmpty else { return }
       do throws(BackendError) { return try send(edits, isTrial: isTrial) } catch {
         guard error.kind == .stale, attempt < Self.attempts else { throw error }
@@ -84,13 +99,13 @@ struct TableEdits {
 
   /// - Parameters:
   ///   - changes: those of other companions are left out.
-  ///   - overwriting: see ``CompanionStore/change(_:overwriting:)``.
-  /// - Throws: ``BackendError``: `stale` where a table is neither as before nor as it is to be, `refused` where another
-  ///   process keeps it for itself.
-  init(_ changes: [CompanionChange], overwriting: Bool) throws(BackendError) {
+  ///   - unexpected: what becomes of a table that is neither as before nor as it is to be.
+  /// - Throws: ``BackendError``: `stale` where there is such a table and that is refused, `refused` where another process
+  ///   keeps one for itself.
+  init(_ changes: [CompanionChange], _ unexpected: Unexpected) throws(BackendError) {
     let changes = try changes.filter { $0.companion.kind == .table }.map { change throws(BackendError) in
       try TableChange(change)
-    }
+    }.compactMap { $0 }
     let reading = try RulesetImage.read(present: changes.map(\.id))
     generation = reading.image.generation
     for change in changes {
@@ -102,7 +117,10 @@ struct TableEdits {
       // One that is so already keeps its handles.
       if live == nil, wanted == nil { continue }
       if let live, let wanted, live.isSameNow(as: wanted) { continue }
-      if !overwriting, !change.isPossible(over: live) { throw BackendError(changed: change.id) }
+      if unexpected != .replaced, !change.isPossible(over: live) {
+        guard unexpected == .left else { throw BackendError(changed: change.id) }
+        continue
+      }
       if live != nil { removed.append(change.id) }
       if let wanted { made.tables.append(wanted) }
     }
@@ -117,10 +135,11 @@ extension Batch {
 }
 
 extension TableChange {
-  fileprivate init(_ change: CompanionChange) throws(BackendError) {
+  /// nil where the table is not there before and is not to be there.
+  fileprivate init?(_ change: CompanionChange) throws(BackendError) {
     before = try Self.table(change.before)
     after = try Self.table(change.after)
-    guard let id = (before ?? after)?.id else { throw BackendError(.system, "\(change.companion) is not on file") }
+    guard let id = (before ?? after)?.id else { return nil }
     self.id = id
   }
 

@@ -1,9 +1,14 @@
 /// The companions of the tables of iptables that one kernel holds, and how they change.
 ///
-/// A commit calls ``make(_:)`` before its rules, which look into new sets, ``change(_:overwriting:)`` after them, and
-/// ``remove(_:)`` when it was declared good. A way back is the same with each change reversed. Each may be called again by
-/// whoever finishes what somebody else has begun.
+/// A commit calls ``fitted(_:_:)`` before anything is written down, ``make(_:)`` before its rules, which look into new sets,
+/// ``change(_:_:)`` after them, and ``remove(_:)`` when it was declared good. A way back is the same with each change
+/// reversed. Each may be called again by whoever finishes what somebody else has begun.
 package protocol CompanionStore: Sendable {
+  /// The same changes from what the kernel holds now: what others have done since they were planned is there before them
+  /// and after them, so that no way back takes it out.
+  /// - Throws: ``BackendError``; `stale` where a table is no longer as before and that is refused.
+  func fitted(_ changes: [CompanionChange], _ unexpected: Unexpected) throws(BackendError) -> [CompanionChange]
+
   /// Tries what can be tried without changing anything.
   /// - Throws: ``BackendError``
   func rehearse(_ changes: [CompanionChange]) throws(BackendError)
@@ -14,10 +19,8 @@ package protocol CompanionStore: Sendable {
 
   /// Changes the entries of sets that were there before, by the difference between before and after, and puts tables in
   /// the place of those before.
-  /// - Parameter overwriting: whether a table that is no longer as before is replaced all the same, and a set that is gone
-  ///   made anew.
-  /// - Throws: ``BackendError``; nothing was changed then. `stale` where a table is no longer as before.
-  func change(_ changes: [CompanionChange], overwriting: Bool) throws(BackendError)
+  /// - Throws: ``BackendError``; nothing was changed then. `stale` where a table is no longer as before and that is refused.
+  func change(_ changes: [CompanionChange], _ unexpected: Unexpected) throws(BackendError)
 
   /// Removes the sets that are gone afterwards.
   /// - Returns: a sentence for each that stays.
@@ -34,11 +37,21 @@ package protocol CompanionStore: Sendable {
   func differences(from contents: [Companion: [UInt8]]) throws(BackendError) -> [String]
 }
 
+/// What a change does where somebody else has changed a companion in the meantime.
+package enum Unexpected: Hashable, Sendable {
+  /// Nothing at all, where it is a table.
+  case refused
+  /// It leaves that one as it is.
+  case left
+  /// It replaces the table, and makes the set anew that is gone.
+  case replaced
+}
+
 extension CompanionStore {
   /// The way back after ``make(_:)`` and before ``remove(_:)``.
   /// - Throws: ``BackendError``; tables and entries are as they were after the changes then.
-  package func takeBack(_ changes: [CompanionChange]) throws(BackendError) {
-    try change(changes.wayBack, overwriting: true)
+  package func takeBack(_ changes: [CompanionChange], _ unexpected: Unexpected) throws(BackendError) {
+    try change(changes.wayBack, unexpected)
     _ = remove(changes.wayBack)
   }
 }

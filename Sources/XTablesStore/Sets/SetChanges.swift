@@ -73,6 +73,20 @@ struct EntryChanges {
 extension SetImage {
   var companion: Companion { Companion(.set, name) }
 
+  var empty: SetImage {
+    var result = self
+    result.entries = []
+    return result
+  }
+
+  /// As it is when entries have changed.
+  func with(_ changes: EntryChanges) -> SetImage {
+    let changed = Set((changes.added + changes.removed).map(\.identity))
+    var result = self
+    result.entries = entries.filter { !changed.contains($0.identity) } + changes.added
+    return result
+  }
+
   /// With the old entries in place of those that differ from them by the time that has passed only.
   fileprivate func withEntries(of old: SetImage, _ seconds: Int) -> SetImage {
     let before = Dictionary(old.entries.map { ($0.identity, $0) }, uniquingKeysWith: { first, _ in first })

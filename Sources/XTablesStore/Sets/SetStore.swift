@@ -7,6 +7,28 @@ package import RuleStore
 package struct SetStore: CompanionStore {
   package init() {}
 
+  package func fitted(
+    _ changes: [CompanionChange], _ unexpected: Unexpected
+  ) throws(BackendError) -> [CompanionChange] {
+    guard !changes.isEmpty else { return [] }
+    let live: [SetImage]
+    do throws(KernelSets.Refusal) { live = try SetImage.all() } catch {
+      throw BackendError(.system, "the sets (ipset) cannot be read: \(error.reason)", code: error.code)
+    }
+    return try changes.map { change throws(BackendError) in
+      let now = live.first { $0.companion == change.companion }
+      guard let after = try SetImage(change.after) else {
+        return CompanionChange(change.companion, before: now?.encoded, after: nil)
+      }
+      guard let now else {
+        return unexpected == .replaced ? CompanionChange(change.companion, before: nil, after: change.after) : change
+      }
+      guard now.hasShape(of: after) else { return change }
+      let entries = EntryChanges(from: try SetImage(change.before) ?? after.empty, to: after)
+      return CompanionChange(change.companion, before: now.encoded, after: now.with(entries).encoded)
+    }
+  }
+
   package func rehearse(_ changes: [CompanionChange]) throws(BackendError) {}
 
   package func make(_ changes: [CompanionChange]) throws(BackendError) {
@@ -47,14 +69,14 @@ package struct SetStore: CompanionStore {
     return true
   }
 
-  package func change(_ changes: [CompanionChange], overwriting: Bool) throws(BackendError) {
+  package func change(_ changes: [CompanionChange], _ unexpected: Unexpected) throws(BackendError) {
     var done: [(SetImage, EntryChanges)] = []
     do throws(BackendError) {
       for change in changes {
         guard let before = try SetImage(change.before), let after = try SetImage(change.after) else { continue }
         let isGone = try Self.perform(after) { () throws(KernelSets.Refusal) in try KernelSets.find(after.name) == nil }
-        guard !overwriting || !isGone else {
-          _ = try Self.put(after)
+        if isGone, unexpected != .refused {
+          if unexpected == .replaced { _ = try Self.put(after) }
           continue
         }
         let entries = EntryChanges(from: before, to: after)

@@ -1,3 +1,4 @@
+import CommitEngine
 import Glibc
 import KernelTestSupport
 import Testing
@@ -64,6 +65,15 @@ struct RunCompanionTests {
 
   private func withoutTime(_ line: String) -> String {
     line.firstRange(of: " timeout ").map { String(line[..<$0.lowerBound]) } ?? line
+  }
+
+  /// Runs the command in another start of the machine, the same one each time.
+  private func startingAgain(_ site: RunSite, _ words: [String], _ more: String...) throws -> ProcessResult {
+    let boot = try site.space.file("boot", "11111111-2222-3333-4444-555555555555\n")
+    let script = "mount --bind \(boot) /proc/sys/kernel/random/boot_id && exec \"$@\""
+    return try site.space.run(
+      ["unshare", "-m", "sh", "-c", script, "sh", Built.firebreak] + words
+        + ["--state-dir", site.space.stateDirectory] + more)
   }
 
   private func table(_ site: RunSite) throws -> String {
@@ -198,9 +208,57 @@ struct RunCompanionTests {
     #expect(result.status == 75, "\(result)")
     #expect(result.stderr.contains("nf_tables table ip stays has been changed by another program meanwhile"))
     #expect(try !all(site).contains { $0.contains("192.0.2.77") || $0.contains("new") })
+    let other = try Self.site()
+    try other.space.require(["bash", "-c", change])
+    #expect(try all(site) == all(other), "what the other one did stays")
     #expect(try site.space.firebreak(["log"]).stdout == "no commits yet\n")
     let next = try site.space.firebreak(["status"])
     #expect(next.status == 0 && !next.stderr.contains("interrupted"), "\(next)")
+  }
+
+  /// Both scripts see neither's entries, and what is on file has both.
+  @Test func twoScriptsThatFillOneSetAreBothKept() throws {
+    let site = try Self.site()
+    let second = try site.script(
+      "ipset add there 192.0.2.8; ipset create new hash:ip; ipset add new 192.0.2.9", "second.sh")
+    let result = try site.run(
+      "ipset add there 192.0.2.7; ipset create new hash:ip; ipset add new 192.0.2.10\nWAIT",
+      meanwhile: "\"$FIREBREAK\" run -q --state-dir \"$HERE/state\" -- \(second)")
+    #expect(result.status == 0, "\(result)")
+    let added = ["add new 192.0.2.10", "add new 192.0.2.9", "add there 192.0.2.7", "add there 192.0.2.8"]
+    #expect(try Set(site.sets().map(withoutTime)).isSuperset(of: added))
+    try site.space.require(["ipset", "destroy", "new"])
+    try site.space.require(["ipset", "flush", "there"])
+    let started = try startingAgain(site, ["recover"])
+    #expect(started.status == 0, "\(started)")
+    #expect(try Set(site.sets().map(withoutTime)).isSuperset(of: added))
+    #expect(try site.space.firebreak(["rollback"]).status == 0)
+    #expect(try Set(site.sets().map(withoutTime)).isSuperset(of: [added[1], added[3]]))
+    #expect(
+      try Set(site.sets().map(withoutTime)).isDisjoint(with: [added[0], added[2]]), "only what the second commit put in"
+    )
+  }
+
+  /// Rows: how far the commit came before it died; whether tables that somebody else changed are put back over that.
+  @Test(arguments: [(Journal.Phase.unguarded, false), (.writing, false), (.verifying, true)])
+  func aCommitThatMayNotHaveComeToItIsNotTakenBackThere(_ phase: Journal.Phase, _ isPutBack: Bool) throws {
+    let site = try Self.site()
+    let before = try all(site)
+    #expect(try site.run("\(Self.script)\nnft add chain ip stays made").status == 0)
+    try site.space.require(["nft", "add chain ip stays other; delete table inet more"])
+    var journal = try Journal(decoding: readFile(site.space.stateDirectory + "/commit.last"))
+    journal.head.phase = phase
+    let interrupted = try site.space.file("interrupted", journal.encoded)
+    try site.space.require(["cp", interrupted, site.space.stateDirectory + "/commit.pending"])
+    try site.space.require(["rm", "-r", site.space.stateDirectory + "/generations", site.space.stateDirectory + "/own"])
+    let recovered = try site.space.firebreak(["recover"])
+    #expect(recovered.status == 0, "\(recovered)")
+    let now = try all(site)
+    #expect(now.contains { $0.contains("chain other") } == !isPutBack, "\(now)")
+    #expect(now.contains { $0.contains("table inet leaves") }, "nobody else had touched that")
+    #expect(!now.contains { $0.contains("netdev comes") })
+    // What the script had destroyed had gone when the commit was kept.
+    if isPutBack { #expect(now == before.filter { !$0.contains(" gone ") }) }
   }
 
   /// Who listens hears of one change.
@@ -326,23 +384,17 @@ struct RunCompanionTests {
       "bash", "-c",
       "iptables-legacy -F; iptables-legacy -X; nft flush ruleset; ipset destroy; ipset create first hash:ip; ipset create there hash:ip timeout 0; ipset add there 192.0.2.90",
     ])
-    let boot = try site.space.file("boot", "11111111-2222-3333-4444-555555555555\n")
-    func again(_ words: [String]) throws -> ProcessResult {
-      let script = "mount --bind \(boot) /proc/sys/kernel/random/boot_id && exec \"$@\""
-      return try site.space.run(["unshare", "-m", "sh", "-c", script, "sh", Built.firebreak] + words)
-    }
-    let state = ["--state-dir", site.space.stateDirectory]
-    let started = try again(["recover"] + state)
+    let started = try startingAgain(site, ["recover"])
     #expect(started.status == 0 && started.stdout.contains("loaded generation 1"), "\(started)")
     let ours = ["create first hash:ip family inet", "add there 192.0.2.90"]
     #expect(
       try all(site).filter { !ours.contains($0) && !$0.contains("kept") } == after.filter { !$0.contains("kept") })
-    let same = try again(["run"] + state + ["--", "true"])
+    let same = try startingAgain(site, ["run"], "--", "true")
     #expect(same.stdout == "unchanged: the kernel holds these rules already\n", "\(same)")
     let file = try site.space.file(
       "next.v4", try site.space.require(["iptables-legacy-save"]).stdout.replacing("192.0.2.0/24", with: "192.0.3.0/24")
     )
-    let next = try again(["apply"] + state + [file])
+    let next = try startingAgain(site, ["apply"], file)
     #expect(next.status == 0, "\(next)")
     #expect(try site.rules().count { $0.contains("--match-set new") } == 1, "it is ours, and no rule of somebody else")
   }
