@@ -13,10 +13,11 @@ struct Run: Subcommand {
       everything is as before, and the command that failed is named.
 
       Rules that others add while it runs stay. Where the script takes rules out in whose place another commit \
-      puts others meanwhile, nothing is committed (exit status 75). Sets that it made are made before the rules that look into them, and \
-      sets that it destroyed go when the commit is kept. A table of nft's own that it changed takes the place of the \
-      live one; where somebody else has changed that meanwhile, nothing is committed. Sets and such tables are part of \
-      the generation: rollback and the start of the machine bring them back as well.
+      puts others meanwhile, nothing is committed (exit status 75). Sets that it made are made before the rules that \
+      look into them, sets that it made anew take the place of the old ones, and sets that it destroyed go when the \
+      commit is kept. A table of nft's own that it changed takes the place of the live one; where somebody else has \
+      changed that meanwhile, nothing is committed. Sets and such tables are part of the generation: rollback and the \
+      start of the machine bring them back as well.
 
       Calls of ebtables and arptables fail. So do systemctl's for services that load rules; what such a service has saved \
       within the script, iptables-save > FILE, is what the script made. What changes rules in other ways, a program that \

@@ -175,14 +175,7 @@ public final class StagedKernel {
   public func changes() throws -> Changes {
     let end = try Self.read(space, hasNFTables: missingNFTables == nil)
     let seconds = Int((BootTime.now - began).components.seconds)
-    let sets: [CompanionChange]
-    do throws(SetChanges.Replaced) {
-      sets = try SetChanges.between(start.sets, end.sets, after: seconds)
-    } catch {
-      throw StagingFailure(
-        "set '\(error.name)' was made anew with another type or other options, which cannot be done in one act",
-        hint: "give the new set another name, or make it before: ipset create …")
-    }
+    let sets = SetChanges.between(start.sets, end.sets, after: seconds)
     var rules: [String: Ruleset] = [:]
     for (backend, ruleset) in end.rules {
       let before = start.rules[backend] ?? Ruleset()

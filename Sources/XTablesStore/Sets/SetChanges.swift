@@ -3,16 +3,9 @@ package import RuleStore
 
 /// What somebody did to the sets of a namespace: which were made, which are gone, whose entries changed.
 package enum SetChanges {
-  /// A set that was made anew under its name with another type or other options.
-  package struct Replaced: Error, Hashable, Sendable {
-    package let name: String
-  }
-
   /// Those made come first, the others' members before them, and those that are gone last.
   /// - Parameter seconds: between the two readings. An entry that has so much less time left is the same.
-  package static func between(
-    _ start: [SetImage], _ end: [SetImage], after seconds: Int
-  ) throws(Replaced) -> [CompanionChange] {
+  package static func between(_ start: [SetImage], _ end: [SetImage], after seconds: Int) -> [CompanionChange] {
     let before = Dictionary(uniqueKeysWithValues: start.map { ($0.name, $0) })
     var made: [CompanionChange] = []
     var changed: [CompanionChange] = []
@@ -21,7 +14,10 @@ package enum SetChanges {
         made.append(CompanionChange(set.companion, before: nil, after: set.encoded))
         continue
       }
-      guard set.hasShape(of: old) else { throw Replaced(name: set.name) }
+      guard set.hasShape(of: old) else {
+        changed.append(CompanionChange(set.companion, before: old.encoded, after: set.encoded))
+        continue
+      }
       let new = set.withEntries(of: old, seconds)
       guard !EntryChanges(from: old, to: new).isEmpty else { continue }
       changed.append(CompanionChange(set.companion, before: old.encoded, after: new.encoded))

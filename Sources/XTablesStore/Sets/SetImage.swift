@@ -2,7 +2,7 @@ package import Netfilter
 
 /// A set (ipset(8)) with its entries, as the kernel lists it and takes it back.
 package struct SetImage: Hashable, Sendable {
-  package let name: String
+  package private(set) var name: String
   /// `hash:ip`, `list:set`, …
   package let type: String
   /// Revision and family, each an attribute as the kernel gave it.
@@ -39,11 +39,16 @@ package struct SetImage: Hashable, Sendable {
 
   /// All sets of the calling thread's network namespace, those first that others may hold.
   /// - Throws: ``KernelSets/Refusal``. A kernel without sets has none.
-  package static func all() throws(KernelSets.Refusal) -> [SetImage] {
+  package static func all() throws(KernelSets.Refusal) -> [SetImage] { try read(nil) }
+
+  /// The set of a name; nil where there is none.
+  static func find(_ name: String) throws(KernelSets.Refusal) -> SetImage? { try read(name).first }
+
+  private static func read(_ name: String?) throws(KernelSets.Refusal) -> [SetImage] {
     let socket = try SetSocket()
     var sets: [SetImage] = []
     do throws(KernelSets.Refusal) {
-      try socket.list { bytes, range in read(bytes, range, into: &sets) }
+      try socket.list(name) { bytes, range in read(bytes, range, into: &sets) }
     } catch {
       guard error.isMissing else { throw error }
     }
@@ -85,7 +90,8 @@ package struct SetImage: Hashable, Sendable {
 
   // MARK: Writing
 
-  private var nameAttribute: [UInt8] { SetSocket.text(name, SetSocket.Attribute.name) }
+  private static func attribute(name: String) -> [UInt8] { SetSocket.text(name, SetSocket.Attribute.name) }
+  private var nameAttribute: [UInt8] { Self.attribute(name: name) }
 
   /// Makes the set, without entries.
   package func create() throws(KernelSets.Refusal) {
@@ -93,7 +99,24 @@ package struct SetImage: Hashable, Sendable {
     try SetSocket().perform(.create, nameAttribute + SetSocket.text(type, SetSocket.Attribute.type) + kind + data)
   }
 
-  package func destroy() throws(KernelSets.Refusal) { try SetSocket().perform(.destroy, nameAttribute) }
+  package func destroy() throws(KernelSets.Refusal) { try Self.destroy(name) }
+
+  static func destroy(_ name: String) throws(KernelSets.Refusal) {
+    try SetSocket().perform(.destroy, attribute(name: name))
+  }
+
+  /// Gives the set the other's name and the other this one's; what looks into one of them looks into the other then. The
+  /// kernel takes that of sets that hold the same kind of thing, whatever their options.
+  func swap(with other: String) throws(KernelSets.Refusal) {
+    try SetSocket().perform(.swap, nameAttribute + SetSocket.text(other, SetSocket.Attribute.otherName))
+  }
+
+  /// The same under another name.
+  func named(_ name: String) -> SetImage {
+    var result = self
+    result.name = name
+    return result
+  }
 
   /// Puts entries in; those that are there already take the new remarks and times.
   package func add(_ entries: [Entry]) throws(KernelSets.Refusal) {

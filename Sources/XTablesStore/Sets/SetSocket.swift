@@ -8,6 +8,7 @@ struct SetSocket: ~Copyable {
   enum Command: UInt8 {
     case create = 2
     case destroy = 3
+    case swap = 6
     case list = 7
     case add = 9
     case delete = 10
@@ -17,6 +18,7 @@ struct SetSocket: ~Copyable {
   enum Attribute {
     static let name: UInt16 = 2  // IPSET_ATTR_SETNAME
     static let type: UInt16 = 3  // IPSET_ATTR_TYPENAME
+    static let otherName: UInt16 = 3  // IPSET_ATTR_SETNAME2
     static let revision: UInt16 = 4  // IPSET_ATTR_REVISION
     static let family: UInt16 = 5  // IPSET_ATTR_FAMILY
     static let data: UInt16 = 7  // IPSET_ATTR_DATA
@@ -105,9 +107,9 @@ struct SetSocket: ~Copyable {
     if code != 0 { throw KernelSets.Refusal(code: code) }
   }
 
-  /// All sets: calls `body` with the bytes of each message and the range of its attributes.
-  func list(_ body: ([UInt8], Range<Int>) -> Void) throws(KernelSets.Refusal) {
-    try send(Self.message(.list, flags: Self.dumps, []))
+  /// One set, or all: calls `body` with the bytes of each message and the range of its attributes.
+  func list(_ name: String?, _ body: ([UInt8], Range<Int>) -> Void) throws(KernelSets.Refusal) {
+    try send(Self.message(.list, flags: Self.dumps, name.map { Self.text($0, Attribute.name) } ?? []))
     var buffer = [UInt8](repeating: 0, count: 256 << 10)
     while true {
       let count = try receive(&buffer)

@@ -10,26 +10,34 @@ package struct SetStore: CompanionStore {
   package func fitted(
     _ changes: [CompanionChange], _ unexpected: Unexpected
   ) throws(BackendError) -> [CompanionChange] {
-    guard !changes.isEmpty else { return [] }
-    let live: [SetImage]
-    do throws(KernelSets.Refusal) { live = try SetImage.all() } catch {
-      throw BackendError(.system, "the sets (ipset) cannot be read: \(error.reason)", code: error.code)
-    }
-    return try changes.map { change throws(BackendError) in
-      let now = live.first { $0.companion == change.companion }
+    try changes.map { change throws(BackendError) in
+      let now: SetImage?
+      do throws(KernelSets.Refusal) { now = try SetImage.find(change.companion.name) } catch {
+        throw BackendError(.system, "\(change.companion) cannot be read: \(error.reason)", code: error.code)
+      }
       guard let after = try SetImage(change.after) else {
         return CompanionChange(change.companion, before: now?.encoded, after: nil)
       }
       guard let now else {
         return unexpected == .replaced ? CompanionChange(change.companion, before: nil, after: change.after) : change
       }
-      guard now.hasShape(of: after) else { return change }
+      guard now.hasShape(of: after) else {
+        // A new one cannot be made then; one that was there is exchanged.
+        guard let before = try SetImage(change.before) else { return change }
+        if unexpected == .refused, !now.hasShape(of: before) { throw BackendError(changed: before) }
+        return CompanionChange(change.companion, before: now.encoded, after: change.after)
+      }
       let entries = EntryChanges(from: try SetImage(change.before) ?? after.empty, to: after)
       return CompanionChange(change.companion, before: now.encoded, after: now.with(entries).encoded)
     }
   }
 
-  package func rehearse(_ changes: [CompanionChange]) throws(BackendError) {}
+  package func rehearse(_ changes: [CompanionChange]) throws(BackendError) {
+    for change in changes {
+      guard let exchange = try SetExchange(change) else { continue }
+      try Self.perform(exchange.new) { () throws(KernelSets.Refusal) in try exchange.rehearse() }
+    }
+  }
 
   package func make(_ changes: [CompanionChange]) throws(BackendError) {
     var done: [SetImage] = []
@@ -47,10 +55,7 @@ package struct SetStore: CompanionStore {
 
   /// - Returns: whether the set was made, with all its entries; false where it was there.
   private static func put(_ set: SetImage) throws(BackendError) -> Bool {
-    let live = try perform(set) { () throws(KernelSets.Refusal) in
-      try KernelSets.find(set.name) == nil ? nil : SetImage.all().first { $0.name == set.name }
-    }
-    if let live {
+    if let live = try perform(set, { () throws(KernelSets.Refusal) in try SetImage.find(set.name) }) {
       guard live.hasShape(of: set) else {
         throw BackendError(
           .refused, "set '\(set.name)' cannot be made: there is one of that name with another type or other options",
@@ -70,9 +75,13 @@ package struct SetStore: CompanionStore {
   }
 
   package func change(_ changes: [CompanionChange], _ unexpected: Unexpected) throws(BackendError) {
-    var done: [(SetImage, EntryChanges)] = []
+    var done: [Done] = []
     do throws(BackendError) {
       for change in changes {
+        if let exchange = try SetExchange(change) {
+          if let old = try Self.carryOut(exchange, unexpected) { done.append(.exchange(old)) }
+          continue
+        }
         guard let before = try SetImage(change.before), let after = try SetImage(change.after) else { continue }
         let isGone = try Self.perform(after) { () throws(KernelSets.Refusal) in try KernelSets.find(after.name) == nil }
         if isGone, unexpected != .refused {
@@ -81,15 +90,49 @@ package struct SetStore: CompanionStore {
         }
         let entries = EntryChanges(from: before, to: after)
         try Self.perform(after) { () throws(KernelSets.Refusal) in try entries.perform(on: after) }
-        done.append((after, entries))
+        done.append(.entries(after, entries))
       }
     } catch {
-      for (set, entries) in done.reversed() { entries.undo(on: set) }
+      for change in done.reversed() { change.undo() }
       throw error
     }
   }
 
+  private enum Done {
+    case entries(SetImage, EntryChanges)
+    /// The set that was there before.
+    case exchange(SetImage)
+
+    func undo() {
+      switch self {
+      case .entries(let set, let changes): changes.undo(on: set)
+      case .exchange(let old): try? SetExchange.put(old)
+      }
+    }
+  }
+
+  /// - Returns: the set that was there; nil where nothing was done.
+  private static func carryOut(
+    _ exchange: SetExchange, _ unexpected: Unexpected
+  ) throws(BackendError) -> SetImage? {
+    SetExchange.clear()
+    let live = try perform(exchange.new) { () throws(KernelSets.Refusal) in try SetImage.find(exchange.new.name) }
+    guard let live else {
+      if unexpected == .replaced { _ = try put(exchange.new) }
+      guard unexpected != .refused else { throw BackendError(changed: exchange.new) }
+      return nil
+    }
+    guard !live.hasShape(of: exchange.new) else { return nil }
+    if unexpected != .replaced, !live.hasShape(of: exchange.old) {
+      guard unexpected == .left else { throw BackendError(changed: exchange.new) }
+      return nil
+    }
+    try perform(exchange.new) { () throws(KernelSets.Refusal) in try SetExchange.put(exchange.new) }
+    return live
+  }
+
   package func remove(_ changes: [CompanionChange]) -> [String] {
+    if changes.contains(where: { (try? SetExchange($0)) != nil }) { SetExchange.clear() }
     let sets = changes.compactMap { change in change.isRemoved ? try? SetImage(change.before) : nil }
     return sets.holdersLast.reversed().compactMap { set in
       do throws(KernelSets.Refusal) {
@@ -144,6 +187,11 @@ package struct SetStore: CompanionStore {
     _ set: SetImage, _ body: () throws(KernelSets.Refusal) -> R
   ) throws(BackendError) -> R {
     do throws(KernelSets.Refusal) { return try body() } catch {
+      guard error.code != SetExchange.typeDiffers else {
+        throw BackendError(
+          .refused, "set '\(set.name)' was made anew with another type, which cannot be done in one act",
+          hint: "give the new set another name", code: error.code)
+      }
       throw BackendError(
         error.isNotPermitted ? .notPermitted : .refused, "set '\(set.name)' cannot be made so: \(error.reason)",
         code: error.code)
@@ -156,9 +204,17 @@ extension [SetImage] {
   fileprivate var holdersLast: [SetImage] { filter { $0.type != "list:set" } + filter { $0.type == "list:set" } }
 }
 
+extension BackendError {
+  fileprivate init(changed set: SetImage) {
+    self.init(
+      .stale, "\(set.companion) has been made anew by another program meanwhile; nothing was changed",
+      hint: "run it again")
+  }
+}
+
 extension SetImage {
   /// nil for one that is not there.
-  fileprivate init?(_ content: [UInt8]?) throws(BackendError) {
+  init?(_ content: [UInt8]?) throws(BackendError) {
     guard let content else { return nil }
     do throws(WireError) { try self.init(encoded: content) } catch {
       throw BackendError(.system, "a set on file cannot be read: \(error)")

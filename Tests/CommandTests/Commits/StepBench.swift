@@ -70,6 +70,8 @@ final class StepBench: Sendable {
   private static let companions = """
     ipset create there hash:ip
     ipset add there 192.0.2.1
+    ipset create other hash:net maxelem 100
+    ipset add other 10.1.0.0/16
     ipset create hold hash:ip
     ipset create gone list:set
     ipset add gone there
@@ -92,6 +94,10 @@ final class StepBench: Sendable {
     ipset add new 192.0.2.2
     ipset add there 192.0.2.7
     ipset del there 192.0.2.1
+    ipset create fresh hash:net maxelem 200
+    ipset add fresh 10.2.0.0/16
+    ipset swap fresh other
+    ipset destroy fresh
     ipset destroy gone
     nft -f - <<END
     delete table inet leaves

@@ -284,4 +284,57 @@ struct RunCommitTests {
     #expect(result.status == 1 && result.stderr.contains("set 'there' was made anew with another type"), "\(result)")
     #expect(try site.sets() == ["create there hash:ip family inet"])
   }
+
+  /// What a set was made with cannot be changed, and scripts make another one and swap both. Rows: what the script does.
+  @Test(arguments: [
+    "ipset create spare hash:net maxelem 200 comment; ipset add spare 192.0.2.8/32 comment b; ipset swap spare there; ipset destroy spare",
+    "iptables-legacy -F; ipset destroy there; ipset create there hash:net timeout 0; ipset add there 192.0.2.8/32 timeout 900; iptables-legacy -A INPUT -m set --match-set there src -j DROP",
+  ]) func aSetWithOtherOptionsTakesItsPlace(_ script: String) throws {
+    let site = try RunSite(loading: "")
+    let given = ["create there hash:net family inet maxelem 100", "add there 192.0.2.7"]
+    for line in given { try site.space.require(["sh", "-c", "ipset \(line)"]) }
+    try site.space.require(["iptables-legacy", "-A", "INPUT", "-m", "set", "--match-set", "there", "src", "-j", "DROP"])
+    func isBlocked(_ address: String) throws -> Bool {
+      try site.space.run(["ipset", "test", "there", address]).status == 0
+    }
+    let before = (try site.space.require(["ipset", "save"]).stdout, try site.rules())
+    let checked = try site.run(script, options: ["--check"])
+    #expect(checked.status == 0, "\(checked)")
+    let unconfirmed = try site.run(script, options: ["--verify", "ipset test there 192.0.2.8 && false"])
+    #expect(unconfirmed.status == 82, "\(unconfirmed)")
+    func isAsBefore() throws -> Bool {
+      try site.space.require(["sh", "-c", "ipset save"]).stdout.withoutSeeds == before.0.withoutSeeds
+        && site.rules() == before.1
+    }
+    #expect(try isAsBefore())
+    let result = try site.run(script)
+    #expect(result.status == 0 && result.stdout.hasPrefix("changed: set there\n"), "\(result)")
+    #expect(try !isBlocked("192.0.2.7") && isBlocked("192.0.2.8"))
+    #expect(try site.rules() == before.1, "they look into the new one")
+    #expect(try site.sets().count == 2, "nothing else is left")
+    let back = try site.space.firebreak(["rollback"])
+    #expect(back.status == 0, "\(back)")
+    #expect(try isAsBefore())
+    let forth = try site.space.firebreak(["rollback", "1"])
+    #expect(forth.status == 0, "\(forth)")
+    #expect(try !isBlocked("192.0.2.7") && isBlocked("192.0.2.8"))
+  }
+
+  @Test func aSetThatSomebodyElseMadeAnewIsNotExchanged() throws {
+    let site = try RunSite()
+    try site.space.require(["ipset", "create", "there", "hash:ip"])
+    let result = try site.run(
+      "ipset destroy there; ipset create there hash:ip timeout 9\nWAIT",
+      meanwhile: "ipset destroy there; ipset create there hash:ip comment")
+    #expect(result.status == 75, "\(result)")
+    #expect(result.stderr.contains("set there has been made anew by another program meanwhile"), "\(result)")
+    #expect(try site.space.require(["ipset", "save"]).stdout.contains(" comment"))
+  }
+}
+
+extension String {
+  /// What `ipset save` says without the kernel's own numbers.
+  fileprivate var withoutSeeds: [String] {
+    split(separator: "\n").map { $0.split(separator: " ").prefix { $0 != "bucketsize" }.joined(separator: " ") }
+  }
 }
