@@ -291,7 +291,8 @@ public struct CommitEngine: Sendable {
     let givesCounters = request.options.counters == .wanted && !store.backend.capabilities.isOneTransaction
     let record = CommitRecord(
       plan: plan, time: summary.time, message: summary.message, backend: summary.backend, nonce: summary.nonce,
-      keepsCommitted: request.needsGuard || givesCounters, companions: request.companions,
+      keepsCommitted: { request.needsGuard || givesCounters || !generation.holds($0.after) },
+      companions: request.companions,
       setName: { sets?.name($0) })
     let limit = request.verificationLimit + (request.confirmation ?? .zero) + .seconds(60)
     let head = Journal.Head(
@@ -340,7 +341,7 @@ public struct CommitEngine: Sendable {
   ) throws -> [String] {
     try history.publish(generation.number)
     // From here on it is the newest generation, whatever becomes of the rest.
-    let left = companions?.remove(changes) ?? []
+    let left = companions?.remove(changes, .replaced) ?? []
     audit.note(event, generation.summary, beside: changes)
     try? OwnRules(generation, boot: BootID.current).save(state)
     try? state.overwrite(

@@ -10,8 +10,8 @@ package struct CommitRecord: Hashable, Sendable {
     package let before: Table?
     /// A digest of the rules that the commit puts there, counters aside.
     package let after: UInt64
-    /// The rules themselves with their counters, kept where the commit may have to be taken back from among later ones
-    /// of other programs, and where the kernel is given the counters after the rules.
+    /// The rules themselves with their counters, so that the commit can be told and taken back from among later ones of
+    /// other programs. nil where the generation that it makes has them, and their counters are not needed.
     package let committed: Table?
   }
 
@@ -46,12 +46,12 @@ package struct CommitRecord: Hashable, Sendable {
       self.entries = entries
     }
 
-    package init(_ plan: Plan, backend: String, keepsCommitted: Bool = false) {
+    package init(_ plan: Plan, backend: String, keepsCommitted: (Plan.Step) -> Bool = { _ in true }) {
       self.backend = backend
       entries = plan.steps.map { step in
         Entry(
           id: step.id, before: step.before, after: CommitRecord.digest(of: step.after),
-          committed: keepsCommitted ? step.after : nil)
+          committed: keepsCommitted(step) ? step.after : nil)
       }
     }
 
@@ -76,12 +76,12 @@ package struct CommitRecord: Hashable, Sendable {
 
   /// - Parameters:
   ///   - second: what follows through another backend.
-  ///   - keepsCommitted: keep the rules that the commit puts there, too.
+  ///   - keepsCommitted: whether to keep the rules that the commit puts into a table.
   ///   - setName: the name of the set with a number.
   package init(
     plan: Plan, time: Int64, message: String, backend: String = formerBackend, boot: String = BootID.current,
-    place: Place = .current, nonce: UInt64 = .random(in: 1 ... .max), keepsCommitted: Bool = false,
-    second: (plan: Plan, backend: String)? = nil, companions: [CompanionChange] = [],
+    place: Place = .current, nonce: UInt64 = .random(in: 1 ... .max), 
+    keepsCommitted: (Plan.Step) -> Bool = { _ in true }, second: (plan: Plan, backend: String)? = nil, companions: [CompanionChange] = [],
     setName: (UInt16) -> String? = { _ in nil }
   ) {
     self.boot = boot
@@ -90,7 +90,7 @@ package struct CommitRecord: Hashable, Sendable {
     self.backend = backend
     self.companions = companions
     entries = Part(plan, backend: backend, keepsCommitted: keepsCommitted).entries
-    self.second = second.map { Part($0.plan, backend: $0.backend) }
+    self.second = second.map { Part($0.plan, backend: $0.backend, keepsCommitted: keepsCommitted) }
     let tables = (entries + (self.second?.entries ?? [])).flatMap { [$0.before, $0.committed].compactMap { $0 } }
     let used = tables.reduce(into: Set<UInt16>()) { $0.formUnion($1.setIndices) }
     sets = used.reduce(into: [:]) { $0[$1] = setName($1) }

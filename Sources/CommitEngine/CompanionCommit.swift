@@ -14,7 +14,7 @@ extension CommitEngine {
     let record = CommitRecord(
       plan: Plan(from: .nothing, to: Ruleset()), time: 0, message: request.message,
       backend: store.backend.capabilities.name, companions: request.companions)
-    let head = Journal.Head(phase: .unguarded, deadline: .never, nonce: record.nonce)
+    let head = Journal.Head(phase: .making, deadline: .never, nonce: record.nonce)
     try state.write(to: Self.pending) { Journal(head: head, record: record).write(to: &$0) }
     do { try companions.make(request.companions) } catch {
       try? dropPending()
@@ -26,8 +26,15 @@ extension CommitEngine {
 
   /// Changes what stands beside the rules, which the kernel holds by now.
   func changeCompanions(_ request: Request) throws {
-    guard let companions, !request.companions.isEmpty else { return }
-    try companions.change(request.companions, request.unexpected)
+    if let companions, !request.companions.isEmpty {
+      try setPending(.changing)
+      do { try companions.change(request.companions, request.unexpected) } catch {
+        try? setPending(request.needsGuard ? .writing : .unguarded)
+        throw error
+      }
+    } else if !request.needsGuard {
+      return
+    }
     try setPending(request.needsGuard ? .verifying : .written)
   }
 
@@ -41,7 +48,7 @@ extension CommitEngine {
 
   /// The way back of a commit that has changed no rules.
   func abandon(_ request: Request) {
-    _ = companions?.remove(request.companions.wayBack)
+    _ = companions?.remove(request.companions.wayBack, .replaced)
     try? dropPending()
   }
 }

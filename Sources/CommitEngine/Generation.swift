@@ -54,6 +54,9 @@ public struct Generation: Sendable {
     return result
   }
 
+  /// Whether a table holds its rules and no others.
+  func holds(_ table: Table) -> Bool { ruleset[table.id]?.sameRules(as: table) == true }
+
   /// What is Firebreak's beside the tables.
   public var beside: [Companion] { companions.ours.keys.sorted() }
 }

@@ -13,7 +13,8 @@ package struct Journal: Sendable {
     case writing = 1
     /// Good but for the word of somebody who can still log in.
     case awaiting = 2
-    /// Nobody has to watch it: it is over when the commit returns, and one that was carried out whole is good.
+    /// The same, and nobody has to watch it: it is over when the commit returns, and one that was carried out whole is
+    /// good.
     case unguarded = 3
     /// The commit was declared good, or is taken back: the file is about to go.
     case finished = 4
@@ -21,13 +22,21 @@ package struct Journal: Sendable {
     case written = 5
     /// The same for one that somebody watches: it is being verified.
     case verifying = 6
-
-    /// Whether it is certain that companions have changed: one that is not as the commit left it was changed by somebody
-    /// else since then, and not before.
-    var hasChangedCompanions: Bool { self == .written || self == .verifying || self == .awaiting }
+    /// Sets are being made that are new, and nothing else has begun.
+    case making = 7
+    /// The rules are as they are to be, and the companions of their tables are being changed.
+    case changing = 8
 
     /// Whether it is taken back when who makes it dies.
-    var needsItsMaker: Bool { self == .writing || self == .verifying }
+    var needsItsMaker: Bool { self == .writing || self == .changing || self == .verifying }
+
+    /// Whether the kernel has all rules, and their counters.
+    var hasWrittenRules: Bool {
+      switch self {
+      case .making, .writing, .unguarded, .finished: false
+      case .changing, .written, .verifying, .awaiting: true
+      }
+    }
   }
 
   package struct Head: Equatable, Sendable {
@@ -44,6 +53,8 @@ package struct Journal: Sendable {
   }
 
   package var head: Head
+  /// Whether a guard watches it.
+  var isGuarded: Bool { head.deadline != .never }
   package let record: CommitRecord
 
   private static let magic = Array("firebreak journal 1\n".utf8)

@@ -157,13 +157,16 @@ extension CommitEngine {
       }
     }
 
-    /// Makes the tables what they were.
+    /// Makes the tables what they were, but for what others have done to them since.
     func takeBack() throws(BackendError) {
-      let absent = Set(plan.steps.filter { $0.before == nil }.map(\.id))
       for attempt in 1... {
         let live = try store.backend.snapshot(of: .only(Set(plan.tables)))
-        let back = try store.backend.fitted(
-          Plan(from: live, to: Ruleset(plan.steps.compactMap(\.before)), emptying: absent, counters: .wanted))
+        let before = plan.steps.compactMap { step -> Table? in
+          guard let now = live.ruleset[step.id] else { return step.before }
+          let before = step.before ?? Table(step.id.name, family: step.id.family)
+          return StagedMerge(base: step.after, start: step.after, live: now, wanted: before).result
+        }
+        let back = try store.backend.fitted(Plan(from: live, to: Ruleset(before), counters: .wanted))
         guard !back.isEmpty else { return }
         do throws(BackendError) {
           return try store.backend.apply(back, expecting: live.stamp)
@@ -195,7 +198,7 @@ extension CommitEngine {
         guard !acts.isEmpty else { return (acts, []) }
         let notes = options.rehearses ? try rehearse(acts) : []
         let generation = try stage(acts)
-        try journal(acts, generation.summary)
+        try journal(acts, generation)
         if keeper == nil, let recovery { keeper = try Keeper(recovery) }
         guard try carryOut(acts, canRetry: attempt < RuleStore.attempts) else { continue }
         try keep(generation, as: generation.summary.restores == nil ? .commit : .rollback)
@@ -239,10 +242,11 @@ extension CommitEngine {
     return notes
   }
 
-  private func journal(_ acts: Acts, _ summary: Generation.Summary) throws {
+  private func journal(_ acts: Acts, _ generation: Generation) throws {
+    let summary = generation.summary
     let record = CommitRecord(
       plan: acts.first.plan, time: summary.time, message: summary.message, backend: summary.backend,
-      nonce: summary.nonce,
+      nonce: summary.nonce, keepsCommitted: { !generation.holds($0.after) },
       second: (acts.second.plan, acts.second.store.backend.capabilities.name), setName: { sets?.name($0) })
     let head = Journal.Head(phase: .unguarded, deadline: .never, nonce: record.nonce)
     let journal = Journal(head: head, record: record)

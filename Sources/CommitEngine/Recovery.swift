@@ -77,7 +77,7 @@ extension CommitEngine {
       return nil
     }
     if let kept = try published(journal.head.nonce) {
-      _ = companions?.remove(journal.record.companions)
+      _ = companions?.remove(journal.record.companions, .replaced)
       if try !audit.holds(kept) { audit.note(.recovery, kept) }
       try state.rename(Self.pending, to: Self.last)
       return nil
@@ -86,11 +86,18 @@ extension CommitEngine {
     switch journal.head.phase {
     case .finished:
       // Who ended it may not have come to the sets that it had made.
-      _ = companions?.remove(journal.record.companions.wayBack)
+      _ = companions?.remove(journal.record.companions.wayBack, .left)
       try dropPending()
       return nil
-    case .unguarded, .written: recovery = try finishUnguarded(journal, options)
-    case .writing, .verifying:
+    case .making:
+      // Some are made, some are not, and some may be another one's by now.
+      _ = companions?.remove(journal.record.companions.wayBack, .left)
+      try dropPending()
+      recovery = .nothingDone
+    case .unguarded, .written,
+      .changing where !journal.isGuarded:
+      recovery = try finishUnguarded(journal, options)
+    case .writing, .changing, .verifying:
       recovery = .notConfirmed(try takeBack(journal.record, in: journal.head.phase, options).tables)
     case .awaiting:
       if journal.head.deadline > .now {
@@ -112,22 +119,26 @@ extension CommitEngine {
     try history.numbers().suffix(8).lazy.compactMap { try? history.summary($0) }.first { $0.nonce == nonce }
   }
 
-  /// Tables that hold what the commit put there are its own and are put back, unless all do; the rules of any other table
-  /// are not touched. Counters that were lost on the way return.
+  /// A commit that was carried out whole is good. Of another one the tables are put back that it has replaced; what others
+  /// have done to them since stays, and tables that it has not come to are not touched. Counters that were lost on the way
+  /// return.
   private func finishUnguarded(_ journal: Journal, _ options: RuleStore.CommitOptions) throws -> Recovery {
     let record = try withPresentSets(journal.record)
-    let found = try record.parts.map { try look(at: $0) }
-    let hasAllRules = found.allSatisfy(\.isWhole) || found.count == 1 && found[0].isInOneTransaction
-    let isWhole = hasAllRules && (record.companions.isEmpty || journal.head.phase == .written)
+    let phase = journal.head.phase
+    let generation = try history.stagedGeneration(of: journal.head.nonce)
+    let traces = try record.parts.map { try trace($0, generation) }
+    let hasAllRules = traces.allSatisfy(\.isWhole)
+    let isWhole = hasAllRules && companionsLeft(of: record, in: phase, traces).isEmpty
     var changed: [TableID] = []
     // Last first: rules that move are in their new place before they leave the old one, and the other way round.
-    for part in found.reversed() { changed += try settle(part, isWhole: isWhole, options) }
+    for trace in traces.reversed() { changed += try settle(trace, isWhole: isWhole, phase, options) }
     guard isWhole else {
-      try companions?.takeBack(record.companions, unexpected(in: journal.head.phase))
+      try takeBackCompanions(of: record, in: phase, traces)
       try dropPending()
-      return changed.isEmpty && record.companions.isEmpty ? .nothingDone : .putBack(changed)
+      let hasChangedCompanions = !record.companions.isEmpty && phase != .unguarded
+      return changed.isEmpty && !hasChangedCompanions ? .nothingDone : .putBack(changed)
     }
-    if let generation = try history.stagedGeneration(of: journal.head.nonce) {
+    if let generation {
       try keep(generation, as: .recovery, removing: record.companions)
     } else {
       try dropPending()
@@ -136,38 +147,55 @@ extension CommitEngine {
   }
 
   /// What an interrupted commit has done through one backend.
-  private struct Found {
+  private struct Trace {
     let part: CommitRecord.Part
     let store: RuleStore
-    let live: Ruleset
-    /// What the kernel holds as the commit put it there.
-    let replaced: [CommitRecord.Entry]
-    var isWhole: Bool { replaced.count == part.entries.count }
-    /// What the kernel takes whole it has taken whole, although somebody else may have changed some of it since.
-    var isInOneTransaction: Bool { store.backend.capabilities.isOneTransaction && !replaced.isEmpty }
+    /// The rules that the commit put into tables, as far as they are on file.
+    let committed: Ruleset
+    /// The tables that it has replaced.
+    let replaced: Set<TableID>
+    var isInOneTransaction: Bool { store.backend.capabilities.isOneTransaction }
+    /// What the kernel takes whole it has taken whole.
+    var isWhole: Bool { replaced.count == part.entries.count || isInOneTransaction && !replaced.isEmpty }
+
+    /// Whether a table comes from what the commit put there, although somebody else may have changed it since.
+    func isReplaced(_ entry: CommitRecord.Entry, by live: Table) -> Bool {
+      let digest = CommitRecord.digest(of: live)
+      if digest == entry.after { return true }
+      let before = entry.tableBefore
+      guard digest != CommitRecord.digest(of: before), let committed = committed[entry.id] else { return false }
+      return TableOrigin.isCommitted(live, before: before, committed: committed)
+    }
   }
 
-  private func look(at part: CommitRecord.Part) throws -> Found {
+  private func trace(_ part: CommitRecord.Part, _ generation: Generation?) throws -> Trace {
     let store = try store(named: part.backend)
     let live = try store.backend.snapshot(of: .only(Set(part.entries.map(\.id)))).ruleset
-    let replaced = part.entries.filter { live[$0.id].map { CommitRecord.digest(of: $0) } == $0.after }
-    return Found(part: part, store: store, live: live, replaced: replaced)
+    let trace = Trace(part: part, store: store, committed: part.committed(generation), replaced: [])
+    let replaced = part.entries.filter { entry in live[entry.id].map { trace.isReplaced(entry, by: $0) } ?? false }
+    return Trace(part: part, store: store, committed: trace.committed, replaced: Set(replaced.map(\.id)))
   }
 
-  /// Gives lost counters back, and puts back what was replaced unless all of it was.
+  /// Gives lost counters back, and puts back what was replaced unless all of it was. What is there is looked at anew.
   /// - Returns: the tables that changed.
-  private func settle(_ found: Found, isWhole: Bool, _ options: RuleStore.CommitOptions) throws -> [TableID] {
+  private func settle(
+    _ trace: Trace, isWhole: Bool, _ phase: Journal.Phase, _ options: RuleStore.CommitOptions
+  ) throws -> [TableID] {
     var options = options
     options.counters = .wanted
-    // Complete, its new rules may have been given counters too.
-    options.interrupted = Ruleset(found.part.entries.compactMap { isWhole ? $0.committed ?? $0.before : $0.before })
-    var wanted = found.live
-    if !isWhole {
-      options.emptying = Set(found.replaced.filter { $0.before == nil }.map(\.id))
-      wanted = wanted.replacing(with: Ruleset(found.replaced.compactMap(\.before)))
-      for id in options.emptying { wanted[id.name, id.family] = nil }
+    if !trace.isInOneTransaction, !phase.hasWrittenRules {
+      // Complete, its new rules may have been given counters too.
+      options.interrupted = Ruleset(
+        trace.part.entries.compactMap { isWhole ? trace.committed[$0.id] ?? $0.before : $0.before })
     }
-    return try found.store.commit(wanted, options).plan.tables
+    return try trace.store.commit(Set(trace.part.entries.map(\.id)), options) { now in
+      Ruleset(
+        trace.part.entries.compactMap { entry in
+          guard let live = now.ruleset[entry.id] else { return nil }
+          guard !isWhole, trace.isReplaced(entry, by: live) else { return live }
+          return entry.takenBack(from: live, trace.committed[entry.id])
+        })
+    }.plan.tables
   }
 
   // MARK: Taking back
@@ -183,10 +211,6 @@ extension CommitEngine {
     }
   }
 
-  /// What a way back does with companions that are not as the commit left them. It may not have come to them, and what they
-  /// hold is another one's then.
-  private func unexpected(in phase: Journal.Phase) -> Unexpected { phase.hasChangedCompanions ? .replaced : .left }
-
   /// Makes the tables of a commit what they were before it. What other programs have changed since stays.
   /// - Parameter phase: how far it came.
   /// - Returns: what was done in the kernel, which holds the rules as before; the commit's files are gone then, as far as
@@ -200,26 +224,55 @@ extension CommitEngine {
     var options = options
     options.counters = .wanted
     options.rehearses = false
-    if companions != nil {
-      options.beside = Plan.Beside(record.companions.wayBack, unexpected(in: phase))
+    let generation = try? history.stagedGeneration(of: record.nonce)
+    let committed = record.parts[0].committed(generation)
+    let traces = record.companions.isEmpty ? [] : [try trace(record.parts[0], generation)]
+    if companions != nil, let unexpected = unexpected(.table, in: phase, traces) {
+      options.beside = Plan.Beside(record.companions.wayBack.of(.table), unexpected)
     }
     // Who died may have replaced a table and not given it its counters.
-    if !store.backend.capabilities.isOneTransaction { options.interrupted = record.before.ruleset }
+    if !store.backend.capabilities.isOneTransaction, !phase.hasWrittenRules {
+      options.interrupted = record.before.ruleset
+    }
     let outcome = try store.commit(Set(record.entries.map(\.id)), options) { now in
       Ruleset(
         record.entries.compactMap { entry in
-          let before = entry.before ?? Table(entry.id.name, family: entry.id.family)
           guard let live = now.ruleset[entry.id] else { return entry.before }
-          let digest = CommitRecord.digest(of: live)
-          guard let committed = entry.committed, digest != entry.after, digest != CommitRecord.digest(of: before) else {
-            return before
-          }
-          return TableMerge(base: committed, live: live, wanted: before, keeping: .foreign).result
+          return entry.takenBack(from: live, committed[entry.id])
         })
     }
-    try companions?.takeBack(record.companions, unexpected(in: phase))
+    try takeBackCompanions(of: record, in: phase, traces)
     try? dropPending()
     return outcome.plan
+  }
+
+  // MARK: Companions
+
+  /// What a way back does with companions of a kind that are not as the commit left them; nil where the commit has not come
+  /// to any, and what they hold is another one's.
+  private func unexpected(_ kind: Companion.Kind, in phase: Journal.Phase, _ traces: [Trace]) -> Unexpected? {
+    if phase == .written || phase == .verifying || phase == .awaiting { return .replaced }
+    // Tables of nf_tables change in the transaction of the rules, where there are any of these.
+    if kind == .table, let trace = traces.first, trace.isInOneTransaction, !trace.part.entries.isEmpty {
+      return trace.replaced.isEmpty ? nil : .replaced
+    }
+    return phase == .changing ? .left : nil
+  }
+
+  /// Those that may still be as they were before the commit.
+  private func companionsLeft(
+    of record: CommitRecord, in phase: Journal.Phase, _ traces: [Trace]
+  ) -> [CompanionChange] {
+    record.companions.filter { unexpected($0.companion.kind, in: phase, traces) != .replaced }
+  }
+
+  private func takeBackCompanions(of record: CommitRecord, in phase: Journal.Phase, _ traces: [Trace]) throws {
+    guard let companions else { return }
+    for kind in [Companion.Kind.table, .set] {
+      guard let unexpected = unexpected(kind, in: phase, traces) else { continue }
+      try companions.change(record.companions.wayBack.of(kind), unexpected)
+    }
+    _ = companions.remove(record.companions.wayBack, .replaced)
   }
 
   func store(named name: String) throws(Failure) -> RuleStore {
@@ -246,5 +299,30 @@ extension CommitEngine {
     guard imagined.contains(Companion(.set, name)), case .found(let index, _) = IPSetDirectory.imagined.find(name)
     else { throw .missingSet(name) }
     return index
+  }
+}
+
+extension CommitRecord.Part {
+  /// The rules that the commit put into tables, as far as they are on file.
+  /// - Parameter generation: that it was to make.
+  fileprivate func committed(_ generation: Generation?) -> Ruleset {
+    Ruleset(
+      entries.compactMap { entry in
+        entry.committed
+          ?? generation?.ruleset[entry.id].flatMap { CommitRecord.digest(of: $0) == entry.after ? $0 : nil }
+      })
+  }
+}
+
+extension CommitRecord.Entry {
+  /// The table as it was; an empty one where there was none.
+  fileprivate var tableBefore: Table { before ?? Table(id.name, family: id.family) }
+
+  /// The table as it was, with what others have done to it since.
+  /// - Parameter committed: what the commit put there; nil where that is not on file.
+  fileprivate func takenBack(from live: Table, _ committed: Table?) -> Table {
+    let digest = CommitRecord.digest(of: live)
+    guard let committed, digest != after, digest != CommitRecord.digest(of: tableBefore) else { return tableBefore }
+    return StagedMerge(base: committed, start: committed, live: live, wanted: tableBefore).result
   }
 }

@@ -26,7 +26,7 @@ package struct SystemCompanions: CompanionStore {
     try inTurn(changes) { store, changes throws(BackendError) in
       try store.make(changes)
     } undo: { store, changes in
-      _ = store.remove(changes.wayBack)
+      _ = store.remove(changes.wayBack, .replaced)
     }
   }
 
@@ -38,8 +38,8 @@ package struct SystemCompanions: CompanionStore {
     }
   }
 
-  package func remove(_ changes: [CompanionChange]) -> [String] {
-    stores.flatMap { $0.store.remove(changes.of($0.kind)) }
+  package func remove(_ changes: [CompanionChange], _ unexpected: Unexpected) -> [String] {
+    stores.flatMap { $0.store.remove(changes.of($0.kind), unexpected) }
   }
 
   package func load(_ contents: [Companion: [UInt8]]) -> [String] {
@@ -64,8 +64,4 @@ package struct SystemCompanions: CompanionStore {
       }
     }
   }
-}
-
-extension [CompanionChange] {
-  fileprivate func of(_ kind: Companion.Kind) -> [CompanionChange] { filter { $0.companion.kind == kind } }
 }

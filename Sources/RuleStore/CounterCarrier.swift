@@ -23,27 +23,33 @@ package enum CounterCarrier {
   }
 
   /// The table with the counters that it had before an interrupted commit, when the kernel has lost them: it replaces a
-  /// table first and is given the counters then, all at once. nil when they are there.
+  /// table first and is given the counters then, all at once. nil when they are there; of a few that are less somebody has
+  /// set these to zero.
   static func heal(_ now: Table, since earlier: Table) -> Table? {
     var result = now
-    var isLost = false
+    var lost = 0
+    var there = 0
+    func look(_ now: Counters, _ before: Counters) {
+      guard before != .zero else { return }
+      if now.isLess(than: before) { lost += 1 } else { there += 1 }
+    }
     for index in now.chains.indices {
       let chain = now.chains[index]
       guard let before = earlier[chain.name] else { continue }
       if let policy = chain.policy, policy == before.policy {
-        isLost = isLost || chain.policyCounters.isLess(than: before.policyCounters)
+        look(chain.policyCounters, before.policyCounters)
         result.setPolicyUnchecked(policy, at: index, counters: chain.policyCounters + before.policyCounters)
       }
       var rules = chain.rules
       for (place, source) in RulePairing(before.rules, chain.rules).sources.enumerated() {
         guard let source else { continue }
         let counted = before.rules.counters(of: source)
-        isLost = isLost || rules.counters(of: place).isLess(than: counted)
+        look(rules.counters(of: place), counted)
         rules.setCounters(rules.counters(of: place) + counted, of: place)
       }
       result.setRules(of: index, rules)
     }
-    return isLost ? result : nil
+    return lost > there ? result : nil
   }
 
   private static func zeroed(_ rules: RuleList) -> RuleList {

@@ -33,7 +33,7 @@ package struct TableStore: CompanionStore {
     try carryOut(changes, unexpected)
   }
 
-  package func remove(_ changes: [CompanionChange]) -> [String] { [] }
+  package func remove(_ changes: [CompanionChange], _ unexpected: Unexpected) -> [String] { [] }
 
   package func load(_ contents: [Companion: [UInt8]]) -> [String] {
     contents.sorted { $0.key < $1.key }.compactMap { companion, content in
@@ -103,7 +103,7 @@ struct TableEdits {
   /// - Throws: ``BackendError``: `stale` where there is such a table and that is refused, `refused` where another process
   ///   keeps one for itself.
   init(_ changes: [CompanionChange], _ unexpected: Unexpected) throws(BackendError) {
-    let changes = try changes.filter { $0.companion.kind == .table }.map { change throws(BackendError) in
+    let changes = try changes.of(.table).map { change throws(BackendError) in
       try TableChange(change)
     }.compactMap { $0 }
     let reading = try RulesetImage.read(present: changes.map(\.id))

@@ -48,6 +48,8 @@ public struct CompanionChange: Hashable, Sendable {
 }
 
 extension [CompanionChange] {
+  package func of(_ kind: Companion.Kind) -> [CompanionChange] { filter { $0.companion.kind == kind } }
+
   /// The way back from all of them, last first.
   package var wayBack: [CompanionChange] { reversed().map(\.reversed) }
 }

@@ -1,7 +1,7 @@
 /// The companions of the tables of iptables that one kernel holds, and how they change.
 ///
 /// A commit calls ``fitted(_:_:)`` before anything is written down, ``make(_:)`` before its rules, which look into new sets,
-/// ``change(_:_:)`` after them, and ``remove(_:)`` when it was declared good. A way back is the same with each change
+/// ``change(_:_:)`` after them, and ``remove(_:_:)`` when it was declared good. A way back is the same with each change
 /// reversed. Each may be called again by whoever finishes what somebody else has begun.
 package protocol CompanionStore: Sendable {
   /// The same changes from what the kernel holds now: what others have done since they were planned is there before them
@@ -22,9 +22,10 @@ package protocol CompanionStore: Sendable {
   /// - Throws: ``BackendError``; nothing was changed then. `stale` where a table is no longer as before and that is refused.
   func change(_ changes: [CompanionChange], _ unexpected: Unexpected) throws(BackendError)
 
-  /// Removes the sets that are gone afterwards.
-  /// - Returns: a sentence for each that stays.
-  func remove(_ changes: [CompanionChange]) -> [String]
+  /// Removes the sets that are gone afterwards; with ``Unexpected/left`` only those that hold nothing but what they held
+  /// before.
+  /// - Returns: a sentence for each that stays although it should not.
+  func remove(_ changes: [CompanionChange], _ unexpected: Unexpected) -> [String]
 
   /// Puts companions into a kernel that has just started: sets that are missing are made, those that are there get the
   /// entries that they lack, and tables take the place of those that are there.
@@ -45,13 +46,4 @@ package enum Unexpected: Hashable, Sendable {
   case left
   /// It replaces the table, and makes the set anew that is gone.
   case replaced
-}
-
-extension CompanionStore {
-  /// The way back after ``make(_:)`` and before ``remove(_:)``.
-  /// - Throws: ``BackendError``; tables and entries are as they were after the changes then.
-  package func takeBack(_ changes: [CompanionChange], _ unexpected: Unexpected) throws(BackendError) {
-    try change(changes.wayBack, unexpected)
-    _ = remove(changes.wayBack)
-  }
 }

@@ -131,12 +131,13 @@ package struct SetStore: CompanionStore {
     return live
   }
 
-  package func remove(_ changes: [CompanionChange]) -> [String] {
+  package func remove(_ changes: [CompanionChange], _ unexpected: Unexpected) -> [String] {
     if changes.contains(where: { (try? SetExchange($0)) != nil }) { SetExchange.clear() }
     let sets = changes.compactMap { change in change.isRemoved ? try? SetImage(change.before) : nil }
     return sets.holdersLast.reversed().compactMap { set in
       do throws(KernelSets.Refusal) {
-        if try KernelSets.find(set.name) != nil { try Self.destroy(set) }
+        guard let live = try SetImage.find(set.name), unexpected == .replaced || live.isPart(of: set) else { return nil }
+        try Self.destroy(set)
         return nil
       } catch {
         return "\(set.companion) stays: \(error.reason)"
@@ -213,6 +214,10 @@ extension BackendError {
 }
 
 extension SetImage {
+  fileprivate func isPart(of other: SetImage) -> Bool {
+    hasShape(of: other) && Set(entries.map(\.identity)).isSubset(of: other.entries.map(\.identity))
+  }
+
   /// nil for one that is not there.
   init?(_ content: [UInt8]?) throws(BackendError) {
     guard let content else { return nil }
