@@ -80,8 +80,9 @@ package struct CommitRecord: Hashable, Sendable {
   ///   - setName: the name of the set with a number.
   package init(
     plan: Plan, time: Int64, message: String, backend: String = formerBackend, boot: String = BootID.current,
-    place: Place = .current, nonce: UInt64 = .random(in: 1 ... .max), 
-    keepsCommitted: (Plan.Step) -> Bool = { _ in true }, second: (plan: Plan, backend: String)? = nil, companions: [CompanionChange] = [],
+    place: Place = .current, nonce: UInt64 = .random(in: 1 ... .max),
+    keepsCommitted: (Plan.Step) -> Bool = { _ in true }, second: (plan: Plan, backend: String)? = nil,
+    companions: [CompanionChange] = [],
     setName: (UInt16) -> String? = { _ in nil }
   ) {
     self.boot = boot

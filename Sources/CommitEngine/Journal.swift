@@ -26,17 +26,27 @@ package struct Journal: Sendable {
     case making = 7
     /// The rules are as they are to be, and the companions of their tables are being changed.
     case changing = 8
+    /// It was carried out whole, and is being taken back.
+    case returning = 9
 
     /// Whether it is taken back when who makes it dies.
-    var needsItsMaker: Bool { self == .writing || self == .changing || self == .verifying }
-
-    /// Whether the kernel has all rules, and their counters.
-    var hasWrittenRules: Bool {
+    var needsItsMaker: Bool {
       switch self {
-      case .making, .writing, .unguarded, .finished: false
-      case .changing, .written, .verifying, .awaiting: true
+      case .writing, .changing, .verifying, .returning: true
+      case .making, .unguarded, .written, .awaiting, .finished: false
       }
     }
+
+    /// Whether all of the commit was carried out.
+    var isCarriedOut: Bool {
+      switch self {
+      case .written, .verifying, .awaiting, .returning: true
+      case .making, .writing, .unguarded, .changing, .finished: false
+      }
+    }
+
+    /// Whether rules that the kernel has may lack the counters that they are to have.
+    var mayLackCounters: Bool { self == .returning || !isCarriedOut }
   }
 
   package struct Head: Equatable, Sendable {

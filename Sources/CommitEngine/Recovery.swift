@@ -97,7 +97,7 @@ extension CommitEngine {
     case .unguarded, .written,
       .changing where !journal.isGuarded:
       recovery = try finishUnguarded(journal, options)
-    case .writing, .changing, .verifying:
+    case .writing, .changing, .verifying, .returning:
       recovery = .notConfirmed(try takeBack(journal.record, in: journal.head.phase, options).tables)
     case .awaiting:
       if journal.head.deadline > .now {
@@ -131,7 +131,10 @@ extension CommitEngine {
     let isWhole = hasAllRules && companionsLeft(of: record, in: phase, traces).isEmpty
     var changed: [TableID] = []
     // Last first: rules that move are in their new place before they leave the old one, and the other way round.
-    for trace in traces.reversed() { changed += try settle(trace, isWhole: isWhole, phase, options) }
+    for trace in traces.reversed() {
+      let beside = isWhole ? nil : tablesBeside(of: record, in: phase, traces)
+      changed += try settle(trace, isWhole: isWhole, phase, options, beside)
+    }
     guard isWhole else {
       try takeBackCompanions(of: record, in: phase, traces)
       try dropPending()
@@ -179,11 +182,12 @@ extension CommitEngine {
   /// Gives lost counters back, and puts back what was replaced unless all of it was. What is there is looked at anew.
   /// - Returns: the tables that changed.
   private func settle(
-    _ trace: Trace, isWhole: Bool, _ phase: Journal.Phase, _ options: RuleStore.CommitOptions
+    _ trace: Trace, isWhole: Bool, _ phase: Journal.Phase, _ options: RuleStore.CommitOptions, _ beside: Plan.Beside?
   ) throws -> [TableID] {
     var options = options
     options.counters = .wanted
-    if !trace.isInOneTransaction, !phase.hasWrittenRules {
+    if let beside { options.beside = beside }
+    if !trace.isInOneTransaction, phase.mayLackCounters {
       // Complete, its new rules may have been given counters too.
       options.interrupted = Ruleset(
         trace.part.entries.compactMap { isWhole ? trace.committed[$0.id] ?? $0.before : $0.before })
@@ -227,12 +231,10 @@ extension CommitEngine {
     let generation = try? history.stagedGeneration(of: record.nonce)
     let committed = record.parts[0].committed(generation)
     let traces = record.companions.isEmpty ? [] : [try trace(record.parts[0], generation)]
-    if companions != nil, let unexpected = unexpected(.table, in: phase, traces) {
-      options.beside = Plan.Beside(record.companions.wayBack.of(.table), unexpected)
-    }
-    // Who died may have replaced a table and not given it its counters.
-    if !store.backend.capabilities.isOneTransaction, !phase.hasWrittenRules {
-      options.interrupted = record.before.ruleset
+    if let beside = tablesBeside(of: record, in: phase, traces) { options.beside = beside }
+    if !store.backend.capabilities.isOneTransaction {
+      // Who died may have replaced a table and not given it its counters. So may who takes it back.
+      if phase.mayLackCounters { options.interrupted = record.before.ruleset } else { try? setPending(.returning) }
     }
     let outcome = try store.commit(Set(record.entries.map(\.id)), options) { now in
       Ruleset(
@@ -251,7 +253,7 @@ extension CommitEngine {
   /// What a way back does with companions of a kind that are not as the commit left them; nil where the commit has not come
   /// to any, and what they hold is another one's.
   private func unexpected(_ kind: Companion.Kind, in phase: Journal.Phase, _ traces: [Trace]) -> Unexpected? {
-    if phase == .written || phase == .verifying || phase == .awaiting { return .replaced }
+    if phase.isCarriedOut { return .replaced }
     // Tables of nf_tables change in the transaction of the rules, where there are any of these.
     if kind == .table, let trace = traces.first, trace.isInOneTransaction, !trace.part.entries.isEmpty {
       return trace.replaced.isEmpty ? nil : .replaced
@@ -264,6 +266,12 @@ extension CommitEngine {
     of record: CommitRecord, in phase: Journal.Phase, _ traces: [Trace]
   ) -> [CompanionChange] {
     record.companions.filter { unexpected($0.companion.kind, in: phase, traces) != .replaced }
+  }
+
+  /// The way back of tables of nf_tables, where it goes with that of the rules.
+  private func tablesBeside(of record: CommitRecord, in phase: Journal.Phase, _ traces: [Trace]) -> Plan.Beside? {
+    guard companions != nil, let unexpected = unexpected(.table, in: phase, traces) else { return nil }
+    return Plan.Beside(record.companions.wayBack.of(.table), unexpected)
   }
 
   private func takeBackCompanions(of record: CommitRecord, in phase: Journal.Phase, _ traces: [Trace]) throws {

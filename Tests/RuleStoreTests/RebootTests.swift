@@ -17,7 +17,8 @@ import Testing
     let old = MemoryBackend(Self.before)
     let plan = Plan(from: try old.snapshot(of: .all), to: Self.after)
     let record = CommitRecord(
-      plan: plan, time: 0, message: "", backend: old.capabilities.name, boot: boot, keepsCommitted: { _ in phase != .unguarded })
+      plan: plan, time: 0, message: "", backend: old.capabilities.name, boot: boot,
+      keepsCommitted: { _ in phase != .unguarded })
     let journal = Journal(head: .init(phase: phase, deadline: deadline, nonce: record.nonce), record: record)
     try folder.write(journal.encoded, "commit.pending")
   }

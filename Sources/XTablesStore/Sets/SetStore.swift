@@ -136,7 +136,9 @@ package struct SetStore: CompanionStore {
     let sets = changes.compactMap { change in change.isRemoved ? try? SetImage(change.before) : nil }
     return sets.holdersLast.reversed().compactMap { set in
       do throws(KernelSets.Refusal) {
-        guard let live = try SetImage.find(set.name), unexpected == .replaced || live.isPart(of: set) else { return nil }
+        guard let live = try SetImage.find(set.name), unexpected == .replaced || live.isPart(of: set) else {
+          return nil
+        }
         try Self.destroy(set)
         return nil
       } catch {
