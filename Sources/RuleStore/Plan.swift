@@ -110,7 +110,9 @@ public struct Plan: Sendable {
       let target = isNew ? target : target.adopting(current)
       let healed = earlier[target.id].flatMap { CounterCarrier.heal(current, since: $0) }
       if isNew { creations.append(target.id) }
-      if healed == nil, isNew ? target.isPristine : current.sameRules(as: target) {
+      let isThere =
+        isNew ? target.isPristine && (counters == .zero || !target.hasCounted) : current.sameRules(as: target)
+      if healed == nil, isThere {
         if !isNew { unchanged.append(target.id) }
         continue
       }

@@ -54,6 +54,20 @@ import Testing
     }
   }
 
+  /// Rows: what is written, and what it means to iptables.
+  @Test(arguments: [
+    ("-A INPUT -s 192.168.010.1 -d 192.168.001.010", "-A INPUT -s 192.168.8.1/32 -d 192.168.1.8/32"),
+    ("-A INPUT -s 10.0.0.0/255.000.00.0", "-A INPUT -s 10.0.0.0/8"),
+    ("-A INPUT -p all -j ACCEPT\n-A INPUT -j DROP\n-D INPUT -p all -j ACCEPT", "-A INPUT -j DROP"),
+    (":POSTROUTING - [0:0]\n-A INPUT -j POSTROUTING", "-A INPUT -j POSTROUTING"),
+  ]) func readAsIPTablesDoes(_ text: String, _ meant: String) throws {
+    let reading = RulesText.read("*filter\n\(text)\nCOMMIT\n")
+    #expect(reading.diagnostics.isEmpty, "\(reading.diagnostics)")
+    var out = SaveText(family: .ipv4)
+    out.print(try #require(reading.ruleset.tables.first))
+    #expect(out.string.split(separator: "\n").filter { $0.hasPrefix("-A") }.joined(separator: "\n") == meant)
+  }
+
   @Test func countersOfRulesAreKept() throws {
     let text = "*filter\n:INPUT ACCEPT [0:0]\n[7:420] -A INPUT -s 192.0.2.1/32 -j DROP\nCOMMIT\n"
     let reading = RulesText.read(text)
@@ -168,6 +182,8 @@ import Testing
     inFilter("jump to an unknown chain", "-A INPUT -j gurad", at: 13, "neither a target nor a chain"),
     inFilter("goto to an unknown chain", "-A INPUT -g gurad", at: 13, "no such chain"),
     inFilter("jump to a built-in chain", "-A INPUT -j FORWARD", at: 13, "built-in"),
+    inFilter("help within a rule", "-A INPUT -s 192.0.2.1 -j DROP -h", at: 4, "is not done"),
+    inFilter("not a number", "-A INPUT -s 192.0.2.08 -j DROP", at: 13, "192.0.2.08"),
     inFilter("long chain name", "-N abcdefghijklmnopqrstuvwxyz012", at: 4, "28"),
     inFilter("long chain name in its line", ":abcdefghijklmnopqrstuvwxyz012 - [0:0]", at: 2, "28"),
     inFilter("chain named like a target", ":REJECT - [0:0]", at: 2, "name of a target"),

@@ -24,6 +24,14 @@ import Testing
     #expect(plan.creations == [TableID(.nat, .ipv4)])
   }
 
+  @Test func aNewTableGetsTheCountersOfItsPolicies() throws {
+    var table = Table(.nat, family: .ipv4)
+    try table.setPolicy(.accept, of: "PREROUTING", counters: Counters(packets: 5, bytes: 600))
+    let plan = Plan(from: snapshot(Ruleset()), to: Ruleset([table]), counters: .wanted)
+    #expect(plan.steps.first?.after["PREROUTING"]?.policyCounters.packets == 5)
+    #expect(Plan(from: snapshot(Ruleset()), to: Ruleset([table])).steps.isEmpty)
+  }
+
   @Test func stepsGoByFamilyAndThenAsPacketsGo() {
     let v4 = rules(
       "*filter\n-A INPUT -j DROP\nCOMMIT\n*raw\n-A OUTPUT -j DROP\nCOMMIT\n*nat\n-A OUTPUT -j ACCEPT\nCOMMIT\n")

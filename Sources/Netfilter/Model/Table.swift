@@ -125,6 +125,9 @@ public struct Table: Hashable, Sendable {
     chains.allSatisfy { $0.rules.isEmpty && $0.policy == .accept }
   }
 
+  /// Whether a policy has counted packets.
+  package var hasCounted: Bool { chains.contains { $0.policyCounters != .zero } }
+
   /// Equal but for counters.
   public func sameRules(as other: Table) -> Bool {
     family == other.family && name == other.name && chains.count == other.chains.count

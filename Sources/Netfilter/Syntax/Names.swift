@@ -136,7 +136,9 @@ extension Names {
     if let port = service(token.string, proto) { return port }
     throw SyntaxError(
       at: token, "\(option): '\(token.string)' is neither a port number nor a known service",
-      hint: suggestion(for: token.string, among: WellKnownNames.serviceNames))
+      hint: WellKnownNames.serviceNames.contains(token.string)
+        ? "\(token.string) is a service of another protocol; write its number"
+        : suggestion(for: token.string, among: WellKnownNames.serviceNames))
   }
 
   /// `22`, `22:25`, `:25` or `22:`.

@@ -211,7 +211,8 @@ extension CommandParser {
       throw SyntaxError(at: token, "no packet has none of all protocols: '! -p all' never matches")
     }
     draft.proto = token
-    draft.rule.proto = Negatable(proto, inverted: inverted)
+    // All of them are none in particular.
+    draft.rule.proto = proto.rawValue == 0 ? nil : Negatable(proto, inverted: inverted)
   }
 
   func interface(_ token: Token, _ inverted: Bool) throws(SyntaxError) -> Negatable<InterfacePattern> {

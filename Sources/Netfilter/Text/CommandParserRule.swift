@@ -78,7 +78,7 @@ extension CommandParser {
       return
     }
     guard let chain = chains.chain(named: jump, in: table) else { throw unknownTarget(jump, table) }
-    if Hook.allCases.contains(where: { $0.chainName == chain }) {
+    if table.hooks.hooks.contains(where: { $0.chainName == chain }) {
       let error = SyntaxError(at: jump, "a rule cannot jump to the built-in chain \(chain)")
       guard leavesPlacesToKernel else { throw error }
       draft.objection = error

@@ -77,7 +77,12 @@ struct RulesetEditor: ChainLookup {
     switch command.operation {
     case .append, .insert, .replace, .delete, .deleteNumber, .check:
       try performOnRules(command, at: position)
-    case .list, .listRules, .help, .version: break
+    case .list, .listRules: break
+    case .help, .version:
+      guard let chain = command.chain else { return }
+      throw SyntaxError(
+        at: chain, "-h and -V ask for help and the version: what else the command says is not done",
+        hint: "leave them out")
     case .policy: try setPolicy(command.argument!, of: command.chain!, in: command.table)
     case .newChain: try addChain(command.chain!, to: command.table)
     case .flush, .zero, .zeroNumber, .deleteChain, .rename: try performOnChains(command)

@@ -60,11 +60,13 @@ extension IPAddress {
     }
   }
 
+  /// nil also where a number begins with 0 and is not the same when read as octal (`010`), as some programs do.
   private static func dottedQuad(_ text: Slice<UnsafeBufferPointer<UInt8>>) -> UInt32? {
     var result: UInt32 = 0
     var octet: UInt32 = 0
     var digits = 0
     var dots = 0
+    var beginsWithZero = false
     for byte in text {
       if byte == UInt8(ascii: ".") {
         guard digits > 0, dots < 3 else { return nil }
@@ -74,8 +76,9 @@ extension IPAddress {
         dots += 1
       } else {
         guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9"), digits < 3 else { return nil }
+        if digits == 0 { beginsWithZero = byte == UInt8(ascii: "0") }
         octet = octet * 10 + UInt32(byte - UInt8(ascii: "0"))
-        guard octet <= 255 else { return nil }
+        guard octet <= (beginsWithZero ? 7 : 255) else { return nil }
         digits += 1
       }
     }
