@@ -197,6 +197,73 @@ struct RunCompanionTests {
     #expect(try table(site).contains(element) != comes)
   }
 
+  /// Sets of a table in which time takes elements out.
+  private static let timed = """
+    table ip stays {
+      set timed { type ipv4_addr; flags timeout; timeout 1h; elements = { 192.0.2.40, 192.0.2.42 timeout 2s }; }
+      set spans {
+        type ipv4_addr; flags interval, timeout
+        elements = { 198.51.100.0/25 timeout 1h, 198.51.100.128/25 timeout 2s, 203.0.113.0/24 timeout 2s }
+      }
+    }
+    """
+
+  /// Rows: what the script does besides waiting until elements have run out in its copy, and what of that is said.
+  @Test(arguments: [
+    ("iptables-legacy -A INPUT -s 192.0.2.1", ""),
+    (
+      "ipset add there 192.0.2.62; nft add element ip stays timed '{ 192.0.2.41 }'; nft add element ip stays spans '{ 10.0.0.0/8 }'",
+      "changed: set there, nf_tables table ip stays\n"
+    ),
+  ]) func whatRunsOutMeanwhileIsNotTheScriptsWork(_ script: String, _ said: String) throws {
+    let site = try Self.site()
+    try site.space.require(["nft", Self.timed])
+    try site.space.require(["ipset", "add", "there", "192.0.2.61", "timeout", "2"])
+    let result = try site.run(
+      "\(script)\nWAIT",
+      meanwhile: """
+        sleep 3
+        ipset add -exist there 192.0.2.61 timeout 600
+        nft 'add element ip stays timed { 192.0.2.42 timeout 600s }; add element ip stays spans { 203.0.113.0/24 timeout 600s }'
+        """)
+    #expect(result.status == 0 && result.stdout.hasPrefix(said + "committed: "), "\(result)")
+    #expect(try site.sets().contains { $0.hasPrefix("add there 192.0.2.61 ") })
+    let text = try table(site)
+    #expect(text.contains("192.0.2.42 timeout 10m") && text.contains("203.0.113.0/24 timeout 10m"), "\(text)")
+    #expect(text.contains("198.51.100.0/25") && !text.contains("198.51.100.128/25"), "\(text)")
+    #expect(try site.space.firebreak(["show"]).stdout.contains("# with") == !said.isEmpty)
+    guard !said.isEmpty else { return }
+    #expect(text.contains("192.0.2.41") && text.contains("10.0.0.0/8"), "\(text)")
+    #expect(try site.sets().contains { $0.hasPrefix("add there 192.0.2.62 ") })
+  }
+
+  /// Elements that the script left alone are those that the live set has by then, where others may fill it.
+  @Test func whatOthersDoToMovingSetsMeanwhileStays() throws {
+    let site = try Self.site()
+    try site.space.require(["nft", Self.timed.replacing("2s", with: "1h")])
+    let result = try site.run(
+      """
+      nft add element ip stays timed '{ 192.0.2.43 }'
+      nft add element ip stays spans '{ 10.0.0.0/8 }'
+      nft delete element ip stays spans '{ 203.0.113.0/24 }'
+      nft add element ip stays seen '{ 192.0.2.31 }'
+      WAIT
+      """,
+      meanwhile: """
+        nft 'delete element ip stays timed { 192.0.2.40 }; add element ip stays timed { 192.0.2.44 }'
+        nft 'delete element ip stays spans { 198.51.100.0/25 }; add element ip stays spans { 172.16.0.0/12 }'
+        nft 'delete element ip stays seen { 192.0.2.30 }; add element ip stays seen { 192.0.2.32 }'
+        """)
+    #expect(result.status == 0, "\(result)")
+    let text = try table(site)
+    for element in ["192.0.2.42", "43", "44", "10.0.0.0/8", "172.16.0.0/12", "198.51.100.128/25", "192.0.2.31", "32"] {
+      #expect(text.contains(element), "\(element): \(text)")
+    }
+    for element in ["192.0.2.40", "198.51.100.0/25", "203.0.113", "192.0.2.30"] {
+      #expect(!text.contains(element), "\(element): \(text)")
+    }
+  }
+
   /// Rows: what somebody else does while the script runs.
   @Test(arguments: [
     "nft add rule ip stays one ip saddr 192.0.2.70 drop", "nft delete table ip stays", "nft add chain ip stays two",
