@@ -9,6 +9,15 @@ package protocol CompanionStore: Sendable {
   /// - Throws: ``BackendError``; `stale` where a table is no longer as before and that is refused.
   func fitted(_ changes: [CompanionChange], _ unexpected: Unexpected) throws(BackendError) -> [CompanionChange]
 
+  /// What Firebreak has of a companion after a change, to be kept on file: of a set what it had, with the difference that
+  /// was asked for. Entries that others have put in since it had the set are none of its own.
+  /// - Parameters:
+  ///   - change: as ``fitted(_:_:)`` gave it.
+  ///   - own: what it had; nil where it had nothing, and what the change leaves becomes its own then.
+  /// - Returns: nil where the companion is gone.
+  /// - Throws: ``BackendError``
+  func content(after change: CompanionChange, own: [UInt8]?) throws(BackendError) -> [UInt8]?
+
   /// Tries what can be tried without changing anything.
   /// - Throws: ``BackendError``
   func rehearse(_ changes: [CompanionChange]) throws(BackendError)

@@ -16,20 +16,31 @@ package struct SetStore: CompanionStore {
         throw BackendError(.system, "\(change.companion) cannot be read: \(error.reason)", code: error.code)
       }
       guard let after = try SetImage(change.after) else {
-        return CompanionChange(change.companion, before: now?.encoded, after: nil)
+        return change.fitted(before: now?.encoded, after: nil)
       }
       guard let now else {
-        return unexpected == .replaced ? CompanionChange(change.companion, before: nil, after: change.after) : change
+        return unexpected == .replaced ? change.fitted(before: nil, after: change.after) : change
       }
       guard now.hasShape(of: after) else {
         // A new one cannot be made then; one that was there is exchanged.
         guard let before = try SetImage(change.before) else { return change }
         if unexpected == .refused, !now.hasShape(of: before) { throw BackendError(changed: before) }
-        return CompanionChange(change.companion, before: now.encoded, after: change.after)
+        return change.fitted(before: now.encoded, after: change.after)
       }
       let entries = EntryChanges(from: try SetImage(change.before) ?? after.empty, to: after)
-      return CompanionChange(change.companion, before: now.encoded, after: now.with(entries).encoded)
+      return change.fitted(before: now.encoded, after: now.with(entries).encoded)
     }
+  }
+
+  package func content(after change: CompanionChange, own: [UInt8]?) throws(BackendError) -> [UInt8]? {
+    let asked = change.asked
+    // A set that is not there before is made with what was asked for alone.
+    guard own != nil, change.before != nil else { return change.after }
+    if own == asked.before { return asked.after }
+    guard let own = try SetImage(own), let after = try SetImage(asked.after), own.hasShape(of: after) else {
+      return change.after
+    }
+    return own.with(EntryChanges(from: try SetImage(asked.before) ?? after.empty, to: after)).encoded
   }
 
   package func rehearse(_ changes: [CompanionChange]) throws(BackendError) {

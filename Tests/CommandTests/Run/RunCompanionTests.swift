@@ -306,6 +306,42 @@ struct RunCompanionTests {
     )
   }
 
+  /// What others put into a set between two commits, and what ran out there, is not among what the second one did.
+  @Test func rollbackLeavesEntriesOfOthers() throws {
+    let site = try Self.site()
+    func entries() throws -> [String] {
+      try site.sets().filter { $0.hasPrefix("add there ") }.map { String(withoutTime($0).dropFirst(10)) }.sorted()
+    }
+    try site.space.require(["ipset", "add", "there", "192.0.2.61", "timeout", "2"])
+    #expect(try site.run("ipset add there 192.0.2.7; ipset add there 192.0.2.70 timeout 600").status == 0)
+    try site.space.require(["sh", "-c", "ipset add there 192.0.2.99; sleep 3"])
+    let second = try site.run(
+      "ipset add there 192.0.2.8; ipset del there 192.0.2.1; ipset del there 192.0.2.7\nWAIT",
+      meanwhile: "ipset del there 192.0.2.7")
+    #expect(second.status == 0, "\(second)")
+    #expect(try entries() == ["192.0.2.60", "192.0.2.70", "192.0.2.8", "192.0.2.99"])
+    let status = try site.space.firebreak(["status"])
+    #expect(status.status == 0, "\(status)")
+    let back = try site.space.firebreak(["rollback"])
+    #expect(back.status == 0 && back.stdout.hasPrefix("changed: set there\n"), "\(back)")
+    #expect(try entries() == ["192.0.2.1", "192.0.2.60", "192.0.2.7", "192.0.2.70", "192.0.2.99"])
+    let same = try site.space.firebreak(["rollback", "1"])
+    #expect(same.stdout == "unchanged: the kernel holds these rules already\n", "\(same)")
+    #expect(try site.space.firebreak(["rollback", "0"]).status == 0)
+    #expect(try entries() == ["192.0.2.1", "192.0.2.60", "192.0.2.99"])
+  }
+
+  /// What is on file of a set that others destroyed is what the script made in its place.
+  @Test func aSetThatWasMadeAnewHoldsNothingOfTheOldOne() throws {
+    let site = try Self.site()
+    #expect(try site.run("ipset create new hash:ip; ipset add new 192.0.2.2").status == 0)
+    try site.space.require(["ipset", "destroy", "new"])
+    #expect(try site.run("ipset create new hash:ip; ipset add new 192.0.2.3").status == 0)
+    try site.space.require(["ipset", "destroy", "new"])
+    #expect(try startingAgain(site, ["recover"]).status == 0)
+    #expect(try site.sets().filter { $0.contains("new") } == ["create new hash:ip family inet", "add new 192.0.2.3"])
+  }
+
   /// Rows: how far the commit came before it died; whether tables that somebody else changed are put back over that.
   @Test(arguments: [(Journal.Phase.unguarded, false), (.writing, false), (.verifying, true)])
   func aCommitThatMayNotHaveComeToItIsNotTakenBackThere(_ phase: Journal.Phase, _ isPutBack: Bool) throws {
