@@ -40,8 +40,9 @@ package protocol CompanionStore: Sendable {
   /// - Returns: a sentence for each that could not be loaded.
   func load(_ contents: [Companion: [UInt8]]) -> [String]
 
-  /// What the kernel no longer holds as it was: a sentence for each that is gone, and for each table that somebody has
-  /// changed. What packets and time change is no difference, and neither are the entries of sets, which others fill.
+  /// What the kernel no longer holds as it was: a sentence for each that is gone, for each set that lacks entries of ours or
+  /// was made anew, and for each table that somebody has changed. What packets and time change is no difference, and neither
+  /// are entries of sets that others add.
   /// - Throws: ``BackendError``
   func differences(from contents: [Companion: [UInt8]]) throws(BackendError) -> [String]
 }

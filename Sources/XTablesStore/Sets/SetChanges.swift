@@ -111,8 +111,7 @@ extension SetImage.Entry {
     return abs(Int(left) - seconds - Int(timeout)) > SetChanges.slack
   }
 
-  /// One that stays has a time of zero, or none.
   fileprivate func isOver(after seconds: Int) -> Bool {
-    timeout.map { $0 > 0 && Int($0) <= seconds + SetChanges.slack } ?? false
+    !stays && timeout.map { Int($0) <= seconds + SetChanges.slack } ?? false
   }
 }

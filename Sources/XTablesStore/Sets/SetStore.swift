@@ -184,11 +184,12 @@ package struct SetStore: CompanionStore {
 
   package func differences(from contents: [Companion: [UInt8]]) throws(BackendError) -> [String] {
     var sentences: [String] = []
-    for companion in contents.keys.sorted() {
+    for (companion, content) in contents.sorted(by: { $0.key < $1.key }) {
+      guard let own = try SetImage(content) else { continue }
       do throws(KernelSets.Refusal) {
-        if try KernelSets.find(companion.name) == nil { sentences.append("\(companion) is gone") }
+        if let loss = own.loss(in: try SetImage.find(own.name)) { sentences.append("\(companion) \(loss)") }
       } catch {
-        throw BackendError(.system, "\(companion) cannot be asked for: \(error.reason)", code: error.code)
+        throw BackendError(.system, "\(companion) cannot be read: \(error.reason)", code: error.code)
       }
     }
     return sentences
@@ -213,6 +214,17 @@ package struct SetStore: CompanionStore {
 extension [SetImage] {
   /// Those that hold other sets behind these; none holds one of its own kind.
   fileprivate var holdersLast: [SetImage] { filter { $0.type != "list:set" } + filter { $0.type == "list:set" } }
+}
+
+extension SetImage {
+  /// What has become of it; nil where nothing of it is lost but what time takes.
+  fileprivate func loss(in live: SetImage?) -> String? {
+    guard let live else { return "is gone" }
+    guard live.hasShape(of: self) else { return "has been made anew" }
+    let present = Set(live.entries.map(\.identity))
+    let lost = entries.count { $0.stays && !present.contains($0.identity) }
+    return lost > 0 ? "has lost \(lost) of its entries" : nil
+  }
 }
 
 extension BackendError {

@@ -478,6 +478,21 @@ struct RunCompanionTests {
     #expect(bad.stdout.contains("\"set new is gone\",\"nf_tables table ip stays has been changed\""), "\(bad)")
   }
 
+  /// Rows: what others do to sets, and what is said of it.
+  @Test(arguments: [
+    ("ipset flush new", "set new has lost 1 of its entries"),
+    ("ipset flush there", "set there has lost 1 of its entries"),
+    ("ipset destroy there; ipset create there hash:ip", "set there has been made anew"),
+    ("ipset del there 192.0.2.60; ipset add there 192.0.2.80; ipset add -exist there 192.0.2.7 timeout 60", nil),
+  ]) func statusTellsWhatSetsHaveLost(_ act: String, _ said: String?) throws {
+    let site = try Self.site()
+    #expect(try site.run(Self.script).status == 0)
+    try site.space.require(["sh", "-c", "iptables-legacy -D INPUT -m set --match-set new src -j DROP; \(act)"])
+    let status = try site.space.firebreak(["status", "--json"])
+    if let said { #expect(status.stdout.contains("\"\(said)\""), "\(status)") }
+    #expect(said != nil || !status.stdout.contains(" has "), "\(status)")
+  }
+
   /// Numbers of sets are other ones after a start of the machine, and sets come before the rules that look into them.
   @Test func theyComeBackWhenTheMachineStarts() throws {
     let site = try Self.site()
