@@ -274,11 +274,11 @@ public struct CommitEngine: Sendable {
       ruleset: ruleset, found: foreign.found, sets: used.reduce(into: [:]) { $0[$1] = sets?.name($1) })
     generation.companions = foreign.own.companions
     for change in request.companions {
-      if foreign.own.companions[change.companion] == nil {
-        generation.foundCompanions.updateValue(change.before, forKey: change.companion)
-      }
+      let own = foreign.own.companions[change.companion]
+      if own == nil { generation.foundCompanions.updateValue(change.before, forKey: change.companion) }
+      let content = try companions.map { try $0.content(after: change, own: own?.content) } ?? change.after
       generation.companions[change.companion] = CompanionState(
-        content: change.after, isOurs: !request.released.contains(change.companion))
+        content: content, isOurs: !request.released.contains(change.companion))
     }
     try history.stage(generation)
     return generation

@@ -18,6 +18,11 @@ package struct SystemCompanions: CompanionStore {
     return fitted
   }
 
+  package func content(after change: CompanionChange, own: [UInt8]?) throws(BackendError) -> [UInt8]? {
+    guard let store = stores.first(where: { $0.kind == change.companion.kind })?.store else { return change.after }
+    return try store.content(after: change, own: own)
+  }
+
   package func rehearse(_ changes: [CompanionChange]) throws(BackendError) {
     for (kind, store) in stores { try store.rehearse(changes.of(kind)) }
   }

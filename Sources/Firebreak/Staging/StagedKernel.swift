@@ -188,20 +188,25 @@ public final class StagedKernel {
       }
       if !touched.isEmpty { rules[backend] = touched }
     }
-    return Changes(rules: rules, copied: live.rules, companions: sets + tableChanges(end.natives))
+    return Changes(rules: rules, copied: live.rules, companions: sets + tableChanges(end.natives, after: seconds))
   }
 
-  /// The tables that are other ones now, each as the live one was when it was copied, and as it is in the copy.
-  private func tableChanges(_ end: [RulesetImage.Table]) -> [CompanionChange] {
-    func content(_ tables: [RulesetImage.Table], _ id: RulesetImage.ID) -> [UInt8]? {
-      tables.first { $0.id == id }?.content
+  /// The tables that are other ones now, each as the live one was when it was copied, and as it is in the copy. Elements
+  /// that have run out there are in it.
+  /// - Parameter seconds: since it was copied.
+  private func tableChanges(_ end: [RulesetImage.Table], after seconds: Int) -> [CompanionChange] {
+    let time = Duration.seconds(seconds + SetChanges.slack)
+    func find(_ id: RulesetImage.ID, in tables: [RulesetImage.Table]) -> RulesetImage.Table? {
+      tables.first { $0.id == id }
     }
-    let changed = end.filter { table in start.natives.first { $0.id == table.id }.map { !$0.isSame(as: table) } ?? true
+    let changed = end.filter { table in
+      find(table.id, in: start.natives).map { !$0.isSame(as: table.regaining($0, after: time)) } ?? true
     }
-    let removed = start.natives.filter { table in !end.contains { $0.id == table.id } }
+    let removed = start.natives.filter { find($0.id, in: end) == nil }
     return (changed + removed).map { table in
-      CompanionChange(
-        table.companion, before: content(live.natives, table.id), after: content(end, table.id))
+      let before = find(table.id, in: live.natives)
+      let after = find(table.id, in: end)?.regaining(before, after: time)
+      return CompanionChange(table.companion, before: before?.content, after: after?.content)
     }
   }
 }

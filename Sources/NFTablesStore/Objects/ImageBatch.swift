@@ -156,19 +156,10 @@ extension RulesetImage.Rule {
 }
 
 extension RulesetImage.ElementSet {
-  /// As the kernel takes them. Of intervals whose ends are elements of their own the beginning has to come before the end,
-  /// and an end before a beginning at the same place; the kernel lists them from behind. An element whose time was over
-  /// when it was read stays away.
+  /// As the kernel takes them. An element whose time was over when it was read stays away.
   fileprivate var elementsInOrder: [RulesetImage.Element] {
     let live = elements.filter { !$0.isExpired }
-    guard flags & NFT_SET_INTERVAL.rawValue != 0, live.contains(where: \.isIntervalEnd) else { return live }
-    let keyed = live.map { (key: $0.key, isEnd: $0.isIntervalEnd, element: $0) }
-    return keyed.sorted { one, other in
-      // What has no key stands for all others and comes last.
-      guard let first = one.key, let second = other.key else { return one.key != nil && other.key == nil }
-      if first == second { return one.isEnd && !other.isEnd }
-      return first.lexicographicallyPrecedes(second)
-    }.map(\.element)
+    return hasEnds ? live.inOrderOfKeys : live
   }
 }
 

@@ -30,12 +30,14 @@ extension RulesetImage.Table {
 
 extension RulesetImage.ElementSet {
   /// The elements without the time that they have left.
-  var timeless: Set<Attributes?> {
-    Set(
-      elements.map { element in
-        element.attributes.bytes.withUnsafeBytes { bytes in
-          try? Attributes(bytes, without: [UInt16(truncatingIfNeeded: NFTA_SET_ELEM_EXPIRATION.rawValue)])
-        }
-      })
+  var timeless: Set<Attributes?> { Set(elements.map(\.timeless)) }
+}
+
+extension RulesetImage.Element {
+  /// Without the time that it has left.
+  var timeless: Attributes? {
+    attributes.bytes.withUnsafeBytes { bytes in
+      try? Attributes(bytes, without: [UInt16(truncatingIfNeeded: NFTA_SET_ELEM_EXPIRATION.rawValue)])
+    }
   }
 }

@@ -10,7 +10,7 @@ struct TableChange {
   let after: RulesetImage.Table?
 
   /// The table to put in the place of the live one: what the change leaves as it was has counted on meanwhile, and elements
-  /// that packets have put into sets since then stay.
+  /// that packets, time and others have put into sets and taken out since then stay so.
   func wanted(over live: RulesetImage.Table?) -> RulesetImage.Table? {
     guard var result = after, let live else { return after }
     let chains = Dictionary(live.chains.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
@@ -64,14 +64,19 @@ extension RulesetImage.ElementSet {
   /// Whether packets put elements in, or time takes them out.
   private var isMoving: Bool { flags & (NFT_SET_EVAL.rawValue | NFT_SET_TIMEOUT.rawValue) != 0 }
 
-  /// Its elements where nothing happened to them but that packets passed, in the state of the live set.
+  /// The elements of the live set where packets or time change it, but for what the change does; and in the state of the
+  /// live set where nothing else happened to them.
   fileprivate func elements(
     over live: RulesetImage.ElementSet, before: RulesetImage.ElementSet
   ) -> [RulesetImage.Element] {
     if timeless == before.timeless { return live.elements }
     guard isMoving else { return elements }
-    let known = Set((elements + before.elements).map(\.key))
-    return elements + live.elements.filter { !known.contains($0.key) }
+    let (old, new) = (before.members, members)
+    let known = Dictionary(old.map { ($0.identity, $0.timeless) }, uniquingKeysWith: { first, _ in first })
+    let present = Set(new.map(\.identity))
+    let written = new.filter { known[$0.identity] != $0.timeless }
+    let changed = Set((old.filter { !present.contains($0.identity) } + written).flatMap(\.identity))
+    return (live.members.filter { changed.isDisjoint(with: $0.identity) } + written).flatMap(\.elements)
   }
 
   /// - Parameter now: whether elements that packets and time put in and take out have to be the same, too.

@@ -19,9 +19,12 @@ package struct TableStore: CompanionStore {
       let live = image[table.id]
       if table.isPossible(over: live) { return change }
       if unexpected == .refused { throw BackendError(changed: table.id) }
-      return CompanionChange(change.companion, before: live?.content, after: change.after)
+      return change.fitted(before: live?.content, after: change.after)
     }
   }
+
+  /// A table is Firebreak's whole.
+  package func content(after change: CompanionChange, own: [UInt8]?) throws(BackendError) -> [UInt8]? { change.after }
 
   package func rehearse(_ changes: [CompanionChange]) throws(BackendError) {
     try carryOut(changes, .replaced, isTrial: true)

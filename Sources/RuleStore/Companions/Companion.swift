@@ -33,11 +33,28 @@ public struct CompanionChange: Hashable, Sendable {
   /// What it held, in a form that only its ``CompanionStore`` reads; nil where it was not there.
   package let before: [UInt8]?
   package let after: [UInt8]?
+  /// The difference that was asked for, whatever the kernel holds besides.
+  package let asked: Difference
+
+  package struct Difference: Hashable, Sendable {
+    package let before: [UInt8]?
+    package let after: [UInt8]?
+  }
 
   package init(_ companion: Companion, before: [UInt8]?, after: [UInt8]?) {
+    self.init(companion, before: before, after: after, asked: Difference(before: before, after: after))
+  }
+
+  private init(_ companion: Companion, before: [UInt8]?, after: [UInt8]?, asked: Difference) {
     self.companion = companion
     self.before = before
     self.after = after
+    self.asked = asked
+  }
+
+  /// The same carried out on what the kernel holds.
+  package func fitted(before: [UInt8]?, after: [UInt8]?) -> CompanionChange {
+    CompanionChange(companion, before: before, after: after, asked: asked)
   }
 
   public var isMade: Bool { before == nil }

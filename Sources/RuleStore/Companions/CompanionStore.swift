@@ -9,6 +9,15 @@ package protocol CompanionStore: Sendable {
   /// - Throws: ``BackendError``; `stale` where a table is no longer as before and that is refused.
   func fitted(_ changes: [CompanionChange], _ unexpected: Unexpected) throws(BackendError) -> [CompanionChange]
 
+  /// What Firebreak has of a companion after a change, to be kept on file: of a set what it had, with the difference that
+  /// was asked for. Entries that others have put in since it had the set are none of its own.
+  /// - Parameters:
+  ///   - change: as ``fitted(_:_:)`` gave it.
+  ///   - own: what it had; nil where it had nothing, and what the change leaves becomes its own then.
+  /// - Returns: nil where the companion is gone.
+  /// - Throws: ``BackendError``
+  func content(after change: CompanionChange, own: [UInt8]?) throws(BackendError) -> [UInt8]?
+
   /// Tries what can be tried without changing anything.
   /// - Throws: ``BackendError``
   func rehearse(_ changes: [CompanionChange]) throws(BackendError)
@@ -32,8 +41,9 @@ package protocol CompanionStore: Sendable {
   /// - Returns: a sentence for each that could not be loaded.
   func load(_ contents: [Companion: [UInt8]]) -> [String]
 
-  /// What the kernel no longer holds as it was: a sentence for each that is gone, and for each table that somebody has
-  /// changed. What packets and time change is no difference, and neither are the entries of sets, which others fill.
+  /// What the kernel no longer holds as it was: a sentence for each that is gone, for each set that lacks entries of ours or
+  /// was made anew, and for each table that somebody has changed. What packets and time change is no difference, and neither
+  /// are entries of sets that others add.
   /// - Throws: ``BackendError``
   func differences(from contents: [Companion: [UInt8]]) throws(BackendError) -> [String]
 }

@@ -3,7 +3,7 @@ public import Netfilter
 /// A table that somebody changed in a copy, brought back to where the copy was taken from.
 ///
 /// What the copy held at its start and no longer does goes; what came into the original meanwhile stays, at its place
-/// among the others.
+/// among the others. What nobody touched in the copy, rules, chains and policies, is as the original has it now.
 public struct StagedMerge: Sendable {
   /// What to commit.
   public let result: Table
@@ -50,29 +50,50 @@ public struct StagedMerge: Sendable {
     }
   }
 
-  /// The copy without the rules that nobody touched there and that somebody took out of the original meanwhile.
+  /// The copy without what nobody touched there and somebody changed in the original meanwhile: rules and chains that are
+  /// gone, policies that are other ones.
   private static func withoutGone(start: Table, live: Table, wanted: Table) -> Table {
     var result = wanted
+    var gone: [Chain] = []
     let nothing = RuleList(family: wanted.family)
     for (index, chain) in wanted.chains.enumerated() {
-      guard let before = start[chain.name]?.rules else { continue }
+      guard let copied = start[chain.name] else { continue }
+      let before = copied.rules
+      if chain.policy == copied.policy, let now = live[chain.name], let policy = now.policy {
+        result.setPolicyUnchecked(policy, at: index, counters: now.policyCounters)
+      }
+      if chain.hook == nil, !live.contains(chain.name), before.sameRules(as: chain.rules) { gone.append(chain) }
       let now = live[chain.name]?.rules ?? nothing
       guard !before.sameRules(as: now) else { continue }
       let stayed = RuleKinds(base: before, live: now, wanted: nothing)
-      let copied = RuleKinds(base: before, live: chain.rules, wanted: nothing)
+      let left = RuleKinds(base: before, live: chain.rules, wanted: nothing)
       let inLive = OrderedPairing(stayed.base, stayed.live).places
-      let inCopy = OrderedPairing(copied.base, copied.live).places
-      let gone = Set(
+      let inCopy = OrderedPairing(left.base, left.live).places
+      let untouched = Set(
         before.indices.compactMap { old in
           inLive[old] == nil
             ? inCopy[old].flatMap { before.counters(of: old) == chain.rules.counters(of: $0) ? $0 : nil } : nil
         })
-      guard !gone.isEmpty else { continue }
+      guard !untouched.isEmpty else { continue }
       var kept = nothing
-      for place in chain.rules.indices where !gone.contains(place) { kept.copy(place, from: chain.rules) }
+      for place in chain.rules.indices where !untouched.contains(place) { kept.copy(place, from: chain.rules) }
       result.setRules(of: index, kept)
     }
+    removeUnused(gone, from: &result)
     return result
+  }
+
+  /// Takes chains out, as far as nothing that stays is in them; those to which rules lead keep theirs.
+  private static func removeUnused(_ chains: [Chain], from table: inout Table) {
+    var unused = chains.filter { table[$0.name]?.rules.isEmpty == true }
+    while !unused.isEmpty {
+      let used = table.chainsLedTo()
+      let called = unused.filter { used.contains($0.name) }
+      guard !called.isEmpty else { break }
+      for chain in called { table.index(of: chain.name).map { table.setRules(of: $0, chain.rules) } }
+      unused.removeAll { used.contains($0.name) }
+    }
+    for chain in unused { try? table.removeChain(chain.name) }
   }
 
   private static func own(base: Table, start: Table, wanted: Table) -> Table {

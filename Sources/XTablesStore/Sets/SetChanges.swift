@@ -3,8 +3,12 @@ package import RuleStore
 
 /// What somebody did to the sets of a namespace: which were made, which are gone, whose entries changed.
 package enum SetChanges {
+  /// Seconds that two readings of what is left of a time may be apart besides those that have passed.
+  package static let slack = 3
+
   /// Those made come first, the others' members before them, and those that are gone last.
-  /// - Parameter seconds: between the two readings. An entry that has so much less time left is the same.
+  /// - Parameter seconds: between the two readings. An entry that has so much less time left is the same, and so is one
+  ///   that is gone and had no more than that left.
   package static func between(_ start: [SetImage], _ end: [SetImage], after seconds: Int) -> [CompanionChange] {
     let before = Dictionary(uniqueKeysWithValues: start.map { ($0.name, $0) })
     var made: [CompanionChange] = []
@@ -83,14 +87,17 @@ extension SetImage {
     return result
   }
 
-  /// With the old entries in place of those that differ from them by the time that has passed only.
+  /// With the old entries in place of those that differ from them by the time that has passed only, and of those that
+  /// have run out in it.
   fileprivate func withEntries(of old: SetImage, _ seconds: Int) -> SetImage {
     let before = Dictionary(old.entries.map { ($0.identity, $0) }, uniquingKeysWith: { first, _ in first })
+    let present = Set(entries.map(\.identity))
     var result = self
     result.entries = entries.map { entry in
       guard let old = before[entry.identity], !entry.differs(from: old, seconds) else { return entry }
       return old
     }
+    result.entries += old.entries.filter { !present.contains($0.identity) && $0.isOver(after: seconds) }
     return result
   }
 }
@@ -101,6 +108,10 @@ extension SetImage.Entry {
     guard remarks == old.remarks, (timeout == nil) == (old.timeout == nil) else { return true }
     guard let timeout, let left = old.timeout else { return false }
     if left == 0 || timeout == 0 { return left != timeout }
-    return abs(Int(left) - seconds - Int(timeout)) > 3
+    return abs(Int(left) - seconds - Int(timeout)) > SetChanges.slack
+  }
+
+  fileprivate func isOver(after seconds: Int) -> Bool {
+    !stays && timeout.map { Int($0) <= seconds + SetChanges.slack } ?? false
   }
 }

@@ -24,6 +24,9 @@ package struct SetImage: Hashable, Sendable {
     /// Seconds until it goes; nil where it stays.
     let timeout: UInt32?
 
+    /// Whether no time takes it out.
+    var stays: Bool { timeout ?? 0 == 0 }
+
     var attributes: [UInt8] {
       identity + remarks + counters
         + (timeout.map { seconds in

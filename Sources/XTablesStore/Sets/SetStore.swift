@@ -16,20 +16,31 @@ package struct SetStore: CompanionStore {
         throw BackendError(.system, "\(change.companion) cannot be read: \(error.reason)", code: error.code)
       }
       guard let after = try SetImage(change.after) else {
-        return CompanionChange(change.companion, before: now?.encoded, after: nil)
+        return change.fitted(before: now?.encoded, after: nil)
       }
       guard let now else {
-        return unexpected == .replaced ? CompanionChange(change.companion, before: nil, after: change.after) : change
+        return unexpected == .replaced ? change.fitted(before: nil, after: change.after) : change
       }
       guard now.hasShape(of: after) else {
         // A new one cannot be made then; one that was there is exchanged.
         guard let before = try SetImage(change.before) else { return change }
         if unexpected == .refused, !now.hasShape(of: before) { throw BackendError(changed: before) }
-        return CompanionChange(change.companion, before: now.encoded, after: change.after)
+        return change.fitted(before: now.encoded, after: change.after)
       }
       let entries = EntryChanges(from: try SetImage(change.before) ?? after.empty, to: after)
-      return CompanionChange(change.companion, before: now.encoded, after: now.with(entries).encoded)
+      return change.fitted(before: now.encoded, after: now.with(entries).encoded)
     }
+  }
+
+  package func content(after change: CompanionChange, own: [UInt8]?) throws(BackendError) -> [UInt8]? {
+    let asked = change.asked
+    // A set that is not there before is made with what was asked for alone.
+    guard own != nil, change.before != nil else { return change.after }
+    if own == asked.before { return asked.after }
+    guard let own = try SetImage(own), let after = try SetImage(asked.after), own.hasShape(of: after) else {
+      return change.after
+    }
+    return own.with(EntryChanges(from: try SetImage(asked.before) ?? after.empty, to: after)).encoded
   }
 
   package func rehearse(_ changes: [CompanionChange]) throws(BackendError) {
@@ -176,11 +187,12 @@ package struct SetStore: CompanionStore {
 
   package func differences(from contents: [Companion: [UInt8]]) throws(BackendError) -> [String] {
     var sentences: [String] = []
-    for companion in contents.keys.sorted() {
+    for (companion, content) in contents.sorted(by: { $0.key < $1.key }) {
+      guard let own = try SetImage(content) else { continue }
       do throws(KernelSets.Refusal) {
-        if try KernelSets.find(companion.name) == nil { sentences.append("\(companion) is gone") }
+        if let loss = own.loss(in: try SetImage.find(own.name)) { sentences.append("\(companion) \(loss)") }
       } catch {
-        throw BackendError(.system, "\(companion) cannot be asked for: \(error.reason)", code: error.code)
+        throw BackendError(.system, "\(companion) cannot be read: \(error.reason)", code: error.code)
       }
     }
     return sentences
@@ -205,6 +217,17 @@ package struct SetStore: CompanionStore {
 extension [SetImage] {
   /// Those that hold other sets behind these; none holds one of its own kind.
   fileprivate var holdersLast: [SetImage] { filter { $0.type != "list:set" } + filter { $0.type == "list:set" } }
+}
+
+extension SetImage {
+  /// What has become of it; nil where nothing of it is lost but what time takes.
+  fileprivate func loss(in live: SetImage?) -> String? {
+    guard let live else { return "is gone" }
+    guard live.hasShape(of: self) else { return "has been made anew" }
+    let present = Set(live.entries.map(\.identity))
+    let lost = entries.count { $0.stays && !present.contains($0.identity) }
+    return lost > 0 ? "has lost \(lost) of its entries" : nil
+  }
 }
 
 extension BackendError {

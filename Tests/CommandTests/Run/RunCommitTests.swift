@@ -97,6 +97,23 @@ struct RunCommitTests {
       ])
   }
 
+  /// What the script does not touch is as others have it by then: policies, and chains that are gone.
+  @Test(.requires(.nfTables, .tool("iptables-nft"), .tool("iptables-nft-save")), arguments: ["legacy", "nft"])
+  func whatOthersTookOutMeanwhileDoesNotComeBack(_ backend: String) throws {
+    let site = try RunSite(loading: "")
+    let tool = "iptables-" + backend
+    try site.space.require(["sh", "-c", "\(tool) -N one; \(tool) -A one -s 192.0.2.9; \(tool) -A INPUT -j one"])
+    let result = try site.run(
+      "WAIT\n\(tool) -A INPUT -s 192.0.2.1 -j ACCEPT",
+      meanwhile: "\(tool) -P INPUT DROP; \(tool) -D INPUT -j one; \(tool) -F one; \(tool) -X one")
+    #expect(result.status == 0, "\(result)")
+    let saved = try site.space.require([tool + "-save", "-t", "filter"]).stdout
+    #expect(saved.contains(":INPUT DROP [") && !saved.contains("one"), "\(saved)")
+    #expect(saved.contains("-A INPUT -s 192.0.2.1/32 -j ACCEPT"), "\(saved)")
+    let status = try site.space.firebreak(["status"])
+    #expect(status.status == 0, "\(status)")
+  }
+
   /// Rules of others that were there and were left alone do not become ours: a later commit leaves them to their owner.
   @Test func rulesOfOthersStayTheirs() throws {
     let given = """

@@ -197,6 +197,73 @@ struct RunCompanionTests {
     #expect(try table(site).contains(element) != comes)
   }
 
+  /// Sets of a table in which time takes elements out.
+  private static let timed = """
+    table ip stays {
+      set timed { type ipv4_addr; flags timeout; timeout 1h; elements = { 192.0.2.40, 192.0.2.42 timeout 2s }; }
+      set spans {
+        type ipv4_addr; flags interval, timeout
+        elements = { 198.51.100.0/25 timeout 1h, 198.51.100.128/25 timeout 2s, 203.0.113.0/24 timeout 2s }
+      }
+    }
+    """
+
+  /// Rows: what the script does besides waiting until elements have run out in its copy, and what of that is said.
+  @Test(arguments: [
+    ("iptables-legacy -A INPUT -s 192.0.2.1", ""),
+    (
+      "ipset add there 192.0.2.62; nft add element ip stays timed '{ 192.0.2.41 }'; nft add element ip stays spans '{ 10.0.0.0/8 }'",
+      "changed: set there, nf_tables table ip stays\n"
+    ),
+  ]) func whatRunsOutMeanwhileIsNotTheScriptsWork(_ script: String, _ said: String) throws {
+    let site = try Self.site()
+    try site.space.require(["nft", Self.timed])
+    try site.space.require(["ipset", "add", "there", "192.0.2.61", "timeout", "2"])
+    let result = try site.run(
+      "\(script)\nWAIT",
+      meanwhile: """
+        sleep 3
+        ipset add -exist there 192.0.2.61 timeout 600
+        nft 'add element ip stays timed { 192.0.2.42 timeout 600s }; add element ip stays spans { 203.0.113.0/24 timeout 600s }'
+        """)
+    #expect(result.status == 0 && result.stdout.hasPrefix(said + "committed: "), "\(result)")
+    #expect(try site.sets().contains { $0.hasPrefix("add there 192.0.2.61 ") })
+    let text = try table(site)
+    #expect(text.contains("192.0.2.42 timeout 10m") && text.contains("203.0.113.0/24 timeout 10m"), "\(text)")
+    #expect(text.contains("198.51.100.0/25") && !text.contains("198.51.100.128/25"), "\(text)")
+    #expect(try site.space.firebreak(["show"]).stdout.contains("# with") == !said.isEmpty)
+    guard !said.isEmpty else { return }
+    #expect(text.contains("192.0.2.41") && text.contains("10.0.0.0/8"), "\(text)")
+    #expect(try site.sets().contains { $0.hasPrefix("add there 192.0.2.62 ") })
+  }
+
+  /// Elements that the script left alone are those that the live set has by then, where others may fill it.
+  @Test func whatOthersDoToMovingSetsMeanwhileStays() throws {
+    let site = try Self.site()
+    try site.space.require(["nft", Self.timed.replacing("2s", with: "1h")])
+    let result = try site.run(
+      """
+      nft add element ip stays timed '{ 192.0.2.43 }'
+      nft add element ip stays spans '{ 10.0.0.0/8 }'
+      nft delete element ip stays spans '{ 203.0.113.0/24 }'
+      nft add element ip stays seen '{ 192.0.2.31 }'
+      WAIT
+      """,
+      meanwhile: """
+        nft 'delete element ip stays timed { 192.0.2.40 }; add element ip stays timed { 192.0.2.44 }'
+        nft 'delete element ip stays spans { 198.51.100.0/25 }; add element ip stays spans { 172.16.0.0/12 }'
+        nft 'delete element ip stays seen { 192.0.2.30 }; add element ip stays seen { 192.0.2.32 }'
+        """)
+    #expect(result.status == 0, "\(result)")
+    let text = try table(site)
+    for element in ["192.0.2.42", "43", "44", "10.0.0.0/8", "172.16.0.0/12", "198.51.100.128/25", "192.0.2.31", "32"] {
+      #expect(text.contains(element), "\(element): \(text)")
+    }
+    for element in ["192.0.2.40", "198.51.100.0/25", "203.0.113", "192.0.2.30"] {
+      #expect(!text.contains(element), "\(element): \(text)")
+    }
+  }
+
   /// Rows: what somebody else does while the script runs.
   @Test(arguments: [
     "nft add rule ip stays one ip saddr 192.0.2.70 drop", "nft delete table ip stays", "nft add chain ip stays two",
@@ -237,6 +304,42 @@ struct RunCompanionTests {
     #expect(
       try Set(site.sets().map(withoutTime)).isDisjoint(with: [added[0], added[2]]), "only what the second commit put in"
     )
+  }
+
+  /// What others put into a set between two commits, and what ran out there, is not among what the second one did.
+  @Test func rollbackLeavesEntriesOfOthers() throws {
+    let site = try Self.site()
+    func entries() throws -> [String] {
+      try site.sets().filter { $0.hasPrefix("add there ") }.map { String(withoutTime($0).dropFirst(10)) }.sorted()
+    }
+    try site.space.require(["ipset", "add", "there", "192.0.2.61", "timeout", "2"])
+    #expect(try site.run("ipset add there 192.0.2.7; ipset add there 192.0.2.70 timeout 600").status == 0)
+    try site.space.require(["sh", "-c", "ipset add there 192.0.2.99; sleep 3"])
+    let second = try site.run(
+      "ipset add there 192.0.2.8; ipset del there 192.0.2.1; ipset del there 192.0.2.7\nWAIT",
+      meanwhile: "ipset del there 192.0.2.7")
+    #expect(second.status == 0, "\(second)")
+    #expect(try entries() == ["192.0.2.60", "192.0.2.70", "192.0.2.8", "192.0.2.99"])
+    let status = try site.space.firebreak(["status"])
+    #expect(status.status == 0, "\(status)")
+    let back = try site.space.firebreak(["rollback"])
+    #expect(back.status == 0 && back.stdout.hasPrefix("changed: set there\n"), "\(back)")
+    #expect(try entries() == ["192.0.2.1", "192.0.2.60", "192.0.2.7", "192.0.2.70", "192.0.2.99"])
+    let same = try site.space.firebreak(["rollback", "1"])
+    #expect(same.stdout == "unchanged: the kernel holds these rules already\n", "\(same)")
+    #expect(try site.space.firebreak(["rollback", "0"]).status == 0)
+    #expect(try entries() == ["192.0.2.1", "192.0.2.60", "192.0.2.99"])
+  }
+
+  /// What is on file of a set that others destroyed is what the script made in its place.
+  @Test func aSetThatWasMadeAnewHoldsNothingOfTheOldOne() throws {
+    let site = try Self.site()
+    #expect(try site.run("ipset create new hash:ip; ipset add new 192.0.2.2").status == 0)
+    try site.space.require(["ipset", "destroy", "new"])
+    #expect(try site.run("ipset create new hash:ip; ipset add new 192.0.2.3").status == 0)
+    try site.space.require(["ipset", "destroy", "new"])
+    #expect(try startingAgain(site, ["recover"]).status == 0)
+    #expect(try site.sets().filter { $0.contains("new") } == ["create new hash:ip family inet", "add new 192.0.2.3"])
   }
 
   /// What a way back does with tables of nft's own.
@@ -385,6 +488,21 @@ struct RunCompanionTests {
     let bad = try site.space.firebreak(["status", "--json"])
     #expect(bad.status == 1, "\(bad)")
     #expect(bad.stdout.contains("\"set new is gone\",\"nf_tables table ip stays has been changed\""), "\(bad)")
+  }
+
+  /// Rows: what others do to sets, and what is said of it.
+  @Test(arguments: [
+    ("ipset flush new", "set new has lost 1 of its entries"),
+    ("ipset flush there", "set there has lost 1 of its entries"),
+    ("ipset destroy there; ipset create there hash:ip", "set there has been made anew"),
+    ("ipset del there 192.0.2.60; ipset add there 192.0.2.80; ipset add -exist there 192.0.2.7 timeout 60", nil),
+  ]) func statusTellsWhatSetsHaveLost(_ act: String, _ said: String?) throws {
+    let site = try Self.site()
+    #expect(try site.run(Self.script).status == 0)
+    try site.space.require(["sh", "-c", "iptables-legacy -D INPUT -m set --match-set new src -j DROP; \(act)"])
+    let status = try site.space.firebreak(["status", "--json"])
+    if let said { #expect(status.stdout.contains("\"\(said)\""), "\(status)") }
+    #expect(said != nil || !status.stdout.contains(" has "), "\(status)")
   }
 
   /// Numbers of sets are other ones after a start of the machine, and sets come before the rules that look into them.

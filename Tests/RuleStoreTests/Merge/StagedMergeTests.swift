@@ -57,10 +57,39 @@ import Testing
       start: [":theirs", "-A theirs -i x"], live: [":theirs", "-A theirs -i x"],
       wanted: [":theirs", "-A INPUT -j theirs", "-A theirs -i x"],
       result: [":theirs", "-A INPUT -j theirs", "-A theirs -i x"], own: [":theirs", "-A INPUT -j theirs"]),
+    Row(
+      testDescription: "a policy that others set meanwhile holds", base: ["-A INPUT -i a"], start: ["-A INPUT -i a"],
+      live: [":INPUT DROP", "-A INPUT -i a"], wanted: ["-A INPUT -i a", "-A INPUT -i b"],
+      result: [":INPUT DROP", "-A INPUT -i a", "-A INPUT -i b"],
+      own: [":INPUT DROP", "-A INPUT -i a", "-A INPUT -i b"]),
+    Row(
+      testDescription: "a policy that was set in the copy holds, whatever came meanwhile", base: [],
+      start: [":FORWARD DROP"], live: [":FORWARD DROP", "-A INPUT -i x"], wanted: [":INPUT DROP", "-A INPUT -i b"],
+      result: [":INPUT DROP", "-A INPUT -i x", "-A INPUT -i b"], own: [":INPUT DROP", "-A INPUT -i b"]),
+    Row(
+      testDescription: "a policy that others set where no table was copied", base: nil, start: nil,
+      live: [":INPUT DROP"], wanted: ["-A INPUT -i b"], result: [":INPUT DROP", "-A INPUT -i b"],
+      own: [":INPUT DROP", "-A INPUT -i b"]),
+    Row(
+      testDescription: "chains that went meanwhile do not come back", base: nil,
+      start: [":one", ":two", ":none", "-A INPUT -j one", "-A one -j two", "-A two -i x"], live: [],
+      wanted: [":one", ":two", ":none", "-A INPUT -j one", "-A INPUT -i b", "-A one -j two", "-A two -i x"],
+      result: ["-A INPUT -i b"], own: ["-A INPUT -i b"]),
+    Row(
+      testDescription: "a chain that went meanwhile and that a rule of the copy calls comes back with all it calls",
+      base: nil, start: [":one", ":two", "-A INPUT -i a -j one", "-A one -j two", "-A two -i x"], live: [],
+      wanted: [":one", ":two", "-A INPUT -i a -j one", "-A INPUT -i b -j one", "-A one -j two", "-A two -i x"],
+      result: [":one", ":two", "-A INPUT -i b -j one", "-A one -j two", "-A two -i x"],
+      own: [":one", ":two", "-A INPUT -i b -j one", "-A one -j two", "-A two -i x"]),
+    Row(
+      testDescription: "a chain that went meanwhile comes back with what was written into it", base: nil,
+      start: [":one", "-A INPUT -i a -j one", "-A one -i x"], live: [],
+      wanted: [":one", "-A INPUT -i a -j one", "-A one -i x", "-A one -i y"],
+      result: [":one", "-A one -i y"], own: [":one", "-A one -i y"]),
   ]
 
   private func table(_ lines: [String]) -> Table {
-    let text = lines.map { $0.hasPrefix(":") ? $0 + " - [0:0]" : $0 }
+    let text = lines.map { line in line.hasPrefix(":") ? line + (line.contains(" ") ? "" : " -") + " [0:0]" : line }
     let heads = text.filter { $0.hasPrefix(":") }
     return rules("*filter\n\((heads + text.filter { !$0.hasPrefix(":") }).joined(separator: "\n"))\nCOMMIT\n").tables[0]
   }
@@ -71,7 +100,8 @@ import Testing
     return Set(
       out.string.split(separator: "\n").map(String.init).compactMap { line in
         if line.hasPrefix("-A") { return line }
-        return line.hasPrefix(":") && line.contains(" - ") ? String(line.split(separator: " ")[0]) : nil
+        guard line.hasPrefix(":"), !line.contains(" ACCEPT ") else { return nil }
+        return line.split(separator: " ").dropLast().filter { $0 != "-" }.joined(separator: " ")
       })
   }
 
