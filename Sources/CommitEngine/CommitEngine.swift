@@ -280,6 +280,8 @@ public struct CommitEngine: Sendable {
       generation.companions[change.companion] = CompanionState(
         content: change.after, isOurs: !request.released.contains(change.companion))
     }
+    generation.isLoaded = generation.isLoaded(
+      after: foreign.own, writing: request.tables, request.companions)
     try history.stage(generation)
     return generation
   }

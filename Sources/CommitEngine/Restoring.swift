@@ -116,7 +116,7 @@ extension CommitEngine {
     let lock = try lockState(options)
     defer { withExtendedLifetime(lock) {} }
     _ = try finishInterrupted(options)
-    guard try OwnRules.load(history).boot != BootID.current, try awaiting() == nil else { return nil }
+    guard try !OwnRules.load(history).isInKernel, try awaiting() == nil else { return nil }
     var damaged: [History.Failure] = []
     guard var newest = try history.newestIntact({ damaged.append($0) }) else {
       if let newest = damaged.first { throw newest }
@@ -137,6 +137,7 @@ extension CommitEngine {
       notes.append("loaded through \(own) because \(newest.summary.backend) does not take it: \(error)")
       outcome = try load(newest, in: store, options, &notes)
     }
+    newest.isLoaded = true
     try OwnRules(newest, boot: BootID.current).save(state)
     audit.note(.start, newest.summary)
     return Loading(generation: newest.summary, plan: outcome.plan, notes: notes)
