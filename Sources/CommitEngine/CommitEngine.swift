@@ -202,7 +202,7 @@ public struct CommitEngine: Sendable {
     func report(_ number: Int?, _ awaits: Awaiting? = nil) -> Report {
       Report(
         plan: outcome.plan, notes: notes, recovered: recovered, base: base, generation: number, awaits: awaits,
-        companions: request.companions)
+        companions: request.companions, restores: request.restores)
     }
     guard let generation else {
       let number = try adopt(request, number, outcome, foreign)
@@ -247,13 +247,15 @@ public struct CommitEngine: Sendable {
   }
 
   /// The kernel holds these rules already. Where they were not all Firebreak's, they are from now on, so that they are
-  /// loaded when the machine starts.
+  /// loaded when the machine starts. A way back that changes nothing is a step all the same: the next one goes on from it.
   private func adopt(_ request: Request, _ number: Int, _ outcome: RuleStore.Outcome, _ foreign: ForeignRules) throws
     -> Int?
   {
     let isOwn = request.wanted.tables.allSatisfy { foreign.isOwn(outcome.before.ruleset[$0.id] ?? $0) }
-    guard !isOwn else { return nil }
-    try keep(stage(request, number, outcome.plan, outcome.before, foreign), as: .commit)
+    let isStep = try request.restores.map { try history.newestHere()?.standing != $0 } ?? false
+    guard !isOwn || isStep else { return nil }
+    try keep(
+      stage(request, number, outcome.plan, outcome.before, foreign), as: request.restores == nil ? .commit : .rollback)
     return number
   }
 

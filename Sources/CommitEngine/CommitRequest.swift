@@ -94,6 +94,8 @@ extension CommitEngine {
     public let awaits: Awaiting?
     /// What changed beside the tables.
     public var companions: [CompanionChange] = []
+    /// The generation whose rules these are, where it was a rollback; 0 for what there was before the first.
+    public var restores: Int?
   }
 
   /// A commit that waits to be confirmed.

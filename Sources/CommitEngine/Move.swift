@@ -119,7 +119,7 @@ extension CommitEngine {
     }
     return Report(
       plan: acts.first.plan, notes: drift + notes, recovered: recovered, base: present.number, generation: number,
-      awaits: nil)
+      awaits: nil, restores: base?.summary.standing ?? 0)
   }
 
   /// Tables that somebody changed since the commit that is taken back.
