@@ -200,6 +200,7 @@ extension CommitEngine {
     var options = options
     options.counters = .wanted
     options.rehearses = false
+    options.shapes = record.shapes
     if companions != nil {
       options.beside = Plan.Beside(record.companions.wayBack, unexpected(in: phase))
     }

@@ -23,14 +23,20 @@ extension CommitEngine {
         guard let before = entry.before, let table = request.wanted[entry.id] else { continue }
         request.wanted[entry.id] = CounterCarrier.carry(from: before, to: table, fresh: .zero)
       }
+      // Of earlier commits it is not known how their tables stood.
+      if try target == standing(before: present) { request.options.shapes = record.shapes }
     }
     return request
   }
 
   private func previous(of standing: Int) throws -> Int {
     guard standing > 0 else { throw Failure.nothingToRollBack }
-    let base = try history.summary(standing).base
-    return base > 0 ? try history.summary(base).standing : 0
+    return try self.standing(before: history.summary(standing))
+  }
+
+  /// The generation whose rules were there before a commit.
+  private func standing(before generation: Generation.Summary) throws -> Int {
+    generation.base > 0 ? try history.summary(generation.base).standing : 0
   }
 
   /// What makes Firebreak's companions what they were in an earlier generation; nil for before the first.
