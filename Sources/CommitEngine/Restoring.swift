@@ -16,6 +16,7 @@ extension CommitEngine {
     request.released = Set(request.companions.map(\.companion).filter { generation?.companions[$0] == nil })
     request.wanted = try ruleset(
       of: generation, target, since: present, making: Set(request.companions.filter(\.isMade).map(\.companion)))
+    request.givenBack = Set(present.tables).subtracting(generation?.summary.tables ?? [])
     if let last = try? read(Self.last), last.head.nonce == present.nonce {
       // Rules that the present generation took out had these counters.
       let record = last.record.renumberingSets { (sets ?? .imagined).presentOrImagined($0) }
