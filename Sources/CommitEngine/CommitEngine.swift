@@ -93,8 +93,10 @@ public struct CommitEngine: Sendable {
     let outcome = try store.check(
       request.tables, options, wanting: { try wanted.merged(into: $0, &foreign, fit: store.backend.fitted) })
     if !outcome.plan.steps.isEmpty { try request.inspection?(outcome.plan, store) }
+    var notes = foreign.notes + [outcome.rehearsalNote].compactMap { $0 }
+    if !outcome.plan.steps.isEmpty { notes += changeOfBackend(since: foreign.own.number) }
     return Report(
-      plan: outcome.plan, notes: foreign.notes + [outcome.rehearsalNote].compactMap { $0 }, recovered: nil,
+      plan: outcome.plan, notes: notes, recovered: nil,
       base: foreign.own.number, generation: nil, awaits: nil, companions: request.companions)
   }
 
@@ -199,6 +201,7 @@ public struct CommitEngine: Sendable {
     defer { watch?.dismissKeeper() }
     var notes = foreign.notes
     if let note = outcome.rehearsalNote { notes.append(note) }
+    if generation != nil { notes += changeOfBackend(since: base) }
     func report(_ number: Int?, _ awaits: Awaiting? = nil) -> Report {
       Report(
         plan: outcome.plan, notes: notes, recovered: recovered, base: base, generation: number, awaits: awaits,

@@ -100,6 +100,21 @@ extension CommitEngine {
     }
   }
 
+  /// What is to be said of a commit through another backend than that of the last generation.
+  func changeOfBackend(since base: Int) -> [String] {
+    let present = store.backend.capabilities.name
+    guard base > 0, let former = try? history.summary(base).backend, former != present,
+      let rules = try? history.generation(base).ruleset, rules.tables.contains(where: { !$0.isPristine })
+    else { return [] }
+    return [
+      """
+      generation \(base) was committed through \(former), which keeps its rules; from now on status looks for all of \
+      Firebreak's rules in \(present), and rollback and the start of the machine put them there; what \(former) holds is \
+      moved by `firebreak migrate --to \(present)`
+      """
+    ]
+  }
+
   // MARK: The start of the machine
 
   /// What was put into the kernel at the start of the machine.
