@@ -25,7 +25,7 @@ extension CommitEngine {
         request.wanted[entry.id] = CounterCarrier.carry(from: before, to: table, fresh: .zero)
       }
       // Of earlier commits it is not known how their tables stood.
-      if try target == standing(before: present) { request.options.shapes = record.shapes }
+      if (try? standing(before: present)) == target { request.options.shapes = record.shapes }
     }
     return request
   }

@@ -1,3 +1,4 @@
+import Glibc
 import KernelTestSupport
 import Testing
 
@@ -97,6 +98,22 @@ struct CompileCommandTests {
       try forms.firebreak("rollback")
       try expectBefore()
     }
+  }
+
+  /// Whoever finds the commit left behind has its record only.
+  @Test(.requires(.tool("pgrep"))) func recoverTakesItBack() throws {
+    let forms = try Forms()
+    try forms.firebreak("apply", forms.four)
+    let before = try forms.words
+    try forms.firebreak("apply", "--compile", "--confirm", "2s", "--no-wait", forms.four)
+    let guards = try forms.space.run(["pgrep", "-f", "guard .*\(forms.space.stateDirectory)"]).stdout
+    #expect(!guards.isEmpty)
+    for pid in guards.split(separator: "\n").compactMap({ pid_t($0) }) { kill(pid, SIGKILL) }
+    usleep(2_300_000)
+    #expect(try forms.tables == ["table ip firebreak"])
+    let recovered = try forms.space.firebreak(["recover", "--backend", "nft"])
+    #expect(recovered.status == 0 && recovered.stdout.contains("was not confirmed"), "\(recovered)")
+    #expect(try forms.words == before)
   }
 
   /// A table that was linear because nothing is gained by its rules has them so again.
