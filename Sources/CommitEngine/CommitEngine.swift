@@ -93,8 +93,10 @@ public struct CommitEngine: Sendable {
     let outcome = try store.check(
       request.tables, options, wanting: { try wanted.merged(into: $0, &foreign, fit: store.backend.fitted) })
     if !outcome.plan.steps.isEmpty { try request.inspection?(outcome.plan, store) }
+    var notes = foreign.notes + [outcome.rehearsalNote].compactMap { $0 }
+    if !outcome.plan.steps.isEmpty { notes += changeOfBackend(since: foreign.own.number) }
     return Report(
-      plan: outcome.plan, notes: foreign.notes + [outcome.rehearsalNote].compactMap { $0 }, recovered: nil,
+      plan: outcome.plan, notes: notes, recovered: nil,
       base: foreign.own.number, generation: nil, awaits: nil, companions: request.companions)
   }
 
@@ -199,10 +201,11 @@ public struct CommitEngine: Sendable {
     defer { watch?.dismissKeeper() }
     var notes = foreign.notes
     if let note = outcome.rehearsalNote { notes.append(note) }
+    if generation != nil { notes += changeOfBackend(since: base) }
     func report(_ number: Int?, _ awaits: Awaiting? = nil) -> Report {
       Report(
         plan: outcome.plan, notes: notes, recovered: recovered, base: base, generation: number, awaits: awaits,
-        companions: request.companions)
+        companions: request.companions, restores: request.restores)
     }
     guard let generation else {
       let number = try adopt(request, number, outcome, foreign)
@@ -247,13 +250,15 @@ public struct CommitEngine: Sendable {
   }
 
   /// The kernel holds these rules already. Where they were not all Firebreak's, they are from now on, so that they are
-  /// loaded when the machine starts.
+  /// loaded when the machine starts. A way back that changes nothing is a step all the same: the next one goes on from it.
   private func adopt(_ request: Request, _ number: Int, _ outcome: RuleStore.Outcome, _ foreign: ForeignRules) throws
     -> Int?
   {
     let isOwn = request.wanted.tables.allSatisfy { foreign.isOwn(outcome.before.ruleset[$0.id] ?? $0) }
-    guard !isOwn else { return nil }
-    try keep(stage(request, number, outcome.plan, outcome.before, foreign), as: .commit)
+    let isStep = try request.restores.map { try history.newestHere()?.standing != $0 } ?? false
+    guard !isOwn || isStep else { return nil }
+    try keep(
+      stage(request, number, outcome.plan, outcome.before, foreign), as: request.restores == nil ? .commit : .rollback)
     return number
   }
 
@@ -280,6 +285,8 @@ public struct CommitEngine: Sendable {
       generation.companions[change.companion] = CompanionState(
         content: content, isOurs: !request.released.contains(change.companion))
     }
+    generation.isLoaded = generation.isLoaded(
+      after: foreign.own, writing: request.tables, request.companions)
     try history.stage(generation)
     return generation
   }

@@ -34,6 +34,8 @@ package struct CommitRecord: Hashable, Sendable {
   package let second: Part?
   /// What changes beside the tables.
   package let companions: [CompanionChange]
+  /// How the tables that change through the first backend stood, where its kernel has more than one way.
+  package let shapes: [TableID: TableShape]
 
   /// The tables that change through one backend.
   package struct Part: Hashable, Sendable {
@@ -90,6 +92,7 @@ package struct CommitRecord: Hashable, Sendable {
     self.nonce = nonce
     self.backend = backend
     self.companions = companions
+    shapes = plan.formerShapes
     entries = Part(plan, backend: backend, keepsCommitted: keepsCommitted).entries
     self.second = second.map { Part($0.plan, backend: $0.backend, keepsCommitted: keepsCommitted) }
     let tables = (entries + (self.second?.entries ?? [])).flatMap { [$0.before, $0.committed].compactMap { $0 } }
@@ -104,9 +107,10 @@ package struct CommitRecord: Hashable, Sendable {
 
   private init(
     entries: [Entry], time: Int64, message: String, boot: String, place: Place, nonce: UInt64, sets: [UInt16: String],
-    backend: String, second: Part?, companions: [CompanionChange]
+    backend: String, second: Part?, companions: [CompanionChange], shapes: [TableID: TableShape]
   ) {
     self.second = second
+    self.shapes = shapes
     self.companions = companions
     self.boot = boot
     self.place = place
@@ -125,7 +129,8 @@ package struct CommitRecord: Hashable, Sendable {
     guard !moves.isEmpty else { return self }
     return CommitRecord(
       entries: parts[0].renumberingSets(moves).entries, time: time, message: message, boot: boot, place: place,
-      nonce: nonce, sets: moves.names, backend: backend, second: second?.renumberingSets(moves), companions: companions)
+      nonce: nonce, sets: moves.names, backend: backend, second: second?.renumberingSets(moves), companions: companions,
+      shapes: shapes)
   }
 
   /// The tables as they were before, and those that were not there.
@@ -188,6 +193,10 @@ extension CommitRecord {
       out.write(second.entries)
     }
     out.write(companions)
+    if !shapes.isEmpty {
+      if companions.isEmpty { out.write(UInt32(0)) }
+      out.write(shapes)
+    }
     out.writeChecksum()
   }
 
@@ -228,11 +237,20 @@ extension CommitRecord {
     }
     return CommitRecord(
       entries: entries, time: time, message: message, boot: boot, place: place, nonce: nonce, sets: sets,
-      backend: backend, second: second, companions: try reader.companionChanges())
+      backend: backend, second: second, companions: try reader.companionChanges(), shapes: try reader.shapes())
   }
 }
 
 extension RecordSink where Self: ~Copyable {
+  /// At the end, after the companions or their number; files of tables that stand in one way only have none.
+  fileprivate mutating func write(_ shapes: [TableID: TableShape]) {
+    write(UInt32(shapes.count))
+    for (id, shape) in shapes.sorted(by: { $0.key < $1.key }) {
+      write(id)
+      write(shape.rawValue)
+    }
+  }
+
   fileprivate mutating func write(_ entries: [CommitRecord.Entry]) {
     write(UInt32(entries.count))
     for entry in entries {
@@ -245,6 +263,18 @@ extension RecordSink where Self: ~Copyable {
 }
 
 extension ByteReader {
+  /// None where the bytes are at their end.
+  fileprivate mutating func shapes() throws(WireError) -> [TableID: TableShape] {
+    var shapes: [TableID: TableShape] = [:]
+    guard remaining > 0 else { return shapes }
+    for _ in 0..<(try uint32("shapes")) {
+      let id = try tableID()
+      guard let shape = TableShape(rawValue: try uint8("shape")) else { throw invalid("shape") }
+      shapes[id] = shape
+    }
+    return shapes
+  }
+
   fileprivate mutating func entries() throws(WireError) -> [CommitRecord.Entry] {
     var entries: [CommitRecord.Entry] = []
     for _ in 0..<(try uint32("entries")) {

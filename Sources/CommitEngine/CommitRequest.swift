@@ -34,6 +34,8 @@ extension CommitEngine {
     var restores: Int?
     /// Companions that become what they were found as.
     var released: Set<Companion> = []
+    /// Tables that do.
+    var givenBack: Set<TableID> = []
 
     public init(_ wanted: Ruleset) { self.wanted = wanted }
 
@@ -67,6 +69,7 @@ extension CommitEngine {
         wanted = try unread.read()
         self.unread = nil
       }
+      foreign.givenBack = givenBack
       return try foreign.merge(wanted, into: before, fit: fit)
     }
 
@@ -94,6 +97,8 @@ extension CommitEngine {
     public let awaits: Awaiting?
     /// What changed beside the tables.
     public var companions: [CompanionChange] = []
+    /// The generation whose rules these are, where it was a rollback; 0 for what there was before the first.
+    public var restores: Int?
   }
 
   /// A commit that waits to be confirmed.

@@ -14,9 +14,11 @@ struct ForeignRules {
   private(set) var mixed: [TableID: Table] = [:]
   /// Tables in which the kernel holds exactly what Firebreak put there.
   private var ownWhole: Set<TableID> = []
-  /// Tables that were not Firebreak's before, as they are now, without what others are known to have put there; nil for
-  /// one that the kernel has not made.
+  /// Tables that were not Firebreak's before, as they are now, without what others are known to have put there and keep;
+  /// nil for one that the kernel has not made.
   private(set) var found: [TableID: Table?] = [:]
+  /// Tables that become what they were found as: rules of known programs that come back with them are theirs again.
+  var givenBack: Set<TableID> = []
   /// What stays of others, and what is worth saying about it.
   private var notesOf: [TableID: [String]] = [:]
   /// Tables in which the kernel holds what it held after an earlier commit: Firebreak's part is that of the last generation.
@@ -51,7 +53,8 @@ struct ForeignRules {
         result[table.id] = merge.result
         continue
       }
-      if digest == nil { found.updateValue(live?.withoutKnownOwners, forKey: table.id) }
+      // Of a table that is taken whole everything goes, and comes back.
+      if digest == nil { found.updateValue(keeping == .nothing ? live : live?.withoutKnownOwners, forKey: table.id) }
       guard let live, !live.isPristine, keeping != .nothing else { continue }
       if digest != nil, digest == CommitRecord.digest(of: live) {
         ownWhole.insert(table.id)
@@ -131,7 +134,8 @@ struct ForeignRules {
     var result = Ruleset()
     for table in wanted.tables where !sharedAsBefore.contains(table.id) {
       let written = plan.steps.first { $0.id == table.id }?.after ?? before.ruleset[table.id] ?? table
-      result[table.id] = mixed[table.id] ?? written
+      let own = mixed[table.id] ?? written
+      result[table.id] = givenBack.contains(table.id) ? own.withoutKnownOwners : own
     }
     guard own.digests.keys.contains(where: { result[$0] == nil }) else { return result }
     for table in try (base ?? history.newestIntact())?.ruleset.tables ?? [] where result[table.id] == nil {

@@ -39,6 +39,9 @@ public struct Generation: Sendable {
   package var companions: [Companion: CompanionState] = [:]
   /// What of it came under Firebreak with this generation, as it was found.
   package var foundCompanions: [Companion: [UInt8]?] = [:]
+  /// Whether the kernel held all of it when it was made. It does not where the machine has started anew and other tables
+  /// than those of this commit have not been loaded yet.
+  package var isLoaded = true
 
   public var number: Int { summary.number }
 
@@ -51,11 +54,23 @@ public struct Generation: Sendable {
       found: found.mapValues { $0?.renumberingSets { moves[$0] } }, sets: moves.names)
     result.companions = companions
     result.foundCompanions = foundCompanions
+    result.isLoaded = isLoaded
     return result
   }
 
   /// Whether a table holds its rules and no others.
   func holds(_ table: Table) -> Bool { ruleset[table.id]?.sameRules(as: table) == true }
+
+  /// Whether the kernel holds all of it after a commit.
+  /// - Parameters:
+  ///   - own: what was Firebreak's before it.
+  ///   - tables: those that the commit wrote, or found as they are to be.
+  ///   - changes: those of its companions.
+  func isLoaded(after own: OwnRules, writing tables: Set<TableID>, _ changes: [CompanionChange]) -> Bool {
+    own.number == 0 || own.isInKernel
+      || tables.isSuperset(of: summary.tables)
+        && Set(changes.map(\.companion)).isSuperset(of: companions.ours.keys)
+  }
 
   /// What is Firebreak's beside the tables.
   public var beside: [Companion] { companions.ours.keys.sorted() }
@@ -64,7 +79,8 @@ public struct Generation: Sendable {
 // MARK: Bytes on disk
 
 /// `firebreak generation 1\n`, the length of the summary (4 bytes), its checksum (8 bytes), the summary, so that a list need
-/// not read more; then the tables, companions where there are any, and a checksum over these (8 bytes).
+/// not read more; then the tables, companions where there are any, a zero (1 byte) where it is not loaded, and a checksum over these
+/// (8 bytes).
 extension Generation {
   private static let magic = Array("firebreak generation 1\n".utf8)
   private static let summaryStart = magic.count + 12
@@ -91,10 +107,11 @@ extension Generation {
       out.write(table)
     }
     out.write(sets)
-    if !companions.isEmpty {
+    if !companions.isEmpty || !isLoaded {
       out.write(companions)
       out.write(foundCompanions)
     }
+    if !isLoaded { out.write(UInt8(0)) }
     out.writeChecksum()
   }
 
@@ -146,6 +163,7 @@ extension Generation {
     var generation = Generation(summary: summary, ruleset: ruleset, found: found, sets: try reader.sets())
     generation.companions = try reader.companionStates()
     generation.foundCompanions = try reader.companionContents()
+    generation.isLoaded = try reader.isLoaded()
     return generation
   }
 
@@ -205,4 +223,9 @@ extension Generation.Summary {
     guard let value = Int(exactly: try reader.uint64(field)) else { throw reader.invalid(field) }
     return value
   }
+}
+
+extension ByteReader {
+  /// ``Generation/isLoaded``; so it is where the bytes are at their end.
+  mutating func isLoaded() throws(WireError) -> Bool { remaining > 0 ? try uint8("loaded") != 0 : true }
 }

@@ -119,7 +119,7 @@ extension CommitEngine {
     }
     return Report(
       plan: acts.first.plan, notes: drift + notes, recovered: recovered, base: present.number, generation: number,
-      awaits: nil)
+      awaits: nil, restores: base?.summary.standing ?? 0)
   }
 
   /// Tables that somebody changed since the commit that is taken back.
@@ -230,6 +230,8 @@ extension CommitEngine {
         boot: BootID.current, place: .current),
       ruleset: ruleset, found: found, sets: used.reduce(into: [:]) { $0[$1] = sets?.name($1) })
     generation.companions = base?.companions ?? [:]
+    let written = [acts.first, acts.second].flatMap { $0.plan.tables + $0.plan.unchanged }
+    generation.isLoaded = generation.isLoaded(after: try OwnRules.load(history), writing: Set(written), [])
     try history.stage(generation)
     return generation
   }

@@ -7,8 +7,10 @@ internal import RuleStore
 struct OwnRules: Equatable {
   /// The newest generation's of this network namespace; 0 before the first.
   var number: Int
-  /// The start of the machine in which its rules were put into the kernel.
+  /// The start of the machine in which the kernel was given rules of it.
   var boot: String
+  /// Whether the kernel was given all of it in that start; see ``Generation/isLoaded``.
+  var isLoaded = true
   var place: Place
   var digests: [TableID: UInt64]
   /// See ``Generation/companions``.
@@ -30,6 +32,7 @@ struct OwnRules: Equatable {
   init(_ generation: Generation, boot: String) {
     number = generation.number
     self.boot = boot
+    isLoaded = generation.isLoaded
     place = .current
     digests = generation.ruleset.tables.reduce(into: [:]) { $0[$1.id] = CommitRecord.digest(of: $1) }
     companions = generation.companions
@@ -48,13 +51,18 @@ struct OwnRules: Equatable {
   /// Of the newest generation that is whole.
   static func load(_ history: History) throws -> OwnRules {
     let newest = try history.numbers().last ?? 0
-    let written = try read(history.state)
-    if let written, written.number == newest, written.place.isHere(since: written.boot) { return written }
+    let written = try read(history.state).flatMap { $0.place.isHere(since: $0.boot) ? $0 : nil }
+    if let written, written.number == newest { return written }
     guard let generation = try history.newestIntact() else {
       return OwnRules(number: 0, boot: "", place: .current, digests: [:])
     }
-    return OwnRules(generation, boot: written?.boot ?? generation.summary.boot)
+    var own = OwnRules(generation, boot: written?.boot ?? generation.summary.boot)
+    if let written { own.isLoaded = written.isLoaded }
+    return own
   }
+
+  /// Whether the kernel was given all of it in the present start of the machine.
+  var isInKernel: Bool { isLoaded && boot == BootID.current }
 
   func save(_ state: StateDirectory) throws(SystemError) {
     try state.write(to: Self.file) { out in
@@ -75,7 +83,8 @@ struct OwnRules: Equatable {
         out.write(UInt32(table.notes.count))
         for note in table.notes { out.write(lengthAndText: note) }
       }
-      if !companions.isEmpty { out.write(companions) }
+      if !companions.isEmpty || !isLoaded { out.write(companions) }
+      if !isLoaded { out.write(UInt8(0)) }
       out.writeChecksum()
     }
   }
@@ -112,9 +121,11 @@ struct OwnRules: Equatable {
       shared[id] = Shared(digest: digest, notes: notes)
     }
     let companions = try reader.companionStates()
+    let isLoaded = try reader.isLoaded()
     try reader.finish()
     var own = OwnRules(number: number, boot: boot, place: place, digests: digests, companions: companions)
     own.shared = shared
+    own.isLoaded = isLoaded
     return own
   }
 }

@@ -131,10 +131,13 @@ extension CommitEngine {
     let isWhole = hasAllRules && companionsLeft(of: record, in: phase, traces).isEmpty
     var changed: [TableID] = []
     // Last first: rules that move are in their new place before they leave the old one, and the other way round.
-    for trace in traces.reversed() {
-      let beside = isWhole ? nil : tablesBeside(of: record, in: phase, traces)
-      changed += try settle(trace, isWhole: isWhole, phase, options, beside)
+    var options = options
+    options.counters = .wanted
+    if !isWhole {
+      options.shapes = record.shapes
+      if let beside = tablesBeside(of: record, in: phase, traces) { options.beside = beside }
     }
+    for trace in traces.reversed() { changed += try settle(trace, isWhole: isWhole, phase, options) }
     guard isWhole else {
       try takeBackCompanions(of: record, in: phase, traces)
       try dropPending()
@@ -182,11 +185,9 @@ extension CommitEngine {
   /// Gives lost counters back, and puts back what was replaced unless all of it was. What is there is looked at anew.
   /// - Returns: the tables that changed.
   private func settle(
-    _ trace: Trace, isWhole: Bool, _ phase: Journal.Phase, _ options: RuleStore.CommitOptions, _ beside: Plan.Beside?
+    _ trace: Trace, isWhole: Bool, _ phase: Journal.Phase, _ options: RuleStore.CommitOptions
   ) throws -> [TableID] {
     var options = options
-    options.counters = .wanted
-    if let beside { options.beside = beside }
     if !trace.isInOneTransaction, phase.mayLackCounters {
       // Complete, its new rules may have been given counters too.
       options.interrupted = Ruleset(
@@ -228,6 +229,7 @@ extension CommitEngine {
     var options = options
     options.counters = .wanted
     options.rehearses = false
+    options.shapes = record.shapes
     let generation = try? history.stagedGeneration(of: record.nonce)
     let committed = record.parts[0].committed(generation)
     let traces = record.companions.isEmpty ? [] : [try trace(record.parts[0], generation)]

@@ -16,6 +16,7 @@ extension CommitEngine {
     request.released = Set(request.companions.map(\.companion).filter { generation?.companions[$0] == nil })
     request.wanted = try ruleset(
       of: generation, target, since: present, making: Set(request.companions.filter(\.isMade).map(\.companion)))
+    request.givenBack = Set(present.tables).subtracting(generation?.summary.tables ?? [])
     if let last = try? read(Self.last), last.head.nonce == present.nonce {
       // Rules that the present generation took out had these counters.
       let record = last.record.renumberingSets { (sets ?? .imagined).presentOrImagined($0) }
@@ -23,14 +24,20 @@ extension CommitEngine {
         guard let before = entry.before, let table = request.wanted[entry.id] else { continue }
         request.wanted[entry.id] = CounterCarrier.carry(from: before, to: table, fresh: .zero)
       }
+      // Of earlier commits it is not known how their tables stood.
+      if (try? standing(before: present)) == target { request.options.shapes = record.shapes }
     }
     return request
   }
 
   private func previous(of standing: Int) throws -> Int {
     guard standing > 0 else { throw Failure.nothingToRollBack }
-    let base = try history.summary(standing).base
-    return base > 0 ? try history.summary(base).standing : 0
+    return try self.standing(before: history.summary(standing))
+  }
+
+  /// The generation whose rules were there before a commit.
+  private func standing(before generation: Generation.Summary) throws -> Int {
+    generation.base > 0 ? try history.summary(generation.base).standing : 0
   }
 
   /// What makes Firebreak's companions what they were in an earlier generation; nil for before the first.
@@ -93,6 +100,21 @@ extension CommitEngine {
     }
   }
 
+  /// What is to be said of a commit through another backend than that of the last generation.
+  func changeOfBackend(since base: Int) -> [String] {
+    let present = store.backend.capabilities.name
+    guard base > 0, let former = try? history.summary(base).backend, former != present,
+      let rules = try? history.generation(base).ruleset, rules.tables.contains(where: { !$0.isPristine })
+    else { return [] }
+    return [
+      """
+      generation \(base) was committed through \(former), which keeps its rules; from now on status looks for all of \
+      Firebreak's rules in \(present), and rollback and the start of the machine put them there; what \(former) holds is \
+      moved by `firebreak migrate --to \(present)`
+      """
+    ]
+  }
+
   // MARK: The start of the machine
 
   /// What was put into the kernel at the start of the machine.
@@ -116,7 +138,7 @@ extension CommitEngine {
     let lock = try lockState(options)
     defer { withExtendedLifetime(lock) {} }
     _ = try finishInterrupted(options)
-    guard try OwnRules.load(history).boot != BootID.current, try awaiting() == nil else { return nil }
+    guard try !OwnRules.load(history).isInKernel, try awaiting() == nil else { return nil }
     var damaged: [History.Failure] = []
     guard var newest = try history.newestIntact({ damaged.append($0) }) else {
       if let newest = damaged.first { throw newest }
@@ -137,6 +159,7 @@ extension CommitEngine {
       notes.append("loaded through \(own) because \(newest.summary.backend) does not take it: \(error)")
       outcome = try load(newest, in: store, options, &notes)
     }
+    newest.isLoaded = true
     try OwnRules(newest, boot: BootID.current).save(state)
     audit.note(.start, newest.summary)
     return Loading(generation: newest.summary, plan: outcome.plan, notes: notes)

@@ -13,7 +13,7 @@ struct CommitReport {
   ) {
     self.report = report
     self.extra = extra
-    self.status = report.isUnchanged ? "unchanged" : status
+    self.status = report.isUnchanged && !report.isStep ? "unchanged" : status
     self.showsDifference = showsDifference
   }
 
@@ -56,14 +56,23 @@ struct CommitReport {
     for (word, companions) in report.companionsByFate where !companions.isEmpty {
       console.say("\(word): \(companions.map(\.description).joined(separator: ", "))")
     }
-    let isBeside = report.plan.isEmpty && !report.isUnchanged
-    var sentence = isBeside ? "\(status): no rules of iptables" : report.plan.sentence(status: status)
-    if let number = report.generation, !report.isUnchanged { sentence += "; generation \(number)" }
-    console.say(sentence)
+    console.say(sentence(status: status))
     if let commit = report.awaits, status.hasPrefix("awaiting") {
       console.say(
         "taken back in \(commit.remaining.components.seconds) s unless you run, from a new login: firebreak confirm")
     }
+  }
+
+  private func sentence(status: String) -> String {
+    var sentence = report.plan.sentence(status: status)
+    if report.isStep, let restored = report.restores {
+      let those = restored > 0 ? "the rules of generation \(restored)" : "the rules from before the first generation"
+      sentence = "\(status): the kernel holds \(those) already"
+    } else if report.plan.isEmpty, !report.isUnchanged {
+      sentence = "\(status): no rules of iptables"
+    }
+    if let number = report.generation, !report.isUnchanged || report.isStep { sentence += "; generation \(number)" }
+    return sentence
   }
 
   /// `before` and `after` are generations; `after` is null where there is no new one.
@@ -91,6 +100,9 @@ struct CommitReport {
 extension CommitEngine.Report {
   /// Whether the kernel held all of it.
   fileprivate var isUnchanged: Bool { plan.isEmpty && companions.isEmpty }
+
+  /// Whether it is a step back to rules that are no others.
+  fileprivate var isStep: Bool { isUnchanged && generation != nil && restores != nil }
 
   fileprivate var companionsByFate: [(word: String, companions: [Companion])] {
     [

@@ -66,13 +66,16 @@ final class AssembledPlan: PreparedPlan {
         answer = Result { () throws(SealedBatch.Problem) in try sealed.send(through: socket) }
       } _: {
         draft = memory.draft(
-          contents, replacing: Set(plan.creations), since: earlier, at: next, isSettled: backend.form == .compiled)
+          contents, replacing: Set(plan.creations), since: earlier, at: next, isSettled: isSettled)
       }
       return (try answer!.get(), draft)
     } catch {
       throw BackendError(error, plan, compiler)
     }
   }
+
+  /// Whether tables share all that they can with those of the other family then.
+  private var isSettled: Bool { backend.form == .compiled && plan.shapes.isEmpty }
 
   /// Keeps what nf_tables holds after a commit, if nobody has changed it since.
   private func remember(
@@ -88,6 +91,6 @@ final class AssembledPlan: PreparedPlan {
     let replaced = Set(plan.tables).union(plan.creations).union(compiler.sharing.partners.map(\.id))
     memory.keep(
       Array(after.reading.tables.values), replacing: replaced, since: earlier, at: new,
-      isSettled: backend.form == .compiled)
+      isSettled: isSettled)
   }
 }

@@ -67,6 +67,12 @@ struct LiveTable {
   /// Whether it is remembered of a compiled table that it shares all that it can.
   var isSettled = false
 
+  /// For whoever wants to have it so again.
+  var shape: TableShape {
+    guard let compiled else { return .linear }
+    return compiled.shared.isEmpty ? .compiled : .shared
+  }
+
   /// Whether the handle of every rule is known.
   var isWhole: Bool { table.chains.allSatisfy { (handles[$0.name] ?? []).count == $0.rules.count } }
 }

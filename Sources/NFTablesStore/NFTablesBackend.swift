@@ -216,9 +216,9 @@ public final class NFTablesBackend: Backend {
     var notes: [String] = []
     for step in wanted {
       let live = step.before == nil ? nil : known?.tables[step.id]
-      let isCompiled = live?.compiled != nil
+      let form = form(of: step.id, plan)
       var after = step.after
-      if form == .compiled || form == .asItIs && isCompiled {
+      if form == .compiled || form == .asItIs && live?.compiled != nil {
         let (table, layout, note) = try compiler.prepare(step, live)
         after = table
         layouts[step.id] = layout
@@ -229,7 +229,7 @@ public final class NFTablesBackend: Backend {
       fitted.append(
         Plan.Step(id: step.id, before: step.before, after: after, restoresCounters: step.restoresCounters))
     }
-    let sharing = try sharing(fitted, layouts)
+    let sharing = try sharing(fitted, layouts, mayBegin: mayShare(plan))
     notes += sharing.notes
     var steps: [Plan.Step] = []
     for step in fitted {
@@ -239,29 +239,49 @@ public final class NFTablesBackend: Backend {
       steps.append(try counted(step, keepsForm: keepsForm))
     }
     prepared.withLock { $0 = layouts }
-    return Plan(steps: steps, creations: plan.creations, unchanged: plan.unchanged, notes: notes)
+    var result = Plan(steps: steps, creations: plan.creations, unchanged: plan.unchanged, notes: notes)
+    result.shapes = plan.shapes
+    for step in steps { result.formerShapes[step.id] = step.before == nil ? .linear : known?.tables[step.id]?.shape }
+    return result
+  }
+
+  /// In which form a table of a plan is written.
+  private func form(of id: TableID, _ plan: Plan) -> Form {
+    switch plan.shapes[id] {
+    case nil: form
+    case .linear: .linear
+    case .compiled, .shared: .compiled
+    }
+  }
+
+  /// Whether tables of a plan that share nothing with those of the other family may come to.
+  private func mayShare(_ plan: Plan) -> Bool {
+    plan.shapes.isEmpty ? form == .compiled : plan.shapes.values.contains(.shared)
   }
 
   /// What a plan's tables will share with those of the other family.
-  private func sharing(_ steps: [Plan.Step], _ layouts: [TableID: CompiledPlan]) throws(BackendError) -> Sharing {
+  private func sharing(
+    _ steps: [Plan.Step], _ layouts: [TableID: CompiledPlan], mayBegin: Bool
+  ) throws(BackendError) -> Sharing {
     guard let known = lastReading.withLock({ $0 }), !(layouts.isEmpty && known.compiled.isEmpty) else {
       return Sharing()
     }
     var compiler = compiler
     compiler.layouts = layouts
-    let missing = Sharing.partners(of: steps, known, mayBegin: form == .compiled).filter {
+    let missing = Sharing.partners(of: steps, known, mayBegin: mayBegin).filter {
       known.tables[$0]?.isOutline ?? true
     }
-    return compiler.sharing(steps, missing.isEmpty ? known : try read(.only(missing)), mayBegin: form == .compiled)
+    return compiler.sharing(steps, missing.isEmpty ? known : try read(.only(missing)), mayBegin: mayBegin)
   }
 
   /// Steps for tables that stay as they are in another form.
   private func reshaped(_ plan: Plan, _ known: KernelReading?) -> [Plan.Step] {
-    guard form != .asItIs else { return [] }
+    let sharing = mayShare(plan)
     return plan.unchanged.compactMap { id in
-      guard let live = known?.tables[id] else { return nil }
+      let form = form(of: id, plan)
+      guard form != .asItIs, let live = known?.tables[id] else { return nil }
       // One that is compiled may come to share chains.
-      let mayShare = known?.compiled.contains(id.partner) == true && !live.isSettled
+      let mayShare = sharing && known?.compiled.contains(id.partner) == true && !live.isSettled
       let isWanted = form == .compiled && (live.compiled == nil || mayShare)
       guard isWanted || form == .linear && live.compiled != nil else { return nil }
       return Plan.Step(id: id, before: live.table, after: live.table)
@@ -386,6 +406,7 @@ public final class NFTablesBackend: Backend {
     let prepared = prepared.withLock { $0 }
     for step in plan.steps {
       let live = reading.tables[step.id]
+      let form = form(of: step.id, plan)
       guard form == .compiled || form == .asItIs && live?.compiled != nil else { continue }
       if let known = prepared[step.id], known.table.sameRules(as: step.after) {
         compiler.layouts[step.id] = known
@@ -393,7 +414,8 @@ public final class NFTablesBackend: Backend {
         compiler.layouts[step.id] = try compiler.prepare(step, live).plan
       }
     }
-    let partners = Sharing.partners(of: plan.steps, reading, mayBegin: form == .compiled)
+    let mayBegin = mayShare(plan)
+    let partners = Sharing.partners(of: plan.steps, reading, mayBegin: mayBegin)
     if !partners.isEmpty {
       // Anew, for the counters that they have now.
       let now = try read(.only(partners))
@@ -402,7 +424,7 @@ public final class NFTablesBackend: Backend {
       }
       reading = now
     }
-    compiler.sharing = compiler.sharing(plan.steps, reading, mayBegin: form == .compiled)
+    compiler.sharing = compiler.sharing(plan.steps, reading, mayBegin: mayBegin)
     for step in compiler.sharing.partners { compiler.layouts[step.id] = CompiledPlan(table: step.after) }
     try checkOwners(compiler.sharing.partners, reading)
     return compiler

@@ -49,6 +49,12 @@ public struct Plan: Sendable {
   /// is for the ``CompanionStore``.
   package var beside = Beside()
 
+  /// How tables are to stand, where that is not for the backend to choose.
+  package var shapes: [TableID: TableShape] = [:]
+  /// How the tables of the steps stood before, where the kernel has more than one way. One that was not there counts as
+  /// linear.
+  package var formerShapes: [TableID: TableShape] = [:]
+
   /// Changes of companions.
   package struct Beside: Sendable {
     package var changes: [CompanionChange] = []

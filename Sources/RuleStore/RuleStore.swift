@@ -18,6 +18,8 @@ public struct RuleStore: Sendable {
     /// The tables as they were before a commit that was interrupted; see ``Plan``.
     package var interrupted = Ruleset()
     package var beside = Plan.Beside()
+    /// How tables are to stand; see ``Plan``.
+    package var shapes: [TableID: TableShape] = [:]
 
     public init() {}
   }
@@ -123,10 +125,11 @@ public struct RuleStore: Sendable {
   }
 
   private func plan(from before: Snapshot, to wanted: Ruleset, _ options: CommitOptions) throws(BackendError) -> Plan {
-    var plan = try backend.fitted(
-      Plan(
-        from: before, to: wanted, emptying: options.emptying, counters: options.counters,
-        interrupted: options.interrupted))
+    var plan = Plan(
+      from: before, to: wanted, emptying: options.emptying, counters: options.counters,
+      interrupted: options.interrupted)
+    plan.shapes = options.shapes
+    plan = try backend.fitted(plan)
     plan.beside = options.beside
     return plan
   }

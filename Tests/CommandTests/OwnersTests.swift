@@ -45,6 +45,29 @@ import Testing
     #expect(try space.firebreak(["owners", "-t", "nat", "--backend", backend]).stdout == "no rules\n")
   }
 
+  /// What is taken from others with a table comes back with it, and is theirs: the next commit leaves it alone.
+  @Test(.requires(.tool("iptables-legacy-save"), .tool("iptables-nft-save")), arguments: ["legacy", "nft"])
+  func whatWasTakenWholeComesBack(_ backend: String) throws {
+    let space = try TestNamespace()
+    try space.require(["iptables-\(backend)-restore"], input: text)
+    func held() throws -> [String] { comparable(try space.require(["iptables-\(backend)-save"]).stdout) }
+    let before = try held()
+    let path = try space.file("rules.v4", "*filter\n-A INPUT -i lo -j ACCEPT\nCOMMIT\n")
+    func firebreak(_ words: String...) throws {
+      let result = try space.firebreak(words + ["--backend", backend])
+      #expect(result.status == 0, "\(result)")
+    }
+    try firebreak("apply", "--exclusive", path)
+    #expect(try held().filter { $0.hasPrefix("-A") } == ["-A INPUT -i lo -j ACCEPT"])
+    try firebreak("rollback")
+    #expect(try held() == before)
+    let other = try space.file("other.v4", "*filter\n-A INPUT -i lo -j DROP\nCOMMIT\n")
+    try firebreak("apply", other)
+    #expect(try held() == before.map { $0 == "-A INPUT -i lo -j ACCEPT" ? "-A INPUT -i lo -j DROP" : $0 })
+    try firebreak("rollback", "0")
+    #expect(try held() == before)
+  }
+
   /// What a kernel gives back of a committed file is ours, whatever form it has now.
   @Test(.requires(.corpus, .tool("ipset")), arguments: Corpus.Entry.accepted)
   func ourRulesAreKnownAgain(_ entry: Corpus.Entry) throws {

@@ -66,6 +66,25 @@ import Testing
     }
   }
 
+  /// How tables stood is told after the companions, whether there are any or not.
+  @Test func shapesComeBack() throws {
+    var plan = Plan(steps: [])
+    let plain = CommitRecord(plan: plan, time: 0, message: "")
+    #expect(try CommitRecord(decoding: plain.encoded).shapes.isEmpty)
+    plan.formerShapes = [
+      TableID(.filter, .ipv4): .compiled, TableID(.nat, .ipv6): .linear, TableID(.raw, .ipv6): .shared,
+    ]
+    for companions in [[], [CompanionChange(Companion(.set, "new"), before: nil, after: [1, 2, 3])]] {
+      let record = CommitRecord(plan: plan, time: 0, message: "", companions: companions)
+      let copy = try CommitRecord(decoding: record.encoded)
+      #expect(copy == record && copy.shapes == plan.formerShapes && copy.companions == companions)
+      #expect(record.encoded.count > plain.encoded.count)
+      for length in 0..<record.encoded.count {
+        #expect(throws: CommitRecord.Damage.self) { try CommitRecord(decoding: Array(record.encoded.prefix(length))) }
+      }
+    }
+  }
+
   /// A move is two acts through two backends.
   @Test func aSecondActComesBack() throws {
     let before = twoTablesTwoFamilies()

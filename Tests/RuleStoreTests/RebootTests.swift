@@ -90,4 +90,41 @@ import Testing
     try folder.damage("generations/00000002")
     try start(Self.before, notes: 1)
   }
+
+  private static let nat = RulesText.read("*nat\n-A POSTROUTING -j ACCEPT\nCOMMIT\n").ruleset
+
+  /// What a commit finds in a kernel that has started anew and has not been given the rules yet.
+  private func startAnew(_ folder: StateFolder) throws -> CommitEngine {
+    var own = try OwnRules.load(History(state: folder.state))
+    own.boot = "an earlier start"
+    try own.save(folder.state)
+    return CommitEngine(store: RuleStore(MemoryBackend(Ruleset())), state: folder.state)
+  }
+
+  /// A commit of other tables that is earlier than the loading does not stand for it.
+  @Test(arguments: [true, false]) func whatACommitLeftOutIsStillLoaded(_ isNoted: Bool) throws {
+    let folder = try StateFolder()
+    _ = try CommitEngine(store: RuleStore(MemoryBackend(Ruleset())), state: folder.state).apply(Self.after)
+    let engine = try startAnew(folder)
+    _ = try engine.apply(Self.nat)
+    _ = try engine.apply(RulesText.read("*raw\n-A PREROUTING -j ACCEPT\nCOMMIT\n").ruleset)
+    // Without the note the newest generation tells.
+    if !isNoted { try folder.write([], OwnRules.file) }
+    let loading = try #require(try engine.loadAtStart())
+    #expect(loading.plan.tables == [TableID(.filter, .ipv4)])
+    let now = try engine.store.backend.snapshot(of: .all).ruleset
+    #expect(now[TableID(.filter, .ipv4)].map { Ruleset([$0]).sameRules(as: Self.after) } == true)
+    #expect(now[TableID(.nat, .ipv4)].map { Ruleset([$0]).sameRules(as: Self.nat) } == true)
+    #expect(try engine.loadAtStart() == nil)
+    _ = try engine.apply(Self.before)
+    #expect(try engine.loadAtStart() == nil, "everything was loaded before")
+  }
+
+  @Test func aCommitOfEverythingIsALoading() throws {
+    let folder = try StateFolder()
+    _ = try CommitEngine(store: RuleStore(MemoryBackend(Ruleset())), state: folder.state).apply(Self.before)
+    let engine = try startAnew(folder)
+    _ = try engine.apply(Self.after.replacing(with: Self.nat))
+    #expect(try engine.loadAtStart() == nil)
+  }
 }

@@ -12,6 +12,8 @@ extension Table {
       if let policy = chain.policy { result.setPolicyUnchecked(policy, at: index, counters: chain.policyCounters) }
       result.setRules(of: index, base.rules(of: chain.name))
     }
+    // Where a rule of ours leads to one of theirs.
+    for chain in result.chainsLedTo() where !result.contains(chain) { try? result.addChain(chain) }
     return result
   }
 }

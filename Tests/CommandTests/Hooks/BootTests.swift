@@ -142,6 +142,24 @@ struct BootTests {
     #expect(again.status == 0 && again.stdout == "nothing to recover\n", "\(again)")
   }
 
+  /// A commit of one table that comes before the hook does not keep the others out of the kernel.
+  @Test(arguments: ["legacy", "nft"]) func aCommitBeforeTheHookIsNoLoading(_ backend: String) throws {
+    let machine = try Machine(backend, "netfilter-persistent")
+    let filter = try machine.rules.filter { !$0.contains("POSTROUTING") }
+    #expect(filter.count == 2)
+    let nat = try machine.space.file("nat.v4", "*nat\n-A POSTROUTING -s 192.0.2.3/32 -j ACCEPT\nCOMMIT\n")
+    let applied = try machine.start(
+      Built.firebreak, "apply", nat, "--backend", backend, "--state-dir", machine.space.stateDirectory)
+    #expect(applied.status == 0, "\(applied)")
+    let plugin = [machine.root.path + Self.plugin, "start"]
+    let started = try machine.again(plugin)
+    #expect(started.status == 0 && started.stdout.contains("loaded generation 3"), "\(started)")
+    let rules = try machine.rules
+    #expect(rules.filter { !$0.contains("POSTROUTING") } == filter, "\(rules)")
+    #expect(rules.filter { $0.contains("POSTROUTING") } == ["-A POSTROUTING -s 192.0.2.3/32 -j ACCEPT"], "\(rules)")
+    #expect(try machine.again(plugin).stdout == "nothing to recover\n")
+  }
+
   /// The command of the unit, as systemd would run it.
   @Test func theUnitLoadsTheRules() throws {
     let machine = try Machine("legacy", "systemd")

@@ -45,6 +45,27 @@ struct BackendChoiceTests {
     #expect(try space.firebreak(["save", "--backend", "auto"]).stdout.contains("-A OUTPUT -j ACCEPT"))
   }
 
+  /// Generations do not say which of their tables is in which interface.
+  @Test func aChangeOfTheInterfaceIsTold() throws {
+    let space = try TestNamespace()
+    let filter = try space.file("filter.v4", Self.rule)
+    let nat = try space.file("nat.v4", "*nat\n-A OUTPUT -j ACCEPT\nCOMMIT\n")
+    let note = "generation 1 was committed through legacy, which keeps its rules"
+    func apply(_ words: String...) throws -> String {
+      let result = try space.firebreak(["apply"] + words)
+      #expect(result.status == 0, "\(result)")
+      return result.stderr
+    }
+    #expect(try apply(filter, "--backend", "legacy") == "")
+    #expect(try apply("--check", nat, "--backend", "nft").contains(note))
+    let told = try apply(nat, "--backend", "nft")
+    #expect(told.contains(note) && told.contains("firebreak migrate --to nft"), "\(told)")
+    #expect(try !apply("--exclusive", nat, "--backend", "nft").contains(note))
+    #expect(try space.firebreak(["migrate", "--to", "nft", "--backend", "auto"]).status == 0)
+    #expect(try space.firebreak(["status", "--backend", "auto"]).stdout.hasSuffix("as it was committed\n"))
+    #expect(try holds(space, "nft") && !holds(space, "legacy"))
+  }
+
   /// A commit is taken back where it was made, whatever is in use by now.
   @Test(arguments: ["legacy", "nft"]) func rollbackKnowsWhere(_ backend: String) throws {
     let other = backend == "nft" ? "legacy" : "nft"

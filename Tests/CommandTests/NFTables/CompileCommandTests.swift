@@ -1,3 +1,4 @@
+import Glibc
 import KernelTestSupport
 import Testing
 
@@ -30,6 +31,107 @@ struct CompileCommandTests {
     #expect(try space.firebreak(["apply", "--no-compile", path] + nft).status == 0)
     #expect(try space.require(["nft", "list", "tables"]).stdout == "table ip filter\n")
     #expect(try space.firebreak(["diff", path] + nft).status == 0)
+  }
+
+  /// Ports that both families ask for, and addresses of one.
+  private static func rules(_ network: String) -> String {
+    "*filter\n:INPUT ACCEPT\n"
+      + (1...40).map { "-A INPUT -p tcp -m tcp --dport \(1000 + $0) -j ACCEPT\n" }.joined()
+      + (1...20).map { "-A FORWARD -s \(network)\($0) -j ACCEPT\n" }.joined() + "COMMIT\n"
+  }
+
+  /// A namespace with rules of both families, and how they stand.
+  private final class Forms {
+    let space: TestNamespace
+    let four: String
+    let six: String
+
+    init() throws {
+      space = try TestNamespace()
+      four = try space.file("rules.v4", CompileCommandTests.rules("192.0.2."))
+      six = try space.file("rules.v6", CompileCommandTests.rules("2001:db8::"))
+    }
+
+    var held: String { get throws { try space.require(["nft", "list", "ruleset"]).stdout } }
+    /// Of ``held``; the kernel tells the elements of a map in any order.
+    var words: [Substring] { get throws { try held.split { $0.isWhitespace || $0 == "," }.sorted() } }
+    var tables: [Substring] {
+      get throws { try space.require(["nft", "list", "tables"]).stdout.split(separator: "\n").sorted() }
+    }
+
+    func firebreak(_ words: String..., expecting status: Int32 = 0) throws {
+      let result = try space.firebreak(words + ["--backend", "nft"])
+      #expect(result.status == status, "\(result)")
+    }
+  }
+
+  /// What the commit made of the table's form goes back with its rules.
+  @Test(arguments: [
+    (["table ip filter", "table ip6 filter"], ["--no-compile"], ["--compile"]),
+    (
+      ["table inet firebreak", "table ip firebreak", "table ip6 firebreak"], ["--compile"], ["--no-compile"]
+    ),
+  ]) func itIsTakenBack(_ expected: [Substring], _ first: [String], _ second: [String]) throws {
+    let forms = try Forms()
+    try forms.firebreak("apply", first[0], forms.four, forms.six)
+    let before = try forms.words
+    #expect(try forms.tables == expected)
+    func isBefore() throws -> Bool { try forms.words == before }
+    func expectBefore() throws {
+      let held = try forms.held
+      #expect(try isBefore(), "\(held)")
+    }
+    for files in [[forms.four, forms.six], [forms.six]] {
+      let change = ["apply", second[0]] + files + ["--backend", "nft"]
+      let failed = try forms.space.firebreak(change + ["--verify", "false"])
+      #expect(failed.status == 82, "\(failed)")
+      try expectBefore()
+      #expect(try forms.space.firebreak(change + ["--confirm", "60s", "--no-wait"]).status == 0)
+      #expect(try !isBefore())
+      try forms.firebreak("rollback")
+      try expectBefore()
+      // The guard knows of no --compile.
+      #expect(try forms.space.firebreak(change + ["--confirm", "1s"]).status == 81)
+      try expectBefore()
+      #expect(try forms.space.firebreak(change).status == 0)
+      #expect(try !isBefore())
+      try forms.firebreak("rollback")
+      try expectBefore()
+    }
+  }
+
+  /// Whoever finds the commit left behind has its record only.
+  @Test(.requires(.tool("pgrep"))) func recoverTakesItBack() throws {
+    let forms = try Forms()
+    try forms.firebreak("apply", forms.four)
+    let before = try forms.words
+    try forms.firebreak("apply", "--compile", "--confirm", "2s", "--no-wait", forms.four)
+    let guards = try forms.space.run(["pgrep", "-f", "guard .*\(forms.space.stateDirectory)"]).stdout
+    #expect(!guards.isEmpty)
+    for pid in guards.split(separator: "\n").compactMap({ pid_t($0) }) { kill(pid, SIGKILL) }
+    usleep(2_300_000)
+    #expect(try forms.tables == ["table ip firebreak"])
+    let recovered = try forms.space.firebreak(["recover", "--backend", "nft"])
+    #expect(recovered.status == 0 && recovered.stdout.contains("was not confirmed"), "\(recovered)")
+    #expect(try forms.words == before)
+  }
+
+  /// A table that was linear because nothing is gained by its rules has them so again.
+  @Test func takingBackCompilesNothing() throws {
+    let forms = try Forms()
+    try forms.firebreak("apply", forms.four)
+    let few = try forms.space.file("few.v4", "*filter\n-A INPUT -i lo -j ACCEPT\nCOMMIT\n")
+    try forms.firebreak("apply", "--compile", "--verify", "false", few, expecting: 82)
+    #expect(try forms.tables == ["table ip filter"])
+    #expect(try forms.held.contains("tcp dport 1007"))
+  }
+
+  /// What was not there is empty afterwards, where iptables-nft has it.
+  @Test func theFirstCommitIsTakenBack() throws {
+    let forms = try Forms()
+    try forms.firebreak("apply", "--compile", "--verify", "false", forms.four, expecting: 82)
+    #expect(try forms.tables == ["table ip filter"])
+    #expect(try !forms.held.contains("1007"))
   }
 
   /// Ranges of ports: `save` and `list` show the rules as they were written, and `iptables-nft` shows them afterwards.

@@ -79,6 +79,32 @@ struct MigrateTests {
     #expect(try space.firebreak(["rollback", "--backend", "auto"]).status == 1)
   }
 
+  /// Each step back goes on from the one before, though a move changes no rule.
+  @Test func rollbackGoesPastAMove() throws {
+    let space = try TestNamespace()
+    func apply(_ number: Int) throws {
+      let path = try space.file("\(number).v4", "*filter\n-A INPUT -s 192.0.2.\(number) -j DROP\nCOMMIT\n")
+      #expect(try space.firebreak(["apply", path, "--backend", number == 3 ? "nft" : "legacy"]).status == 0)
+    }
+    func rollback(_ more: String...) throws -> String {
+      let result = try space.firebreak(["rollback", "--backend", "auto"] + more)
+      #expect(result.status == 0, "\(result)")
+      return result.stdout
+    }
+    for number in 1...2 { try apply(number) }
+    #expect(try space.firebreak(["migrate", "--to", "nft", "--backend", "auto"]).status == 0)
+    try apply(3)
+    #expect(try rollback().contains("generation 5"))
+    #expect(
+      try rollback() == "rolled back: the kernel holds the rules of generation 2 already; generation 6\n")
+    #expect(try rollback("2").hasPrefix("unchanged"), "that is where they are")
+    #expect(try rollback().contains("generation 7"))
+    #expect(try holds(space, "nft").contains("[0:0] -A INPUT -s 192.0.2.1/32 -j DROP"))
+    #expect(try rollback().contains("generation 8"))
+    #expect(try holds(space, "nft") == [])
+    #expect(try space.firebreak(["rollback", "--backend", "auto"]).status == 1)
+  }
+
   /// The set that rules name has another number after the machine forgot and made it again.
   @Test func setsAreFoundAgainByName() throws {
     let space = try loaded("legacy")
