@@ -152,36 +152,6 @@ extension CommitEngine {
     return .completed
   }
 
-  /// What an interrupted commit has done through one backend.
-  private struct Trace {
-    let part: CommitRecord.Part
-    let store: RuleStore
-    /// The rules that the commit put into tables, as far as they are on file.
-    let committed: Ruleset
-    /// The tables that it has replaced.
-    let replaced: Set<TableID>
-    var isInOneTransaction: Bool { store.backend.capabilities.isOneTransaction }
-    /// What the kernel takes whole it has taken whole.
-    var isWhole: Bool { replaced.count == part.entries.count || isInOneTransaction && !replaced.isEmpty }
-
-    /// Whether a table comes from what the commit put there, although somebody else may have changed it since.
-    func isReplaced(_ entry: CommitRecord.Entry, by live: Table) -> Bool {
-      let digest = CommitRecord.digest(of: live)
-      if digest == entry.after { return true }
-      let before = entry.tableBefore
-      guard digest != CommitRecord.digest(of: before), let committed = committed[entry.id] else { return false }
-      return TableOrigin.isCommitted(live, before: before, committed: committed)
-    }
-  }
-
-  private func trace(_ part: CommitRecord.Part, _ generation: Generation?) throws -> Trace {
-    let store = try store(named: part.backend)
-    let live = try store.backend.snapshot(of: .only(Set(part.entries.map(\.id)))).ruleset
-    let trace = Trace(part: part, store: store, committed: part.committed(generation), replaced: [])
-    let replaced = part.entries.filter { entry in live[entry.id].map { trace.isReplaced(entry, by: $0) } ?? false }
-    return Trace(part: part, store: store, committed: trace.committed, replaced: Set(replaced.map(\.id)))
-  }
-
   /// Gives lost counters back, and puts back what was replaced unless all of it was. What is there is looked at anew.
   /// - Returns: the tables that changed.
   private func settle(
@@ -201,88 +171,6 @@ extension CommitEngine {
           return entry.takenBack(from: live, trace.committed[entry.id])
         })
     }.plan.tables
-  }
-
-  // MARK: Taking back
-
-  /// Takes the commit back that is under way.
-  /// - Throws: ``Failure/takingBackFailed(_:)``
-  func takeBackPending(_ options: RuleStore.CommitOptions) throws {
-    do {
-      guard let journal = try journal() else { throw Failure.nothingToRollBack }
-      try takeBack(journal.record, in: journal.head.phase, options)
-    } catch {
-      throw Failure.takingBackFailed("\(error)")
-    }
-  }
-
-  /// Makes the tables of a commit what they were before it. What other programs have changed since stays.
-  /// - Parameter phase: how far it came.
-  /// - Returns: what was done in the kernel, which holds the rules as before; the commit's files are gone then, as far as
-  ///   they can be removed.
-  @discardableResult
-  func takeBack(
-    _ record: CommitRecord, in phase: Journal.Phase, _ options: RuleStore.CommitOptions
-  ) throws -> Plan {
-    let record = try withPresentSets(record)
-    let store = try store(named: record.backend)
-    var options = options
-    options.counters = .wanted
-    options.rehearses = false
-    options.shapes = record.shapes
-    let generation = try? history.stagedGeneration(of: record.nonce)
-    let committed = record.parts[0].committed(generation)
-    let traces = record.companions.isEmpty ? [] : [try trace(record.parts[0], generation)]
-    if let beside = tablesBeside(of: record, in: phase, traces) { options.beside = beside }
-    if !store.backend.capabilities.isOneTransaction {
-      // Who died may have replaced a table and not given it its counters. So may who takes it back.
-      if phase.mayLackCounters { options.interrupted = record.before.ruleset } else { try? setPending(.returning) }
-    }
-    let outcome = try store.commit(Set(record.entries.map(\.id)), options) { now in
-      Ruleset(
-        record.entries.compactMap { entry in
-          guard let live = now.ruleset[entry.id] else { return entry.before }
-          return entry.takenBack(from: live, committed[entry.id])
-        })
-    }
-    try takeBackCompanions(of: record, in: phase, traces)
-    try? dropPending()
-    return outcome.plan
-  }
-
-  // MARK: Companions
-
-  /// What a way back does with companions of a kind that are not as the commit left them; nil where the commit has not come
-  /// to any, and what they hold is another one's.
-  private func unexpected(_ kind: Companion.Kind, in phase: Journal.Phase, _ traces: [Trace]) -> Unexpected? {
-    if phase.isCarriedOut { return .replaced }
-    // Tables of nf_tables change in the transaction of the rules, where there are any of these.
-    if kind == .table, let trace = traces.first, trace.isInOneTransaction, !trace.part.entries.isEmpty {
-      return trace.replaced.isEmpty ? nil : .replaced
-    }
-    return phase == .changing ? .left : nil
-  }
-
-  /// Those that may still be as they were before the commit.
-  private func companionsLeft(
-    of record: CommitRecord, in phase: Journal.Phase, _ traces: [Trace]
-  ) -> [CompanionChange] {
-    record.companions.filter { unexpected($0.companion.kind, in: phase, traces) != .replaced }
-  }
-
-  /// The way back of tables of nf_tables, where it goes with that of the rules.
-  private func tablesBeside(of record: CommitRecord, in phase: Journal.Phase, _ traces: [Trace]) -> Plan.Beside? {
-    guard companions != nil, let unexpected = unexpected(.table, in: phase, traces) else { return nil }
-    return Plan.Beside(record.companions.wayBack.of(.table), unexpected)
-  }
-
-  private func takeBackCompanions(of record: CommitRecord, in phase: Journal.Phase, _ traces: [Trace]) throws {
-    guard let companions else { return }
-    for kind in [Companion.Kind.table, .set] {
-      guard let unexpected = unexpected(kind, in: phase, traces) else { continue }
-      try companions.change(record.companions.wayBack.of(kind), unexpected)
-    }
-    _ = companions.remove(record.companions.wayBack, .replaced)
   }
 
   func store(named name: String) throws(Failure) -> RuleStore {
@@ -309,30 +197,5 @@ extension CommitEngine {
     guard imagined.contains(Companion(.set, name)), case .found(let index, _) = IPSetDirectory.imagined.find(name)
     else { throw .missingSet(name) }
     return index
-  }
-}
-
-extension CommitRecord.Part {
-  /// The rules that the commit put into tables, as far as they are on file.
-  /// - Parameter generation: that it was to make.
-  fileprivate func committed(_ generation: Generation?) -> Ruleset {
-    Ruleset(
-      entries.compactMap { entry in
-        entry.committed
-          ?? generation?.ruleset[entry.id].flatMap { CommitRecord.digest(of: $0) == entry.after ? $0 : nil }
-      })
-  }
-}
-
-extension CommitRecord.Entry {
-  /// The table as it was; an empty one where there was none.
-  fileprivate var tableBefore: Table { before ?? Table(id.name, family: id.family) }
-
-  /// The table as it was, with what others have done to it since.
-  /// - Parameter committed: what the commit put there; nil where that is not on file.
-  fileprivate func takenBack(from live: Table, _ committed: Table?) -> Table {
-    let digest = CommitRecord.digest(of: live)
-    guard let committed, digest != after, digest != CommitRecord.digest(of: tableBefore) else { return tableBefore }
-    return StagedMerge(base: committed, start: committed, live: live, wanted: tableBefore).result
   }
 }
