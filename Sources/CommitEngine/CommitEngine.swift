@@ -84,14 +84,13 @@ public struct CommitEngine: Sendable {
 
   /// What ``apply(_:)`` would do; everything is rehearsed, and nothing is changed or written down.
   public func check(_ request: Request) throws -> Report {
-    let request = try fitted(request)
+    var request = try fitted(request)
     try companions?.rehearse(request.companions)
     var foreign = try ForeignRules(history, keeping: request.keeping, copied: request.copied)
     var options = request.options
     if companions != nil { options.beside = request.beside }
-    var wanted = request
     let outcome = try store.check(
-      request.tables, options, wanting: { try wanted.merged(into: $0, &foreign, fit: store.backend.fitted) })
+      request.tables, options, wanting: { try request.merged(into: $0, &foreign, fit: store.backend.fitted) })
     if !outcome.plan.steps.isEmpty { try request.inspection?(outcome.plan, store) }
     var notes = foreign.notes + [outcome.rehearsalNote].compactMap { $0 }
     if !outcome.plan.steps.isEmpty { notes += changeOfBackend(since: foreign.own.number) }

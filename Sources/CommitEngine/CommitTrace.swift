@@ -10,7 +10,7 @@ extension CommitEngine {
     /// The rules that the commit put into tables, as far as they are on file.
     let committed: Ruleset
     /// The tables that it has replaced.
-    let replaced: Set<TableID>
+    fileprivate(set) var replaced: Set<TableID> = []
     var isInOneTransaction: Bool { store.backend.capabilities.isOneTransaction }
     /// What the kernel takes whole it has taken whole.
     var isWhole: Bool { replaced.count == part.entries.count || isInOneTransaction && !replaced.isEmpty }
@@ -28,9 +28,11 @@ extension CommitEngine {
   func trace(_ part: CommitRecord.Part, _ generation: Generation?) throws -> Trace {
     let store = try store(named: part.backend)
     let live = try store.backend.snapshot(of: .only(Set(part.entries.map(\.id)))).ruleset
-    let trace = Trace(part: part, store: store, committed: part.committed(generation), replaced: [])
-    let replaced = part.entries.filter { entry in live[entry.id].map { trace.isReplaced(entry, by: $0) } ?? false }
-    return Trace(part: part, store: store, committed: trace.committed, replaced: Set(replaced.map(\.id)))
+    var trace = Trace(part: part, store: store, committed: part.committed(generation))
+    for entry in part.entries {
+      if let live = live[entry.id], trace.isReplaced(entry, by: live) { trace.replaced.insert(entry.id) }
+    }
+    return trace
   }
 }
 
@@ -55,6 +57,6 @@ extension CommitRecord.Entry {
   func takenBack(from live: Table, _ committed: Table?) -> Table {
     let digest = CommitRecord.digest(of: live)
     guard let committed, digest != after, digest != CommitRecord.digest(of: tableBefore) else { return tableBefore }
-    return StagedMerge(base: committed, start: committed, live: live, wanted: tableBefore).result
+    return StagedMerge.wayBack(from: committed, to: tableBefore, live: live)
   }
 }

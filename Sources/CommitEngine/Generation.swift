@@ -79,8 +79,8 @@ public struct Generation: Sendable {
 // MARK: Bytes on disk
 
 /// `firebreak generation 1\n`, the length of the summary (4 bytes), its checksum (8 bytes), the summary, so that a list need
-/// not read more; then the tables, companions where there are any, a zero (1 byte) where it is not loaded, and a checksum over these
-/// (8 bytes).
+/// not read more; then the tables, companions where there are any, a zero (1 byte) where it is not loaded, and a checksum
+/// over these (8 bytes).
 extension Generation {
   private static let magic = Array("firebreak generation 1\n".utf8)
   private static let summaryStart = magic.count + 12

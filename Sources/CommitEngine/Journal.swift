@@ -13,8 +13,7 @@ package struct Journal: Sendable {
     case writing = 1
     /// Good but for the word of somebody who can still log in.
     case awaiting = 2
-    /// The same, and nobody has to watch it: it is over when the commit returns, and one that was carried out whole is
-    /// good.
+    /// Nobody has to watch it: it is over when the commit returns, and one that was carried out whole is good.
     case unguarded = 3
     /// The commit was declared good, or is taken back: the file is about to go.
     case finished = 4

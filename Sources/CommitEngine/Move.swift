@@ -163,8 +163,7 @@ extension CommitEngine {
         let live = try store.backend.snapshot(of: .only(Set(plan.tables)))
         let before = plan.steps.compactMap { step -> Table? in
           guard let now = live.ruleset[step.id] else { return step.before }
-          let before = step.before ?? Table(step.id.name, family: step.id.family)
-          return StagedMerge(base: step.after, start: step.after, live: now, wanted: before).result
+          return StagedMerge.wayBack(from: step.after, to: step.reversed.after, live: now)
         }
         let back = try store.backend.fitted(Plan(from: live, to: Ruleset(before), counters: .wanted))
         guard !back.isEmpty else { return }

@@ -34,6 +34,11 @@ public struct StagedMerge: Sendable {
     own = start.map { Self.own(base: base ?? $0.withoutKnownOwners, start: $0, wanted: wanted) } ?? wanted
   }
 
+  /// A table as it was before a commit, with what others have done to it since.
+  package static func wayBack(from committed: Table, to before: Table, live: Table) -> Table {
+    StagedMerge(base: committed, start: committed, live: live, wanted: before).result
+  }
+
   /// Whether what was written in the copy stands in place of what was there.
   private static func takesOut(of start: Table, _ wanted: Table) -> Bool {
     start.ruleCount == 0 || TableChanges.count(from: start, to: wanted).removed > 0

@@ -11,10 +11,7 @@ package struct SetStore: CompanionStore {
     _ changes: [CompanionChange], _ unexpected: Unexpected
   ) throws(BackendError) -> [CompanionChange] {
     try changes.map { change throws(BackendError) in
-      let now: SetImage?
-      do throws(KernelSets.Refusal) { now = try SetImage.find(change.companion.name) } catch {
-        throw BackendError(.system, "\(change.companion) cannot be read: \(error.reason)", code: error.code)
-      }
+      let now = try Self.live(change.companion)
       guard let after = try SetImage(change.after) else {
         return change.fitted(before: now?.encoded, after: nil)
       }
@@ -147,10 +144,10 @@ package struct SetStore: CompanionStore {
     let sets = changes.compactMap { change in change.isRemoved ? try? SetImage(change.before) : nil }
     return sets.holdersLast.reversed().compactMap { set in
       do throws(KernelSets.Refusal) {
-        guard let live = try SetImage.find(set.name), unexpected == .replaced || live.isPart(of: set) else {
-          return nil
-        }
-        try Self.destroy(set)
+        let goes =
+          unexpected == .replaced
+          ? try KernelSets.find(set.name) != nil : try SetImage.find(set.name)?.isPart(of: set) == true
+        if goes { try Self.destroy(set) }
         return nil
       } catch {
         return "\(set.companion) stays: \(error.reason)"
@@ -189,13 +186,16 @@ package struct SetStore: CompanionStore {
     var sentences: [String] = []
     for (companion, content) in contents.sorted(by: { $0.key < $1.key }) {
       guard let own = try SetImage(content) else { continue }
-      do throws(KernelSets.Refusal) {
-        if let loss = own.loss(in: try SetImage.find(own.name)) { sentences.append("\(companion) \(loss)") }
-      } catch {
-        throw BackendError(.system, "\(companion) cannot be read: \(error.reason)", code: error.code)
-      }
+      if let loss = own.loss(in: try Self.live(companion)) { sentences.append("\(companion) \(loss)") }
     }
     return sentences
+  }
+
+  /// The set as the kernel has it; nil where it has none of the name.
+  private static func live(_ companion: Companion) throws(BackendError) -> SetImage? {
+    do throws(KernelSets.Refusal) { return try SetImage.find(companion.name) } catch {
+      throw BackendError(.system, "\(companion) cannot be read: \(error.reason)", code: error.code)
+    }
   }
 
   private static func perform<R>(
