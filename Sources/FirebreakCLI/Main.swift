@@ -88,7 +88,9 @@ struct FirebreakCommand: Subcommand {
 
       IN PLACE OF IPTABLES
         firebreak iptables -L -n                 ip6tables, -save, -restore and iptables-xml too, and
-                                                 under these names when linked so; -h has the options
+                                                 under these names when linked so; -h has the options;
+                                                 iptables-legacy and -nft say where, iptables is where
+                                                 the rules are
 
       EXIT STATUS
         0   done, or nothing to do

@@ -25,9 +25,10 @@ struct IPTablesCommand {
       throw ToolFailure(
         opening: table, tool, .init(code: 0, reason: "Table does not exist (do you need to insmod?)"))
     }
-    let live = try LiveTable(TableID(command.table, tool.family), wait: command.wait, tool)
-    if let error = parser.jumpProblem(command, { live.table.contains($0) }) { throw ToolFailure(error) }
-    do throws(CommandTable.Refusal) {
+    let live = try LiveTable(
+      TableID(command.table, tool.family), wait: command.wait, isCounted: command.operation.needsCounters, tool)
+    if let error = parser.jumpProblem(command, { live.table.contains($0) }) { throw ToolFailure(error, tool) }
+    do throws(CommandRefusal) {
       try live.perform(command, showing: &output)
       try live.commit()
     } catch {
@@ -42,7 +43,18 @@ struct IPTablesCommand {
       if let command, command.operation == .newChain { _ = try parser.newChainName(command.chain!) }
       return command
     } catch {
-      throw ToolFailure(error)
+      throw ToolFailure(error, tool)
+    }
+  }
+}
+
+extension Command.Operation {
+  /// Whether it shows or sets what rules that stay have counted.
+  fileprivate var needsCounters: Bool {
+    switch self {
+    case .append, .insert, .replace, .delete, .deleteNumber, .check, .newChain, .deleteChain, .rename, .help, .version:
+      false
+    case .flush, .zero, .zeroNumber, .policy, .list, .listRules: true
     }
   }
 }

@@ -1,9 +1,9 @@
 internal import Firebreak
 
-/// A table of the kernel, locked against other writers, on which commands are carried out.
+/// A table of the kernel on which commands are carried out; in ip_tables it is locked against other writers.
 final class LiveTable {
-  let table: CommandTable
-  private let lock: any WriteLock
+  let table: any CommandTable
+  private let lock: (any WriteLock)?
 
   /// How long to wait for the lock where `-w` does not say. iptables(8) says that it then gives up at once; iptables 1.8.9
   /// waits for ever.
@@ -11,8 +11,21 @@ final class LiveTable {
 
   private static let forEver = Duration.seconds(1 << 40)
 
-  /// - Parameter wait: seconds, `.some(nil)` for ever, nil where it was not said.
-  init(_ id: TableID, wait: Int??, _ tool: Tool) throws(ToolFailure) {
+  /// - Parameters:
+  ///   - wait: seconds, `.some(nil)` for ever, nil where it was not said. nf_tables has no lock.
+  ///   - isCounted: whether the counters of the rules are needed.
+  init(_ id: TableID, wait: Int??, isCounted: Bool, _ tool: Tool) throws(ToolFailure) {
+    switch tool.interface {
+    case .nft:
+      lock = nil
+      do throws(BackendError) {
+        table = try EditedTable(id, tool.interface.backend, isCounted: isCounted)
+      } catch {
+        throw ToolFailure(reading: error)
+      }
+      return
+    case .legacy: break
+    }
     let limit: Duration =
       switch wait {
       case nil: Self.standardWait
@@ -24,19 +37,19 @@ final class LiveTable {
     } catch {
       throw ToolFailure(lock: error)
     }
-    do throws(CommandTable.Refusal) {
-      table = try CommandTable(id)
+    do throws(CommandRefusal) {
+      table = try LegacyCommandTable(id)
     } catch {
       throw ToolFailure(opening: id.name.rawValue, tool, error)
     }
   }
 
-  deinit { lock.release() }
+  deinit { lock?.release() }
 
-  func commit() throws(CommandTable.Refusal) { try table.commit() }
+  func commit() throws(CommandRefusal) { try table.commit() }
 
   /// Carries a command out in memory; nothing changes in the kernel before ``commit()``.
-  func perform(_ command: Command, showing output: inout ToolOutput) throws(CommandTable.Refusal) {
+  func perform(_ command: Command, showing output: inout ToolOutput) throws(CommandRefusal) {
     try carryOut(command, &output)
     if command.display.verbosity > 1 {
       output.flush()
@@ -44,7 +57,7 @@ final class LiveTable {
     }
   }
 
-  private func carryOut(_ command: Command, _ output: inout ToolOutput) throws(CommandTable.Refusal) {
+  private func carryOut(_ command: Command, _ output: inout ToolOutput) throws(CommandRefusal) {
     let chain = command.chain.map { ChainName(unchecked: $0.string) }
     let isVerbose = command.display.verbosity > 0
     switch command.operation {
@@ -71,7 +84,7 @@ final class LiveTable {
 
   private func performOnRules(
     _ command: Command, _ chain: ChainName, _ isVerbose: Bool, _ output: inout ToolOutput
-  ) throws(CommandTable.Refusal) {
+  ) throws(CommandRefusal) {
     for rule in command.rules {
       if isVerbose {
         var line = ListText(family: table.id.family, names: .system, display: command.display)
@@ -93,12 +106,12 @@ final class LiveTable {
   /// Does it to one chain, or to all of a kind; the last failure counts, as with iptables.
   private func forEach(
     _ chain: ChainName?, _ isMeant: (ChainName) -> Bool = { _ in true },
-    _ body: (ChainName) throws(CommandTable.Refusal) -> Void
-  ) throws(CommandTable.Refusal) {
+    _ body: (ChainName) throws(CommandRefusal) -> Void
+  ) throws(CommandRefusal) {
     if let chain { return try body(chain) }
-    var last: CommandTable.Refusal?
+    var last: CommandRefusal?
     for name in table.chainNames where isMeant(name) {
-      do throws(CommandTable.Refusal) {
+      do throws(CommandRefusal) {
         try body(name)
       } catch {
         last = error
@@ -107,22 +120,22 @@ final class LiveTable {
     if let last { throw last }
   }
 
-  func flush(_ chain: ChainName?, _ isVerbose: Bool, _ output: inout ToolOutput) throws(CommandTable.Refusal) {
-    try forEach(chain) { name throws(CommandTable.Refusal) in
+  func flush(_ chain: ChainName?, _ isVerbose: Bool, _ output: inout ToolOutput) throws(CommandRefusal) {
+    try forEach(chain) { name throws(CommandRefusal) in
       if isVerbose { output.print("Flushing chain `\(name)'\n") }
       try table.flush(name)
     }
   }
 
-  func delete(_ chain: ChainName?, _ isVerbose: Bool, _ output: inout ToolOutput) throws(CommandTable.Refusal) {
-    try forEach(chain, { !table.isBuiltIn($0) }) { name throws(CommandTable.Refusal) in
+  func delete(_ chain: ChainName?, _ isVerbose: Bool, _ output: inout ToolOutput) throws(CommandRefusal) {
+    try forEach(chain, { !table.isBuiltIn($0) }) { name throws(CommandRefusal) in
       if isVerbose { output.print("Deleting chain `\(name)'\n") }
       try table.delete(name)
     }
   }
 
-  private func zero(_ chain: ChainName?, _ isVerbose: Bool, _ output: inout ToolOutput) throws(CommandTable.Refusal) {
-    try forEach(chain) { name throws(CommandTable.Refusal) in
+  private func zero(_ chain: ChainName?, _ isVerbose: Bool, _ output: inout ToolOutput) throws(CommandRefusal) {
+    try forEach(chain) { name throws(CommandRefusal) in
       if isVerbose { output.print("Zeroing chain `\(name)'\n") }
       try table.zero(name)
     }
@@ -131,14 +144,14 @@ final class LiveTable {
   // MARK: Listing
 
   /// The chains to list: one, or all.
-  private func chains(_ chain: ChainName?, of table: Table) throws(CommandTable.Refusal) -> [Chain] {
+  private func chains(_ chain: ChainName?, of table: Table) throws(CommandRefusal) -> [Chain] {
     guard let chain else { return table.chains }
     guard let found = table[chain] else { throw .noSuchChain }
     return [found]
   }
 
   private func list(_ chain: ChainName?, _ number: Int?, _ display: Command.Display, _ output: inout ToolOutput)
-    throws(CommandTable.Refusal)
+    throws(CommandRefusal)
   {
     let table = try table.read()
     let references = table.references
@@ -151,7 +164,7 @@ final class LiveTable {
   }
 
   private func listRules(_ chain: ChainName?, _ number: Int?, _ showsCounters: Bool, _ output: inout ToolOutput)
-    throws(CommandTable.Refusal)
+    throws(CommandRefusal)
   {
     let table = try table.read()
     let chains = try chains(chain, of: table)

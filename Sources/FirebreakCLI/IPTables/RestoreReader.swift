@@ -21,6 +21,12 @@ struct RestoreReader: ~Copyable {
     parser.leavesPlacesToKernel = true
   }
 
+  /// Whether a chain that is there, or was named before, can be named again; it is emptied then.
+  private var mayBeThere: Bool { !settings.flushes || tool.interface == .nft }
+
+  /// Whether a policy of a user chain says nothing, as to iptables-nft-restore.
+  private var leavesUserPolicies: Bool { tool.interface == .nft }
+
   private var isSkipped: Bool { settings.table != nil && settings.table != tableName }
 
   mutating func read(_ text: UnsafeRawBufferPointer, _ output: inout ToolOutput) throws(ToolFailure) {
@@ -41,8 +47,14 @@ struct RestoreReader: ~Copyable {
     ToolFailure(.usage, .version, message, hint: hint, line: line)
   }
 
-  private func failed(_ refusal: CommandTable.Refusal) -> ToolFailure {
-    ToolFailure(.failed, .name, "line \(line) failed: \(refusal.reason).", hint: objectionHint)
+  private func failed(_ refusal: CommandRefusal) -> ToolFailure {
+    switch refusal.source {
+    case .command: break
+    case .transaction:
+      return ToolFailure(.busy, .version, "line \(line): \(refusal.reason)", hint: objectionHint ?? refusal.hint)
+    case .form: return usage(refusal.reason, hint: objectionHint ?? refusal.hint)
+    }
+    return ToolFailure(.failed, .name, "line \(line) failed: \(refusal.reason).", hint: objectionHint)
   }
 
   private var objectionHint: String? {
@@ -61,7 +73,7 @@ struct RestoreReader: ~Copyable {
     do throws(SyntaxError) {
       try splitter.splitRestore(text)
     } catch {
-      throw ToolFailure(error, line: line)
+      throw ToolFailure(error, line: line, tool)
     }
     let words = splitter.tokens
     guard let live else {
@@ -87,7 +99,7 @@ struct RestoreReader: ~Copyable {
     }
     let live: LiveTable
     do throws(ToolFailure) {
-      live = try LiveTable(TableID(table, tool.family), wait: settings.wait, tool)
+      live = try LiveTable(TableID(table, tool.family), wait: settings.wait, isCounted: true, tool)
     } catch {
       guard error.status == .noTable else { throw error }
       throw usage("\(tool.name): unable to initialize table '\(name)'", hint: error.message)
@@ -95,7 +107,7 @@ struct RestoreReader: ~Copyable {
     self.live = live
     objection = nil
     guard settings.flushes else { return }
-    do throws(CommandTable.Refusal) {
+    do throws(CommandRefusal) {
       try live.flush(nil, settings.verbosity > 0, &output)
       try live.delete(nil, settings.verbosity > 0, &output)
     } catch {
@@ -106,7 +118,7 @@ struct RestoreReader: ~Copyable {
   private mutating func commit(_ live: LiveTable) throws(ToolFailure) {
     self.live = nil
     guard !settings.isTest else { return }
-    do throws(CommandTable.Refusal) {
+    do throws(CommandRefusal) {
       try live.commit()
     } catch {
       throw failed(error)
@@ -123,8 +135,8 @@ struct RestoreReader: ~Copyable {
     }
     let chain = ChainName(unchecked: word.string)
     if !table.isBuiltIn(chain) {
-      do throws(CommandTable.Refusal) {
-        if !settings.flushes, table.contains(chain) {
+      do throws(CommandRefusal) {
+        if mayBeThere, table.contains(chain) {
           try table.flush(chain)
         } else {
           try table.create(chain)
@@ -136,7 +148,7 @@ struct RestoreReader: ~Copyable {
     guard words.count > 1 else {
       throw usage("line \(line) policy invalid", hint: "':\(chain) -' makes a chain, ':INPUT DROP' sets a policy")
     }
-    guard words[1] != "-" else { return }
+    guard words[1] != "-", table.isBuiltIn(chain) || !leavesUserPolicies else { return }
     var counters = Counters.zero
     if settings.readsCounters {
       guard words.count > 2, let given = Counters(bracketed: words[2]) else {
@@ -144,7 +156,7 @@ struct RestoreReader: ~Copyable {
       }
       counters = given
     }
-    do throws(CommandTable.Refusal) {
+    do throws(CommandRefusal) {
       try table.setPolicy(words[1].string, of: chain, counters: counters)
     } catch {
       throw ToolFailure(
@@ -172,7 +184,7 @@ struct RestoreReader: ~Copyable {
       for index in command.rules.indices { command.rules[index].counters = counters }
     }
     if settings.flushes { command.display.verbosity += settings.verbosity }
-    do throws(CommandTable.Refusal) {
+    do throws(CommandRefusal) {
       try live.perform(command, showing: &output)
     } catch {
       throw failed(error)
@@ -186,7 +198,7 @@ struct RestoreReader: ~Copyable {
       if command.operation == .newChain { _ = try parser.newChainName(command.chain!) }
       return command
     } catch {
-      throw ToolFailure(error, line: line)
+      throw ToolFailure(error, line: line, tool)
     }
   }
 }

@@ -11,22 +11,33 @@ struct Tool {
 
   let family: Family
   let kind: Kind
+  /// nil where the name does not say.
+  private let named: ToolInterface?
+  /// Known when the tool runs.
+  private(set) var interface = ToolInterface.legacy
 
   /// The release of iptables whose options, output and exit statuses these are.
   static let release = "1.8.9"
 
-  /// `iptables`, `ip6tables-legacy-save`, with or without a directory before it; nil for other names.
+  /// `iptables`, `ip6tables-legacy-save`, `iptables-nft`, with or without a directory before it; nil for other names.
   init?(path: String) {
     var name = String(path.split(separator: "/" as Character).last ?? "")
     if name == "iptables-xml" {
-      (family, kind) = (.ipv4, .xml)
+      (family, kind, named) = (.ipv4, .xml, .legacy)
       return
     }
     kind = name.hasSuffix("-restore") ? .restore : name.hasSuffix("-save") ? .save : .command
-    if kind != .command { name = String(name.prefix { $0 != "-" }) + (name.contains("-legacy-") ? "-legacy" : "") }
-    switch name {
-    case "iptables", "iptables-legacy": family = .ipv4
-    case "ip6tables", "ip6tables-legacy": family = .ipv6
+    if kind != .command { name = String(name.dropLast(kind == .save ? 5 : 8)) }
+    let parts = name.split(separator: "-", maxSplits: 1)
+    switch parts.first {
+    case "iptables": family = .ipv4
+    case "ip6tables": family = .ipv6
+    default: return nil
+    }
+    switch parts.dropFirst().first {
+    case nil: named = nil
+    case "legacy": named = .legacy
+    case "nft": named = .nft
     default: return nil
     }
   }
@@ -42,11 +53,20 @@ struct Tool {
   }
 
   /// `iptables v1.8.9 (legacy)`, which programs look at to tell what they talk to.
-  var versionLine: String { "\(name) v\(Self.release) (legacy)" }
+  var versionLine: String { "\(name) v\(Self.release) (\(interface.label))" }
+
+  /// The same as it stands in the output of -save, where only the one of nf_tables says which it is.
+  var generatorLine: String { interface == .legacy ? "\(name) v\(Self.release)" : versionLine }
 
   /// Does what the words after the name say.
   /// - Returns: the exit status.
   func run(_ words: ArraySlice<Token>) -> Int32 {
+    var tool = self
+    tool.interface = named ?? .present
+    return tool.perform(words)
+  }
+
+  private func perform(_ words: ArraySlice<Token>) -> Int32 {
     var output = ToolOutput(self)
     let status: ToolStatus
     do throws(ToolFailure) {
@@ -75,6 +95,6 @@ enum ToolStatus: Int32 {
   case usage = 2
   /// The kernel has no such table, or does not let us see it.
   case noTable = 3
-  /// Somebody else holds the lock, or has changed the table meanwhile.
+  /// Somebody else holds the lock or has changed the table meanwhile, or nf_tables refused what was committed.
   case busy = 4
 }

@@ -24,24 +24,34 @@ struct ToolFailure: Error {
   }
 
   /// Words that cannot be read.
-  init(_ error: SyntaxError, line: Int? = nil) {
+  /// - Parameter tool: whose part of the kernel would have refused it, where that is why.
+  init(_ error: SyntaxError, line: Int? = nil, _ tool: Tool) {
     switch error.unknownExtension {
     case .match(let name):
       self.init(.usage, .version, "Couldn't load match `\(name)':No such file or directory", hint: error.hint)
     case .target(let name):
       self.init(.usage, .version, "Couldn't load target `\(name)':No such file or directory", hint: error.hint)
     case nil where error.isKernels:
-      self.init(.failed, .name, "Invalid argument: \(error.message)", hint: error.hint)
+      switch tool.interface {
+      case .legacy: self.init(.failed, .name, "Invalid argument: \(error.message)", hint: error.hint)
+      case .nft: self.init(.busy, .version, "RULE_APPEND failed (Invalid argument): \(error.message)", hint: error.hint)
+      }
     case nil: self.init(.usage, .version, error.message, hint: error.hint)
     }
     self.line = line
   }
 
-  /// A refusal of libiptc or the kernel, in libiptc's words.
+  /// A refusal of libiptc or the kernel.
   /// - Parameter objection: why, where it could be foreseen.
-  init(_ refusal: CommandTable.Refusal, because objection: SyntaxError? = nil) {
+  init(_ refusal: CommandRefusal, because objection: SyntaxError? = nil) {
     let more = refusal.code == EINVAL ? " Run `dmesg' for more information." : ""
-    let hint = objection.map { [$0.message, $0.hint].compactMap(\.self).joined(separator: "; ") }
+    let hint = objection.map { [$0.message, $0.hint].compactMap(\.self).joined(separator: "; ") } ?? refusal.hint
+    switch refusal.source {
+    case .command: break
+    case .transaction, .form:
+      self.init(refusal.source == .form ? .usage : .busy, .version, refusal.reason, hint: hint)
+      return
+    }
     self.init(refusal.code == EAGAIN ? .busy : .failed, .name, "\(refusal.reason).\(more)", hint: hint)
   }
 
@@ -56,8 +66,19 @@ struct ToolFailure: Error {
     }
   }
 
+  /// The table of nf_tables that could not be read.
+  init(reading error: BackendError) {
+    let status: ToolStatus =
+      switch error.kind {
+      case .notPermitted, .busy, .stale: .busy
+      case .unsupported: .noTable
+      default: .failed
+      }
+    self.init(status, .version, error.message, hint: error.hint)
+  }
+
   /// The table that could not be opened.
-  init(opening table: String, _ tool: Tool, _ refusal: CommandTable.Refusal) {
+  init(opening table: String, _ tool: Tool, _ refusal: CommandRefusal) {
     self.init(
       .noTable, .version, "can't initialize \(tool.family.toolName) table `\(table)': \(refusal.reason)",
       hint: "Perhaps \(tool.family.toolName) or your kernel needs to be upgraded.")

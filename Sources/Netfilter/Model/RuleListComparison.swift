@@ -113,6 +113,16 @@ extension RuleList {
 }
 
 extension RuleList {
+  /// The place of the first rule that is this one but for counters, byte for byte or, where there is none, by its meaning:
+  /// the kernel and other programs write some rules in another way.
+  package func firstPlace(of rule: Rule) -> Int? {
+    let wanted = RuleList(CollectionOfOne(rule), family: family)
+    return indices.first { sameRule($0, wanted, 0) }
+      ?? indices.first { mayEqual($0, wanted, 0) && self[$0].sameEffect(as: rule) }
+  }
+}
+
+extension RuleList {
   /// Whether the heads of two rules name addresses or protocols that no packet has both of: a look at the bytes that saves
   /// decoding most rules that share no packets. false says nothing.
   package func headsDiffer(_ index: Int, _ other: Int) -> Bool {

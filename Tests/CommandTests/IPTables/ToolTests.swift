@@ -4,8 +4,8 @@ import Testing
 /// Commands one after the other, each compared with iptables itself, and what the kernel holds at the end.
 @Suite(
   .requires(
-    .legacyTables, .tool("iptables-legacy"), .tool("ip6tables-legacy"), .tool("iptables-legacy-save"),
-    .tool("iptables-legacy-restore")))
+    .legacyTables, .nfTables, .tool("iptables-legacy"), .tool("ip6tables-legacy"), .tool("iptables-legacy-save"),
+    .tool("iptables-legacy-restore"), .tool("iptables-nft"), .tool("iptables-nft-restore")))
 struct ToolTests {
   static let sessions: [[String]] = [
     [
@@ -83,11 +83,16 @@ struct ToolTests {
     ],
   ]
 
-  @Test(arguments: sessions) func aScriptCannotTell(_ lines: [String]) throws {
-    let twins = try TwinSite()
-    for line in lines { try twins.compare(line) }
+  @Test(arguments: sessions, TwinSite.Interface.allCases)
+  func aScriptCannotTell(_ lines: [String], _ interface: TwinSite.Interface) throws {
+    let twins = try TwinSite(interface)
+    for line in lines where interface == .legacy || !Self.onlyLegacy.contains(line) { try twins.compare(line) }
     try twins.compareKernels()
   }
+
+  /// What iptables-nft 1.8.9 does with these no tool should do: it gives a built-in chain another name, after which its own
+  /// -S calls the table incompatible; and it shows the messages that it would send.
+  private static let onlyLegacy: Set<String> = ["iptables -E INPUT other", "iptables -L -x -v -v"]
 
   /// Restore text: what it says, its options, and what both make of it.
   static let texts: [(options: String, text: String)] = [
@@ -115,9 +120,11 @@ struct ToolTests {
     ("-c", "*filter\n:INPUT DROP\nCOMMIT\n"), ("", "*filter \n-A INPUT  -j\tACCEPT\nCOMMIT\n"),
   ]
 
-  @Test(arguments: texts.indices) func restoredTextIsTheSame(_ index: Int) throws {
+  @Test(arguments: texts.indices, TwinSite.Interface.allCases)
+  func restoredTextIsTheSame(_ index: Int, _ interface: TwinSite.Interface) throws {
     let (options, text) = Self.texts[index]
-    let twins = try TwinSite()
+    guard interface == .legacy || !Self.brokenTexts.contains(text) else { return }
+    let twins = try TwinSite(interface)
     for line in ["iptables -A INPUT -p icmp -j ACCEPT", "iptables -N old", "iptables -A INPUT -j old"] {
       try twins.compare(line)
     }
@@ -125,11 +132,19 @@ struct ToolTests {
     try twins.compareKernels()
   }
 
+  /// iptables-nft-restore 1.8.9 does not find a chain that it has just given another name, and ends with a segmentation
+  /// fault where a rule is replaced that it has just put in.
+  private static let brokenTexts: Set<String> = [
+    "*filter\n-N a\n-A a -j DROP\n-F a\n-E a b\n-P INPUT DROP\n-X b\nCOMMIT\n",
+    "*filter\n-A INPUT -p tcp -j ACCEPT\n-I INPUT 1 -p udp -j DROP\n-R INPUT 2 -j RETURN\n-D INPUT 1\nCOMMIT\n",
+  ]
+
   @Test func theNameOfTheFileTellsTheTool() throws {
     let space = try TestNamespace()
     for (name, version) in [
       ("iptables", "iptables v"), ("ip6tables-legacy", "ip6tables v"), ("iptables-save", "iptables-save v"),
-      ("ip6tables-legacy-restore", "ip6tables-restore v"),
+      ("ip6tables-legacy-restore", "ip6tables-restore v"), ("iptables-nft", "iptables v1.8.9 (nf_tables)"),
+      ("ip6tables-nft-save", "ip6tables-save v1.8.9 (nf_tables)"), ("iptables-legacy", "iptables v1.8.9 (legacy)"),
     ] {
       let link = "\(space.directory)/\(name)"
       try runProcess(["ln", "-s", Built.firebreak, link])
@@ -195,7 +210,7 @@ struct ToolTests {
       rm -f /usr/sbin/modprobe
       cp "$1" /usr/sbin/modprobe
       chmod 755 /usr/sbin/modprobe
-      strace -qq -o /dev/null -e inject=getsockopt:error=ENOPROTOOPT:when=1 "$2" iptables -A INPUT -j ACCEPT
+      strace -qq -o /dev/null -e inject=getsockopt:error=ENOPROTOOPT:when=1 "$2" iptables-legacy -A INPUT -j ACCEPT
       """
     let result = try space.run(["unshare", "-m", "sh", "-c", script, "sh", loader, Built.firebreak])
     #expect(result.status == 0, "\(result)")

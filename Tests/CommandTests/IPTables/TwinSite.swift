@@ -4,10 +4,26 @@ import Testing
 /// Two namespaces: in one the iptables of this machine is at work, in the other ours under its names. What a script sees
 /// has to be the same.
 struct TwinSite {
+  /// The two forms of iptables.
+  enum Interface: String, CaseIterable, CustomTestStringConvertible {
+    case legacy
+    case nft
+
+    var testDescription: String { rawValue }
+
+    /// `iptables-restore` is `iptables-legacy-restore` or `iptables-nft-restore`.
+    func fullName(_ tool: String) -> String {
+      let parts = tool.split(separator: "-", maxSplits: 1)
+      return ([parts[0], Substring(rawValue)] + parts.dropFirst()).joined(separator: "-")
+    }
+  }
+
+  let interface: Interface
   let peer: TestNamespace
   let ours: TestNamespace
 
-  init() throws {
+  init(_ interface: Interface = .legacy) throws {
+    self.interface = interface
     peer = try TestNamespace()
     ours = try TestNamespace()
   }
@@ -31,17 +47,13 @@ struct TwinSite {
     return words + (word.map { [$0] } ?? [])
   }
 
-  /// `iptables-restore` is `iptables-legacy-restore` on the peer's side.
-  static func peerName(_ tool: String) -> String {
-    let parts = tool.split(separator: "-", maxSplits: 1)
-    return parts.count == 1 ? "\(tool)-legacy" : "\(parts[0])-legacy-\(parts[1])"
-  }
-
   /// Runs the same command on both sides.
   func run(_ line: String, input: String = "") throws -> (peer: ProcessResult, ours: ProcessResult) {
     let words = Self.words(line)
-    let theirs = try peer.run([Self.peerName(words[0])] + words.dropFirst(), input: input)
-    return (theirs, try ours.run([Built.firebreak] + words, input: input))
+    let full = [interface.fullName(words[0])] + words.dropFirst()
+    let theirs = try peer.run(full, input: input)
+    // A name that does not say which is that of ip_tables where there are no rules yet.
+    return (theirs, try ours.run([Built.firebreak] + (interface == .legacy ? words : full), input: input))
   }
 
   /// Runs a command on both sides and compares status, output, and whether something was complained about.
@@ -56,17 +68,17 @@ struct TwinSite {
 
   /// What both kernels hold, as the machine's iptables reads it, counters included.
   func compareKernels(sourceLocation: SourceLocation = #_sourceLocation) throws {
-    for tool in ["iptables-legacy-save", "ip6tables-legacy-save"] {
+    for tool in ["iptables-save", "ip6tables-save"].map(interface.fullName) {
       let (theirs, mine) = try (peer.require([tool, "-c"]).stdout, ours.require([tool, "-c"]).stdout)
       #expect(uncommented(mine) == uncommented(theirs), sourceLocation: sourceLocation)
     }
   }
 
-  /// The comment lines of -save without the date.
+  /// The comment lines of -save without the date, and the name that every program gives itself as iptables has it.
   static func undated(_ text: String) -> String {
     text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
       guard line.hasPrefix("# "), let place = line.range(" on ") else { return String(line) }
-      return String(line[..<place])
+      return line[..<place].split(separator: "-nft-", maxSplits: 1).joined(separator: "-")
     }.joined(separator: "\n")
   }
 }

@@ -7,10 +7,13 @@ struct VectorRow: Sendable, CustomStringConvertible {
   let chain: String
   let rule: String
   let expectsAcceptance: Bool
-  let wasAccepted: Bool
-  /// What iptables-legacy-save printed.
-  let saved: String
+  private let accepted: [TwinSite.Interface: Bool]
+  private let lines: [TwinSite.Interface: String]
   let source: String
+
+  func wasAccepted(_ interface: TwinSite.Interface) -> Bool { accepted[interface]! }
+  /// What iptables-legacy-save or iptables-nft-save printed.
+  func saved(_ interface: TwinSite.Interface) -> String { lines[interface]! }
 
   private init?(_ line: Substring) {
     let fields = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
@@ -18,8 +21,8 @@ struct VectorRow: Sendable, CustomStringConvertible {
     tool = fields[0] == "6" ? "ip6tables" : "iptables"
     (table, chain, rule) = (fields[1], fields[2], fields[3])
     expectsAcceptance = fields[5] == "OK"
-    wasAccepted = fields[6] == "OK"
-    saved = fields[7]
+    accepted = [.legacy: fields[6] == "OK", .nft: fields[8] == "OK"]
+    lines = [.legacy: fields[7], .nft: fields[9]]
     source = fields[10]
   }
 

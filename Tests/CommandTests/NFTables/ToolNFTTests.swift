@@ -1,0 +1,120 @@
+import KernelTestSupport
+import Testing
+
+/// The front end of iptables on nf_tables: where it acts, and beside whom.
+@Suite(.requires(.nfTables, .legacyTables, .tool("nft"), .tool("iptables-nft"), .tool("iptables-legacy-save")))
+struct ToolNFTTests {
+  private func rules(_ space: TestNamespace, _ tool: String) throws -> [Substring] {
+    try space.require([tool]).stdout.split(separator: "\n").filter { $0.hasPrefix("-A") }
+  }
+
+  private func iptables(_ space: TestNamespace, _ line: String) throws -> ProcessResult {
+    try space.run([Built.firebreak, "iptables"] + TwinSite.words(line))
+  }
+
+  @Test func aNameThatDoesNotSayGoesWhereTheTablesAre() throws {
+    let space = try TestNamespace()
+    #expect(try iptables(space, "-V").stdout == "iptables v1.8.9 (legacy)\n")
+    try space.require(["iptables-nft", "-A", "INPUT", "-s", "192.0.2.1", "-j", "DROP"])
+    #expect(try iptables(space, "-V").stdout == "iptables v1.8.9 (nf_tables)\n")
+    // A script that takes all out first does not end up somewhere else.
+    for line in ["-F", "-X", "-A INPUT -s 192.0.2.2 -j DROP"] { #expect(try iptables(space, line).status == 0) }
+    #expect(try rules(space, "iptables-nft-save") == ["-A INPUT -s 192.0.2.2/32 -j DROP"])
+    #expect(try rules(space, "iptables-legacy-save") == [])
+    // Where ip_tables does something it is meant, as with --backend auto.
+    try space.require(["iptables-legacy", "-A", "INPUT", "-j", "ACCEPT"])
+    #expect(try iptables(space, "-D INPUT -j ACCEPT").status == 0)
+    #expect(try rules(space, "iptables-legacy-save") == [])
+    #expect(try rules(space, "iptables-nft-save").count == 1)
+  }
+
+  @Test func namesSayWhich() throws {
+    let space = try TestNamespace()
+    for (tool, address) in [("iptables-nft", "192.0.2.1"), ("iptables-legacy", "192.0.2.2")] {
+      #expect(try space.run([Built.firebreak, tool, "-A", "INPUT", "-s", address, "-j", "DROP"]).status == 0)
+    }
+    #expect(try rules(space, "iptables-nft-save") == ["-A INPUT -s 192.0.2.1/32 -j DROP"])
+    #expect(try rules(space, "iptables-legacy-save") == ["-A INPUT -s 192.0.2.2/32 -j DROP"])
+    #expect(try space.run([Built.firebreak, "iptables-other", "-S"]).status == 64)
+  }
+
+  @Test func compiledTablesStayCompiled() throws {
+    let space = try TestNamespace()
+    let text = "*filter\n" + (1...40).map { "-A INPUT -s 192.0.2.\($0)/32 -j DROP\n" }.joined() + "COMMIT\n"
+    let path = try space.file("rules.v4", text)
+    #expect(try space.firebreak(["apply", "--backend", "nft", "--compile", path]).status == 0)
+    for line in [
+      "-A INPUT -s 198.51.100.1 -j DROP", "-D INPUT -s 192.0.2.7 -j DROP", "-I INPUT 3 -p tcp -j ACCEPT", "-N web",
+      "-C INPUT -s 198.51.100.1 -j DROP", "-P FORWARD DROP",
+    ] {
+      let result = try iptables(space, line)
+      #expect(result.status == 0, "\(line)\n\(result)")
+    }
+    let saved = try iptables(space, "-S").stdout.split(separator: "\n")
+    #expect(saved.prefix(4) == ["-P INPUT ACCEPT", "-P FORWARD DROP", "-P OUTPUT ACCEPT", "-N web"])
+    #expect(
+      saved.count == 4 + 41 && saved[6] == "-A INPUT -p tcp -j ACCEPT" && saved.last?.contains("198.51.100.1") == true)
+    #expect(try space.require(["nft", "list", "tables"]).stdout == "table ip firebreak\n")
+  }
+
+  @Test(.requires(.tool("ping"))) func countersOfOtherRulesGoOn() throws {
+    let space = try TestNamespace()
+    try space.require(["ip", "link", "set", "lo", "up"])
+    for line in ["-A INPUT -i lo -j ACCEPT", "-A OUTPUT -o lo -j ACCEPT"] {
+      try space.require([Built.firebreak, "iptables-nft"] + TwinSite.words(line))
+    }
+    try space.require(["ping", "-c", "2", "-i", "0.01", "127.0.0.1"])
+    func counted() throws -> [Substring] {
+      try space.require(["iptables-nft-save", "-c"]).stdout.split(separator: "\n").filter {
+        $0.contains("-o lo") || $0.contains("-i lo")
+      }
+    }
+    let before = try counted()
+    #expect(before.allSatisfy { $0.hasPrefix("[4:") })
+    try space.require([Built.firebreak, "iptables-nft", "-I", "INPUT", "-s", "192.0.2.1", "-j", "DROP"])
+    try space.require([Built.firebreak, "iptables-nft", "-P", "FORWARD", "DROP"])
+    #expect(try counted() == before)
+    try space.require([Built.firebreak, "iptables-nft", "-Z", "INPUT", "2"])
+    #expect(try counted() == ["[0:0] -A INPUT -i lo -j ACCEPT", before[1]])
+  }
+
+  /// Each of them notices that the others were faster, and does its command again on what is there then.
+  @Test func manyAtOnceLoseNothing() throws {
+    let space = try TestNamespace()
+    let rounds = 15
+    let writers = [[Built.firebreak, "iptables-nft"], [Built.firebreak, "iptables-nft"], ["iptables-nft"]]
+    _ = try concurrently(
+      writers.enumerated().map { number, tool in
+        {
+          for round in 1...rounds {
+            try space.require(tool + ["-A", "INPUT", "-s", "10.\(number).0.\(round)", "-j", "DROP"])
+          }
+        }
+      })
+    #expect(try Set(rules(space, "iptables-nft-save")).count == writers.count * rounds)
+  }
+
+  @Test func whatTheKernelRefusesIsNamed() throws {
+    let space = try TestNamespace()
+    for (line, status, words) in [
+      ("-A INPUT -j MASQUERADE", 4, ["(nf_tables)", "Invalid argument", "MASQUERADE"]),
+      ("-X INPUT", 4, ["CHAIN_DEL failed", "built in"]),
+      ("-A INPUT -m tcp --dport 22", 2, ["-p tcp"]),
+      ("-t nosuch -L", 3, ["nosuch"]),
+    ] as [(String, Int32, [String])] {
+      let result = try space.run([Built.firebreak, "iptables-nft"] + TwinSite.words(line))
+      #expect(result.status == status, "\(line)\n\(result)")
+      for word in words { #expect(result.stderr.contains(word), "\(line)\n\(result)") }
+    }
+    // What iptables cannot say is neither read as something else nor written over.
+    let foreign =
+      "table ip filter {\nchain INPUT {\ntype filter hook input priority 0\nct mark vmap { 1 : drop }\n}\n}\n"
+    try space.require(["nft", "-f", "-"], input: foreign)
+    let before = try space.require(["nft", "list", "ruleset"]).stdout
+    for line in ["-S", "-A INPUT -j DROP", "-F"] {
+      let result = try space.run([Built.firebreak, "iptables-nft"] + TwinSite.words(line))
+      #expect(result.status != 0 && result.stderr.contains("nft"), "\(line)\n\(result)")
+    }
+    #expect(try space.require(["nft", "list", "ruleset"]).stdout == before)
+  }
+}
