@@ -62,7 +62,8 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
-      name: "CommandTests", dependencies: ["FirebreakCLI", "Firebreak", "KernelTestSupport"], swiftSettings: strict),
+      name: "CommandTests", dependencies: ["FirebreakCLI", "Firebreak", "KernelTestSupport", "Fuzzing"],
+      swiftSettings: strict),
     .testTarget(name: "NetfilterTests", dependencies: ["Netfilter", "CIPTables"], swiftSettings: codec),
     .testTarget(
       name: "RulesetAnalysisTests",

@@ -21,7 +21,7 @@ public final class NFTablesBackend: Backend {
   private let isLocked = Mutex(false)
   private let revisions: KernelRevisions
   /// Bytes of answers that may wait in a socket; nil for as many as are of use.
-  private let receiveQueue: Int32?
+  let receiveQueue: Int32?
   let memory: RuleMemory?
   private let pairings = RulePairings()
 
@@ -66,7 +66,7 @@ public final class NFTablesBackend: Backend {
     }
   }
 
-  private var compiler: PlanCompiler {
+  var compiler: PlanCompiler {
     PlanCompiler(names: names, revisions: revisions, smallestMap: smallestMap, pairings: pairings)
   }
 
@@ -138,7 +138,7 @@ public final class NFTablesBackend: Backend {
     try withReader { reader throws(KernelReader.Problem) in try reader.read(.only([])).compiled }
   }
 
-  private func generation() throws(BackendError) -> UInt32 {
+  func generation() throws(BackendError) -> UInt32 {
     try withReader { reader throws(KernelReader.Problem) in try reader.generation() }
   }
 
@@ -179,7 +179,7 @@ public final class NFTablesBackend: Backend {
       Array(reading.tables.values), since: earlier, at: moment, isSettled: earlier?.isSettled ?? false)
   }
 
-  private func withReader<R>(_ body: (inout KernelReader) throws(KernelReader.Problem) -> R) throws(BackendError) -> R {
+  func withReader<R>(_ body: (inout KernelReader) throws(KernelReader.Problem) -> R) throws(BackendError) -> R {
     do throws(KernelReader.Problem) {
       var reader: KernelReader
       do throws(NetlinkFailure) { reader = try KernelReader(receiveQueue) } catch { throw .netlink(error) }

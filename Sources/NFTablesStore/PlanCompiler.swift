@@ -42,7 +42,7 @@ struct PlanCompiler {
   }
 
   /// Chains that are not there yet, and policies that change. A built-in chain that would do nothing stays unmade.
-  private func makeChains(_ step: Plan.Step, _ live: LiveTable?, _ batch: inout Batch) {
+  func makeChains(_ step: Plan.Step, _ live: LiveTable?, _ batch: inout Batch) {
     for chain in step.after.chains {
       let old = live?.table[chain.name]
       if chain.hook == nil {
@@ -77,11 +77,18 @@ struct PlanCompiler {
         case .instead(let index): .instead(handles[index])
         case .afterPrevious: .afterPrevious
         }
-      do throws(NFTRuleCodec.Unsupported) {
-        try batch.add(rule, of: chain, in: step.id, at: there, isReferred: isReferred)
-      } catch {
-        throw unsupported(error.message, rule, chain, step.id)
-      }
+      try add(rule, of: chain, in: step.id, at: there, isReferred: isReferred, &batch)
+    }
+  }
+
+  /// - Throws: ``BackendError`` of kind `unsupported` when nf_tables has no form for the rule.
+  func add(
+    _ index: Int, of chain: Chain, in id: TableID, at place: Batch.Place, isReferred: Bool = false, _ batch: inout Batch
+  ) throws(BackendError) {
+    do throws(NFTRuleCodec.Unsupported) {
+      try batch.add(index, of: chain, in: id, at: place, isReferred: isReferred)
+    } catch {
+      throw unsupported(error.message, index, chain, id)
     }
   }
 

@@ -18,6 +18,8 @@ struct RememberedChange {
   /// In order, apart from each other.
   let pieces: [Piece]
 
+  init(of count: Int, _ pieces: [Piece]) { (self.count, self.pieces) = (count, pieces) }
+
   /// - Parameters:
   ///   - staying: for each new rule the old one that it is.
   ///   - handles: of the new rules.

@@ -145,8 +145,7 @@ struct RuleMemory: Sendable {
     let size = changes.reduce(0) {
       if case .changed(let change) = $1.event { $0 + change.size } else { $0 }
     }
-    guard earlier.changes < Self.mostChanges, (size + earlier.changedBytes) * 4 < earlier.end,
-      let key = Self.key(of: moment), let directory = Directory(path)
+    guard hasRoom(behind: earlier, for: size), let key = Self.key(of: moment), let directory = Directory(path)
     else { return false }
     for (key, event) in changes {
       guard case .changed(let change) = event else { continue }
@@ -159,6 +158,11 @@ struct RuleMemory: Sendable {
     let bytes = earlier.encoded(changes, key)
     // Half of it makes the whole file worthless, until it is written anew.
     return bytes.withUnsafeBytes { pwrite(file, $0.baseAddress, $0.count, off_t(earlier.end)) } == bytes.count
+  }
+
+  /// Whether changes of so many bytes may be put down behind what is remembered; else it should rather be written anew.
+  func hasRoom(behind earlier: RememberedRules, for size: Int = 0) -> Bool {
+    earlier.changes < Self.mostChanges && (size + earlier.changedBytes) * 4 < earlier.end
   }
 
   private func makeDirectory() -> Bool {

@@ -12,7 +12,7 @@ public struct Dice: RandomNumberGenerator {
     return bits ^ (bits >> 31)
   }
 
-  mutating func below(_ limit: Int) -> Int { limit < 1 ? 0 : Int.random(in: 0..<limit, using: &self) }
+  public mutating func below(_ limit: Int) -> Int { limit < 1 ? 0 : Int.random(in: 0..<limit, using: &self) }
   mutating func chance(_ one: Int) -> Bool { below(one) == 0 }
   mutating func pick<C: Collection>(_ choices: C) -> C.Element {
     choices[choices.index(choices.startIndex, offsetBy: below(choices.count))]

@@ -26,7 +26,7 @@ struct IPTablesCommand {
         opening: table, tool, .init(code: 0, reason: "Table does not exist (do you need to insmod?)"))
     }
     let live = try LiveTable(
-      TableID(command.table, tool.family), wait: command.wait, isCounted: command.operation.needsCounters, tool)
+      TableID(command.table, tool.family), wait: command.wait, command.operation.depth, tool)
     if let error = parser.jumpProblem(command, { live.table.contains($0) }) { throw ToolFailure(error, tool) }
     do throws(CommandRefusal) {
       try live.perform(command, showing: &output)
@@ -49,12 +49,12 @@ struct IPTablesCommand {
 }
 
 extension Command.Operation {
-  /// Whether it shows or sets what rules that stay have counted.
-  fileprivate var needsCounters: Bool {
+  /// What has to be known of the table to carry it out.
+  fileprivate var depth: EditedTable.Depth {
     switch self {
-    case .append, .insert, .replace, .delete, .deleteNumber, .check, .newChain, .deleteChain, .rename, .help, .version:
-      false
-    case .flush, .zero, .zeroNumber, .policy, .list, .listRules: true
+    case .append, .insert(1), .newChain, .policy, .help, .version: .chains
+    case .insert, .replace, .delete, .deleteNumber, .check, .deleteChain, .rename: .rules
+    case .flush, .zero, .zeroNumber, .list, .listRules: .counters
     }
   }
 }

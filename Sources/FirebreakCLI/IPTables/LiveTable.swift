@@ -13,13 +13,13 @@ final class LiveTable {
 
   /// - Parameters:
   ///   - wait: seconds, `.some(nil)` for ever, nil where it was not said. nf_tables has no lock.
-  ///   - isCounted: whether the counters of the rules are needed.
-  init(_ id: TableID, wait: Int??, isCounted: Bool, _ tool: Tool) throws(ToolFailure) {
+  ///   - depth: what has to be known of the table.
+  init(_ id: TableID, wait: Int??, _ depth: EditedTable.Depth, _ tool: Tool) throws(ToolFailure) {
     switch tool.interface {
     case .nft:
       lock = nil
       do throws(BackendError) {
-        table = try EditedTable(id, tool.interface.backend, isCounted: isCounted)
+        table = try EditedTable(id, tool.interface.backend, depth)
       } catch {
         throw ToolFailure(reading: error)
       }

@@ -99,7 +99,8 @@ struct RestoreReader: ~Copyable {
     }
     let live: LiveTable
     do throws(ToolFailure) {
-      live = try LiveTable(TableID(table, tool.family), wait: settings.wait, isCounted: true, tool)
+      live = try LiveTable(
+        TableID(table, tool.family), wait: settings.wait, settings.flushes ? .counters : .chains, tool)
     } catch {
       guard error.status == .noTable else { throw error }
       throw usage("\(tool.name): unable to initialize table '\(name)'", hint: error.message)

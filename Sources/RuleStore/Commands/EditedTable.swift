@@ -9,26 +9,44 @@ package final class EditedTable: CommandTable {
   package let id: TableID
   private let backend: any Backend
   private var snapshot: Snapshot
-  /// Whether the rules' counters are those of the moment of reading.
-  private var isCounted: Bool
+  private var depth: Depth
   private var table: Table
   /// What was done so far.
   private var edits: [Edit] = []
+  /// The same where no rule was read.
+  private var additions: [TableAddition] = []
+
+  /// What has to be known of a table for a command.
+  package enum Depth: Sendable {
+    /// Its chains: rules are put at their ends only, policies set, chains made.
+    case chains
+    /// Its rules, whatever they have counted.
+    case rules
+    case counters
+  }
 
   private typealias Edit = (inout Table) throws(CommandRefusal) -> Void
 
   /// How often the commands are carried out again because somebody else has changed the table.
   private static let attempts = 100
 
-  /// - Parameter isCounted: whether the counters of the rules are needed.
-  package init(_ id: TableID, _ backend: any Backend, isCounted: Bool) throws(BackendError) {
-    (self.id, self.backend, self.isCounted) = (id, backend, isCounted)
-    snapshot = try Self.read(id, backend, isCounted)
+  /// - Parameter depth: what the commands need; the backend may give more.
+  package init(_ id: TableID, _ backend: any Backend, _ depth: Depth) throws(BackendError) {
+    (self.id, self.backend) = (id, backend)
+    (snapshot, self.depth) = try Self.read(id, backend, depth)
     table = snapshot.ruleset[id] ?? Table(id.name, family: id.family)
   }
 
-  private static func read(_ id: TableID, _ backend: any Backend, _ isCounted: Bool) throws(BackendError) -> Snapshot {
-    isCounted ? try backend.snapshot(of: .only([id])) : try backend.outline(of: .only([id]))
+  private static func read(
+    _ id: TableID, _ backend: any Backend, _ depth: Depth
+  ) throws(BackendError) -> (Snapshot, Depth) {
+    switch depth {
+    case .chains:
+      if let heads = try (backend as? any TableAdder)?.heads(of: id) { return (heads, .chains) }
+      return (try backend.outline(of: .only([id])), .rules)
+    case .rules: return (try backend.outline(of: .only([id])), .rules)
+    case .counters: return (try backend.snapshot(of: .only([id])), .counters)
+    }
   }
 
   // MARK: Committing
@@ -40,28 +58,38 @@ package final class EditedTable: CommandTable {
       } catch {
         guard error.kind == .stale else { throw CommandRefusal(error) }
       }
-      try readAgain(isCounted: true)
+      try readAgain()
     }
     do throws(BackendError) { try attempt() } catch { throw CommandRefusal(error) }
   }
 
-  private func readAgain(isCounted: Bool) throws(CommandRefusal) {
+  /// Reads what is there now, and carries the commands out on it.
+  private func readAgain() throws(CommandRefusal) {
     do throws(BackendError) {
-      snapshot = try Self.read(id, backend, isCounted)
+      (snapshot, depth) = try Self.read(id, backend, depth == .chains ? .chains : .counters)
     } catch {
       throw CommandRefusal(error)
     }
-    self.isCounted = isCounted
     table = snapshot.ruleset[id] ?? Table(id.name, family: id.family)
     for edit in edits { try edit(&table) }
+  }
+
+  /// Where the chains alone were read.
+  private func readRules() throws(CommandRefusal) {
+    guard depth == .chains else { return }
+    depth = .counters
+    try readAgain()
   }
 
   /// - Throws: ``BackendError`` of kind `stale` when the table has to be read again.
   private func attempt() throws(BackendError) {
     guard !edits.isEmpty else { return }
+    if depth == .chains, let adder = backend as? any TableAdder {
+      return try adder.add(additions, to: id, expecting: snapshot.stamp)
+    }
     let before = snapshot.existing.contains(id) ? snapshot.ruleset[id] : nil
     let writesCounters = before.map { table.hasOtherCounters(than: $0) } ?? false
-    if writesCounters, !isCounted { throw BackendError(.stale, "the counters are not known") }
+    if writesCounters, depth != .counters { throw BackendError(.stale, "the counters are not known") }
     if let before, before.sameRules(as: table), !writesCounters { return }
     let isThere = before != nil
     let step = Plan.Step(id: id, before: before, after: table, restoresCounters: writesCounters)
@@ -74,23 +102,33 @@ package final class EditedTable: CommandTable {
   package var chainNames: [ChainName] { table.chains.map(\.name) }
   package func contains(_ chain: ChainName) -> Bool { table.contains(chain) }
   package func isBuiltIn(_ chain: ChainName) -> Bool { table[chain]?.hook != nil }
-  package func read() throws(CommandRefusal) -> Table { table }
+  package func read() throws(CommandRefusal) -> Table {
+    try readRules()
+    return table
+  }
   package func dump() {}
 
-  package func check(_ rule: Rule, in chain: ChainName) throws(CommandRefusal) { _ = try table.place(of: rule, chain) }
+  package func check(_ rule: Rule, in chain: ChainName) throws(CommandRefusal) {
+    try readRules()
+    _ = try table.place(of: rule, chain)
+  }
 
   // MARK: Editing
 
-  private func edit(_ body: @escaping Edit) throws(CommandRefusal) {
+  /// - Parameter addition: the same for a table whose rules were not read; nil where it needs them.
+  private func edit(_ addition: TableAddition? = nil, _ body: @escaping Edit) throws(CommandRefusal) {
+    if addition == nil { try readRules() }
     try body(&table)
     edits.append(body)
+    if let addition { additions.append(addition) }
   }
 
   /// Changes the rules of a chain.
   private func edit(
-    _ chain: ChainName, _ body: @escaping (inout RuleList) throws(CommandRefusal) -> Void
+    _ chain: ChainName, _ addition: TableAddition? = nil,
+    _ body: @escaping (inout RuleList) throws(CommandRefusal) -> Void
   ) throws(CommandRefusal) {
-    try edit { table throws(CommandRefusal) in
+    try edit(addition) { table throws(CommandRefusal) in
       let index = try table.place(of: chain)
       var failure: CommandRefusal?
       table.withRules(of: index) { rules in
@@ -100,12 +138,14 @@ package final class EditedTable: CommandTable {
     }
   }
 
+  private func list(of rule: Rule) -> RuleList { RuleList(CollectionOfOne(rule), family: id.family) }
+
   package func append(_ rule: Rule, to chain: ChainName) throws(CommandRefusal) {
-    try edit(chain) { $0.append(rule, at: nil) }
+    try edit(chain, .append(list(of: rule), to: chain)) { $0.append(rule, at: nil) }
   }
 
   package func insert(_ rule: Rule, at number: Int, of chain: ChainName) throws(CommandRefusal) {
-    try edit(chain) { rules throws(CommandRefusal) in
+    try edit(chain, number == 1 ? .prepend(list(of: rule), to: chain) : nil) { rules throws(CommandRefusal) in
       guard number <= rules.count + 1 else { throw .tooBig("insertion") }
       rules.replaceSubrange(number - 1..<number - 1, with: [rule])
     }
@@ -137,7 +177,7 @@ package final class EditedTable: CommandTable {
   }
 
   package func create(_ chain: ChainName) throws(CommandRefusal) {
-    try edit { table throws(CommandRefusal) in
+    try edit(.chain(chain)) { table throws(CommandRefusal) in
       guard (try? table.addChain(chain)) != nil else {
         throw CommandRefusal(code: EEXIST, reason: "Chain already exists")
       }
@@ -180,16 +220,9 @@ package final class EditedTable: CommandTable {
   }
 
   package func setPolicy(_ policy: String, of chain: ChainName, counters: Counters?) throws(CommandRefusal) {
-    try edit { table throws(CommandRefusal) in
-      guard let index = table.index(of: chain), let old = table.chains[index].policy else {
-        throw CommandRefusal(code: ENOENT, reason: "Bad built-in chain name")
-      }
-      guard let policy = Policy(label: policy) else {
-        throw CommandRefusal(code: EINVAL, reason: "Bad policy name")
-      }
-      let kept = old == policy ? table.chains[index].policyCounters : .zero
-      table.setPolicyUnchecked(policy, at: index, counters: counters ?? kept)
-    }
+    guard isBuiltIn(chain) else { throw CommandRefusal(code: ENOENT, reason: "Bad built-in chain name") }
+    guard let policy = Policy(label: policy) else { throw CommandRefusal(code: EINVAL, reason: "Bad policy name") }
+    try edit(.policy(policy, counters, of: chain)) { $0.setPolicy(policy, counters, of: chain) }
   }
 }
 
@@ -201,13 +234,20 @@ extension CommandRefusal {
 
   package init(_ error: BackendError) {
     var message = error.message
-    if let culprit = error.culprit { message += ": rule \(culprit.ruleNumber) in chain \(culprit.chain)" }
+    if let culprit = error.culprit { message += ": rule in chain \(culprit.chain)" }
     let hasNoForm = error.kind == .unsupported && error.culprit != nil
     self.init(code: error.code, reason: message, hint: error.hint, source: hasNoForm ? .form : .transaction)
   }
 }
 
 extension Table {
+  /// - Parameter counters: nil keeps those that the policy has; another one begins from zero.
+  package mutating func setPolicy(_ policy: Policy, _ counters: Counters?, of chain: ChainName) {
+    guard let index = index(of: chain) else { return }
+    let kept = chains[index].policy == policy ? chains[index].policyCounters : .zero
+    setPolicyUnchecked(policy, at: index, counters: counters ?? kept)
+  }
+
   fileprivate func place(of chain: ChainName) throws(CommandRefusal) -> Int {
     guard let index = index(of: chain) else { throw .noSuchChain }
     return index

@@ -1,3 +1,4 @@
+import Fuzzing
 import KernelTestSupport
 import Testing
 
@@ -94,6 +95,36 @@ struct ToolNFTTests {
     #expect(try Set(rules(space, "iptables-nft-save")).count == writers.count * rounds)
   }
 
+  /// So many rules that they are remembered: what one command adds without reading them the next one has to know.
+  @Test(arguments: 0..<4) func manyCommandsComeToTheSame(_ seed: UInt64) throws {
+    let twins = try TwinSite(.nft)
+    var random = Dice(seed: seed)
+    let text = "*filter\n:web - [0:0]\n" + (0..<150).map { "-A web -s 10.0.0.\($0)/32 -j DROP\n" }.joined() + "COMMIT\n"
+    try twins.compare("iptables-restore", input: text)
+    for number in 0..<40 {
+      let chain = ["INPUT", "OUTPUT", "web", "web"][random.below(4)]
+      let rule = "-s 10.\(number).0.\(random.below(3)) -j \(["DROP", "ACCEPT"][random.below(2)])"
+      let line =
+        switch random.below(12) {
+        case 0...3: "-A \(chain) \(rule)"
+        case 4, 5: "-I \(chain) \(rule)"
+        case 6: "-I web \(1 + random.below(100)) \(rule)"
+        case 7: "-D web \(1 + random.below(100))"
+        case 8: "-R web \(1 + random.below(100)) \(rule)"
+        case 9: "-N c\(number)"
+        case 10: "-P \(["INPUT", "OUTPUT"][random.below(2)]) \(["DROP", "ACCEPT"][random.below(2)])"
+        default: "-D web -s 10.0.0.\(random.below(150)) -j DROP"
+        }
+      try twins.compare("iptables \(line)")
+    }
+    let restored =
+      "*filter\n-A web -j ACCEPT\n-I web -j DROP\n-A INPUT -j web\n-I web -p tcp -j DROP\n:new - [0:0]\nCOMMIT\n"
+    try twins.compare("iptables-restore -n", input: restored)
+    try twins.compare("iptables -S web")
+    try twins.compare("iptables -D web 2")
+    try twins.compareKernels()
+  }
+
   @Test func whatTheKernelRefusesIsNamed() throws {
     let space = try TestNamespace()
     for (line, status, words) in [
@@ -111,7 +142,7 @@ struct ToolNFTTests {
       "table ip filter {\nchain INPUT {\ntype filter hook input priority 0\nct mark vmap { 1 : drop }\n}\n}\n"
     try space.require(["nft", "-f", "-"], input: foreign)
     let before = try space.require(["nft", "list", "ruleset"]).stdout
-    for line in ["-S", "-A INPUT -j DROP", "-F"] {
+    for line in ["-S", "-D INPUT -j DROP", "-F"] {
       let result = try space.run([Built.firebreak, "iptables-nft"] + TwinSite.words(line))
       #expect(result.status != 0 && result.stderr.contains("nft"), "\(line)\n\(result)")
     }

@@ -1,0 +1,147 @@
+internal import Netfilter
+package import RuleStore
+
+/// Additions to tables whose rules are not read: one message for each, which the kernel carries out as fast for a long chain
+/// as for a short one, but that it copies all of a chain that changes.
+extension NFTablesBackend: TableAdder {
+  package func heads(of id: TableID) throws(BackendError) -> Snapshot? {
+    guard let heads = try readHeads(of: id) else { return nil }
+    return Snapshot(
+      ruleset: Ruleset([heads.live.table]), existing: [id], stamp: Snapshot.Stamp(UInt64(heads.generation)))
+  }
+
+  private func readHeads(of id: TableID) throws(BackendError) -> TableHeads? {
+    try withReader { reader throws(KernelReader.Problem) in
+      guard let heads = try reader.heads(of: id) else { return nil }
+      // What is remembered has to be written anew from time to time.
+      if let earlier = memory?.recall(reader.place(heads.generation)), memory?.hasRoom(behind: earlier) == false {
+        return nil
+      }
+      return heads
+    }
+  }
+
+  package func add(
+    _ additions: [TableAddition], to id: TableID, expecting stamp: Snapshot.Stamp
+  ) throws(BackendError) {
+    guard let heads = try readHeads(of: id), UInt64(heads.generation) == stamp.value else {
+      throw BackendError(.stale, "the rules have changed since they were read")
+    }
+    let compiler = compiler
+    let plan = try Self.plan(additions, heads.live, compiler)
+    var socket: NetlinkSocket
+    do throws(NetlinkFailure) { socket = try NetlinkSocket(receiveQueue) } catch { throw BackendError(error) }
+    var batch = Batch(
+      generation: heads.generation, firstSequence: socket.takeSequence(0), capacity: 0, revisions: compiler.revisions)
+    let step = plan.steps[0]
+    compiler.makeChains(step, heads.live, &batch)
+    for chain in step.after.chains {
+      for (index, isFirst) in additions.comeFirst(in: chain.name).enumerated() {
+        try compiler.add(index, of: chain, in: id, at: isFirst ? .start : .end, &batch)
+      }
+    }
+    guard batch.count > 0 else { return }
+    let earlier = memory?.recall(socket.place(heads.generation))
+    let result: SealedBatch.Result
+    do throws(SealedBatch.Problem) {
+      result = try batch.seal(isTrial: false).send(through: socket)
+    } catch {
+      throw try lost(BackendError(error, plan, compiler), since: heads.generation)
+    }
+    var reader = KernelReader(through: socket)
+    remember(step, additions, result, since: earlier, heads.generation, &reader)
+    reader.leave()
+  }
+
+  /// The additions as a step from a table without rules, so that they are told of and written as those of a plan are.
+  private static func plan(
+    _ additions: [TableAddition], _ live: LiveTable, _ compiler: PlanCompiler
+  ) throws(BackendError) -> Plan {
+    var after = live.table
+    for addition in additions {
+      switch addition {
+      case .append(let rules, let chain), .prepend(let rules, let chain):
+        guard let index = after.index(of: chain) else { throw BackendError(.stale, "chain \(chain) is gone") }
+        after.withRules(of: index) { $0.append(rules) }
+      case .chain(let name):
+        guard (try? after.addChain(name)) != nil else { throw BackendError(.stale, "chain \(name) is there") }
+      case .policy(let policy, let counters, let chain):
+        after.setPolicy(policy, counters, of: chain)
+      }
+    }
+    let step = Plan.Step(id: after.id, before: live.table, after: after)
+    return Plan(steps: [Plan.Step(id: after.id, before: live.table, after: try compiler.normalForm(step))])
+  }
+
+  /// What to say of a batch whose answer got lost.
+  private func lost(_ error: BackendError, since generation: UInt32) throws(BackendError) -> BackendError {
+    guard error.kind == .system, try self.generation() != generation else { return error }
+    return BackendError(
+      .unknown, "it is not known whether the command was carried out: \(error.message)",
+      hint: "look at the rules before you repeat it", code: error.code)
+  }
+
+  /// Puts down what has changed behind what is remembered of the generation before.
+  private func remember(
+    _ step: Plan.Step, _ additions: [TableAddition], _ result: SealedBatch.Result, since earlier: RememberedRules?,
+    _ generation: UInt32, _ reader: inout KernelReader
+  ) {
+    let next = KernelReading(generation: generation).next
+    guard let memory, let earlier, let moment = reader.place(next), (try? reader.generation()) == next else { return }
+    var changes: [(key: RememberedRules.Key, event: RememberedRules.Event)] = []
+    for chain in step.after.chains where !chain.rules.isEmpty {
+      let key = RememberedRules.Key(table: step.id, chain: chain.name)
+      guard let count = earlier.count(of: key) else { continue }
+      guard let new = result.handles[step.id] else { return }
+      let handles = zip(new.members, new.handles).filter { $0.0.chain == chain.name }.map(\.1)
+      let comeFirst = additions.comeFirst(in: chain.name)
+      func piece(_ start: Int, _ places: [Int]) -> RememberedChange.Piece {
+        let bytes = places.flatMap { chain.rules.bytes[chain.rules.range(of: $0)] }
+        return RememberedChange.Piece(start: start, removed: 0, handles: places.map { handles[$0] }, bytes: bytes)
+      }
+      let first = piece(0, chain.rules.indices.filter { comeFirst[$0] }.reversed())
+      let last = piece(count, chain.rules.indices.filter { !comeFirst[$0] })
+      changes.append((key, .changed(RememberedChange(of: count, [first, last].filter { !$0.handles.isEmpty }))))
+    }
+    _ = memory.add(changes, to: earlier, at: moment)
+  }
+}
+
+extension [TableAddition] {
+  /// For each new rule of a chain, in the order in which they come, whether it comes before all others.
+  fileprivate func comeFirst(in chain: ChainName) -> [Bool] {
+    flatMap { addition in
+      switch addition {
+      case .append(let rules, chain): rules.map { _ in false }
+      case .prepend(let rules, chain): rules.map { _ in true }
+      default: [Bool]()
+      }
+    }
+  }
+}
+
+/// The chains of a table at one moment.
+struct TableHeads {
+  /// Holds no rules.
+  let live: LiveTable
+  let generation: UInt32
+}
+
+extension KernelReader {
+  /// How often it is looked again because somebody changed something meanwhile.
+  private static let looks = 20
+
+  /// - Returns: nil where the table is not there, or not in linear form.
+  mutating func heads(of id: TableID) throws(Problem) -> TableHeads? {
+    for _ in 0..<Self.looks {
+      let inventory = try read(.only([]))
+      guard inventory.linear.contains(id), !inventory.compiled.contains(id) else { return nil }
+      let chains = try chains(id.family.rawValue)[id.name.rawValue] ?? []
+      guard try generation() == inventory.generation else { continue }
+      var live = LiveTable(table: Table(id.name, family: id.family))
+      for chain in chains { try place(chain, in: &live) }
+      return TableHeads(live: live, generation: inventory.generation)
+    }
+    return nil
+  }
+}
