@@ -18,6 +18,8 @@ public final class NFTablesBackend: Backend {
   private let prepared = Mutex<[TableID: CompiledPlan]>([:])
   /// What was read last, for the handles of its rules.
   private let lastReading = Mutex<KernelReading?>(nil)
+  /// The chains of the table that was looked at last, for what is to be added to it.
+  let lastHeads = Mutex<TableHeads?>(nil)
   private let isLocked = Mutex(false)
   private let revisions: KernelRevisions
   /// Bytes of answers that may wait in a socket; nil for as many as are of use.

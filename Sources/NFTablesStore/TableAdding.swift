@@ -1,11 +1,14 @@
 internal import Netfilter
 package import RuleStore
+internal import Synchronization
 
 /// Additions to tables whose rules are not read: one message for each, which the kernel carries out as fast for a long chain
 /// as for a short one, but that it copies all of a chain that changes.
 extension NFTablesBackend: TableAdder {
   package func heads(of id: TableID) throws(BackendError) -> Snapshot? {
-    guard let heads = try readHeads(of: id) else { return nil }
+    let found = try readHeads(of: id)
+    lastHeads.withLock { $0 = found }
+    guard let heads = found else { return nil }
     return Snapshot(
       ruleset: Ruleset([heads.live.table]), existing: [id], stamp: Snapshot.Stamp(UInt64(heads.generation)))
   }
@@ -24,9 +27,8 @@ extension NFTablesBackend: TableAdder {
   package func add(
     _ additions: [TableAddition], to id: TableID, expecting stamp: Snapshot.Stamp
   ) throws(BackendError) {
-    guard let heads = try readHeads(of: id), UInt64(heads.generation) == stamp.value else {
-      throw BackendError(.stale, "the rules have changed since they were read")
-    }
+    guard let heads = lastHeads.withLock({ $0 }), heads.live.table.id == id, UInt64(heads.generation) == stamp.value
+    else { throw BackendError(.stale, "the rules have changed since they were read") }
     let compiler = compiler
     let plan = try Self.plan(additions, heads.live, compiler)
     var socket: NetlinkSocket
