@@ -50,6 +50,7 @@ struct EditedTableTests {
     let backend = MemoryBackend()
     let looked = try EditedTable(id, backend, .counters)
     _ = try looked.read()
+    for chain in looked.chainNames { try looked.flush(chain) }
     try looked.commit()
     #expect(backend.ruleset[id] == nil)
     let table = try EditedTable(id, backend, .chains)

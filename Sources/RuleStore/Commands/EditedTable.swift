@@ -99,7 +99,10 @@ package final class EditedTable: CommandTable {
 
   // MARK: Looking
 
-  package var chainNames: [ChainName] { table.chains.map(\.name) }
+  /// A table that is not there has none, so that what is done to all of them does not make it.
+  package var chainNames: [ChainName] {
+    snapshot.existing.contains(id) || !edits.isEmpty ? table.chains.map(\.name) : []
+  }
   package func contains(_ chain: ChainName) -> Bool { table.contains(chain) }
   package func isBuiltIn(_ chain: ChainName) -> Bool { table[chain]?.hook != nil }
   package func read() throws(CommandRefusal) -> Table {
