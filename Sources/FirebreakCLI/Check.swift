@@ -15,7 +15,8 @@ struct Check: Subcommand {
 
   func run() throws {
     try site.run { console in
-      let reading = try site.readRules(input.inputs, console, names: .withoutKernel)
+      let reading = try site.readRules(
+        input.inputs, console, for: site.interface, names: .withoutKernel)
       let tables = reading.ruleset.tables
       if console.isJSON {
         console.print(
