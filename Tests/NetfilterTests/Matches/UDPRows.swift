@@ -38,6 +38,7 @@ import Testing
 
   @Test(arguments: [
     Row(.ipv6, "-p udp --sport nosuchservice", refused: "neither a port number nor a known service"),
+    Row(.ipv4, "-p udp --dport 2147483648", refused: "2147483648 is not a port"),
     Row(.ipv4, "-p udp --dport +", refused: "neither a port number nor a known service"),
     Row(.ipv4, "-p udp --dport ++5", refused: "neither a port number nor a known service"),
     Row(.ipv4, "-p udp --dport 1 --dport 2", refused: "--destination-port is given twice"),
