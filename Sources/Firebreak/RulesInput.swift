@@ -8,10 +8,15 @@ public struct RulesInput: Sendable {
   private let files: [(path: String, file: InputFile)]
   /// Of iptables-save text whose name and header do not tell.
   private let family: Family?
+  private let interface: KernelInterface
 
   /// Opens inputs. A directory stands for its files ending in `.rules`, `.v4` and `.v6`, in the order of their names.
-  public init(_ paths: [String], family: Family? = nil) throws(InputFile.Unreadable) {
+  /// - Parameter interface: by which the kernel is to get the rules; ip_tables takes less.
+  public init(_ paths: [String], family: Family? = nil, for interface: KernelInterface = .ipTables)
+    throws(InputFile.Unreadable)
+  {
     self.family = family
+    self.interface = interface
     var files: [(path: String, file: InputFile)] = []
     for path in try Self.expand(paths) { files.append((path, try InputFile(path: path))) }
     self.files = files
@@ -20,15 +25,15 @@ public struct RulesInput: Sendable {
   /// Opens and reads inputs.
   /// - Throws: ``InputFile/Unreadable``. What is wrong inside a file is in the reading's diagnostics.
   public static func read(
-    _ paths: [String], family: Family? = nil, names: Names = .system
+    _ paths: [String], family: Family? = nil, for interface: KernelInterface = .ipTables, names: Names = .system
   ) throws(InputFile.Unreadable) -> RulesText.Reading {
-    try RulesInput(paths, family: family).read(names: names)
+    try RulesInput(paths, family: family, for: interface).read(names: names)
   }
 
   /// The bytes of all of them, with what else decides what they say.
   public var text: SourceText {
     SourceText(
-      files.map(\.file.bytes), under: files.map(\.path) + [family.map { "\($0)" } ?? ""])
+      files.map(\.file.bytes), under: files.map(\.path) + [family.map { "\($0)" } ?? "", "\(interface)"])
   }
 
   /// Reads the inputs in order as one ruleset.
@@ -43,8 +48,8 @@ public struct RulesInput: Sendable {
     for (path, file) in files {
       let reading = file.withBytes { bytes in
         RulesText.read(
-          bytes, file: path, after: result.files, family: family, continuing: result.ruleset, names: names,
-          together: runTogether)
+          bytes, file: path, after: result.files, family: family, continuing: result.ruleset, for: interface,
+          names: names, together: runTogether)
       }
       result.files.append(path)
       result.ruleset = reading.ruleset

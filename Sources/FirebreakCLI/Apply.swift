@@ -57,8 +57,10 @@ struct Apply: Subcommand {
   func run() throws {
     try site.run { console in
       try site.enter()
+      let store = try site.store(form: compile.map { $0 ? .compiled : .linear } ?? .asItIs)
       // Rules that are known come without their counters.
-      let rules = try site.readCommit(input.inputs, console, mayBeKnown: !counters)
+      let rules = try site.readCommit(
+        input.inputs, console, for: store.backend.capabilities.interface, mayBeKnown: !counters)
       var request = rules.request
       lock.apply(to: &request.options)
       request.options.rehearses = !noRehearsal
@@ -66,7 +68,7 @@ struct Apply: Subcommand {
       request.message = message
       request.keeping = exclusive ? .nothing : .foreign
       confirmation.apply(to: &request)
-      let engine = try site.engine(site.store(form: compile.map { $0 ? .compiled : .linear } ?? .asItIs))
+      let engine = try site.engine(store)
       guard !check else {
         let report = try rules.locating { try engine.check(request) }
         return CommitReport(report, status: "planned", showsDifference: diff).render(console)

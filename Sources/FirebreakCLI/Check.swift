@@ -7,7 +7,8 @@ struct Check: Subcommand {
     "Say what is wrong with rules, without touching any kernel.",
     discussion: """
       Needs no root, and says the same to everybody: whether the sets that rules name (ipset) exist is not looked at. \
-      `firebreak apply --check` asks the kernel as well.
+      `firebreak apply --check` asks the kernel as well. With --backend nft rules may hold what only nf_tables takes; \
+      else they have to suit ip_tables too.
       """)
 
   @OptionGroup(title: "COMMON OPTIONS") var site: SiteOptions
@@ -15,7 +16,8 @@ struct Check: Subcommand {
 
   func run() throws {
     try site.run { console in
-      let reading = try site.readRules(input.inputs, console, names: .withoutKernel)
+      let reading = try site.readRules(
+        input.inputs, console, for: site.interface, names: .withoutKernel)
       let tables = reading.ruleset.tables
       if console.isJSON {
         console.print(

@@ -69,7 +69,10 @@ struct Diff: Subcommand {
 
   private func load(_ side: Side, _ store: RuleStore, _ console: Console) throws -> Ruleset {
     switch side {
-    case .file(let path): try site.readRules([path], console, names: .forComparison).ruleset
+    case .file(let path):
+      try site.readRules(
+        [path], console, for: store.backend.capabilities.interface, names: .forComparison
+      ).ruleset
     case .kernel: try store.backend.outline(of: .all).ruleset
     case .previous: try site.engine(store).previous().ruleset
     case .generation(let number): try site.history().generation(number).ruleset

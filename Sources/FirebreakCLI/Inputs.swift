@@ -4,14 +4,18 @@ internal import Synchronization
 extension SiteOptions {
   /// Reads rules from files, telling warnings as they come.
   /// - Throws: ``CommandFailure`` with all located messages when there is an error.
-  func readRules(_ paths: [String], _ console: Console, names: Names = .system) throws -> RulesText.Reading {
-    try RulesInput(paths, family: family).readRules(names, console)
+  func readRules(
+    _ paths: [String], _ console: Console, for interface: KernelInterface, names: Names = .system
+  ) throws -> RulesText.Reading {
+    try RulesInput(paths, family: family, for: interface).readRules(names, console)
   }
 
   /// A commit of rules from files. If this text was committed before, and it is known what it came to, it is not read
   /// before that is found to be no longer so.
-  func readCommit(_ paths: [String], _ console: Console, mayBeKnown: Bool) throws -> CommitInput {
-    let input = try RulesInput(paths, family: family)
+  func readCommit(_ paths: [String], _ console: Console, for interface: KernelInterface, mayBeKnown: Bool) throws
+    -> CommitInput
+  {
+    let input = try RulesInput(paths, family: family, for: interface)
     let state = mayBeKnown && StateDirectory.exists(stateDir) ? try? StateDirectory(stateDir) : nil
     if let known = state.flatMap({ input.text.known(in: $0) }) { return CommitInput(input, known: known) }
     return CommitInput(input, try input.readRules(.system, console))

@@ -87,7 +87,7 @@ struct Simulate: Subcommand {
       try site.enter()
       return SimulatedRules(try site.store().backend.outline(of: .all).ruleset, isKernel: true)
     }
-    let reading = try site.readRules(input.inputs, console)
+    let reading = try site.readRules(input.inputs, console, for: site.interface)
     return SimulatedRules(reading.ruleset, files: reading.files)
   }
 }

@@ -123,6 +123,9 @@ struct SiteOptions: ParameterGroup {
 
   func history() throws -> History { History(state: try StateDirectory(stateDir), sets: .system) }
 
+  /// For rules that go to no kernel: where no interface is asked for they have to suit both, and ip_tables takes less.
+  var interface: KernelInterface { backend == .nft ? .nfTables : .ipTables }
+
   /// The name of the backend that was asked for; nil when any will do.
   var backendName: String? { backend == .auto ? nil : backend.rawValue }
 

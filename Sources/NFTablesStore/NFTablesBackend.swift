@@ -9,7 +9,8 @@ internal import Synchronization
 /// A plan is one transaction over all tables and both families, carried out only if nothing in nf_tables has changed since the
 /// snapshot. A table that holds what iptables cannot say is not touched either: reading it throws.
 public final class NFTablesBackend: Backend {
-  public let capabilities = Capabilities(name: "nft", families: [.ipv4, .ipv6], isOneTransaction: true)
+  public let capabilities = Capabilities(
+    name: "nft", families: [.ipv4, .ipv6], isOneTransaction: true, interface: .nfTables)
 
   private let names: Names
   let form: Form

@@ -88,11 +88,14 @@ public struct Capabilities: Hashable, Sendable {
   public let families: Set<Family>
   /// Whether one kernel call covers all tables and families.
   public let isOneTransaction: Bool
+  /// Whose rules it takes.
+  public let interface: KernelInterface
 
-  public init(name: String, families: Set<Family>, isOneTransaction: Bool) {
+  public init(name: String, families: Set<Family>, isOneTransaction: Bool, interface: KernelInterface = .ipTables) {
     self.name = name
     self.families = families
     self.isOneTransaction = isOneTransaction
+    self.interface = interface
   }
 }
 

@@ -85,7 +85,7 @@ public final class MemoryBackend: Backend {
       guard capabilities.families.contains(step.id.family) else {
         throw BackendError(.unsupported, "this kernel has no \(step.id.family) tables")
       }
-      if let problem = step.after.problems().first {
+      if let problem = step.after.problems(for: capabilities.interface).first {
         throw BackendError(.refused, "\(step.id): \(problem.message)")
       }
       if state.faults.contains(.refuse(step: index)) {

@@ -16,9 +16,9 @@ public struct Simulator: Sendable {
 
   /// - Parameters:
   ///   - isIndexed: prepare for many packets, which then look at few of the rules. The answers are the same.
-  /// - Throws: the first of ``Table/problems(registry:)``: the kernel would not take the table.
+  /// - Throws: the first of ``Table/problems(for:registry:)``: no interface of the kernel would take the table.
   public init(_ table: Table, isIndexed: Bool = true) throws(TableProblem) {
-    if let problem = table.problems().first { throw problem }
+    if let problem = table.problems(for: .nfTables).first { throw problem }
     self.table = table
     starts = Hook.allCases.map { hook in table.chains.firstIndex { $0.hook == hook } }
     chains = table.chains.map { chain in

@@ -334,7 +334,7 @@ struct TableImageWriter: ~Copyable {
         guard let place = chains[name] else { continue }
         verdict = Int32(place)
       }
-      UnsafeMutableRawBufferPointer(rebasing: out[target + 2..<target + RuleCodec.extensionHeaderSize])
+      UnsafeMutableRawBufferPointer(rebasing: out[target + 2..<target + RuleCodec.standardTargetSize])
         .initializeMemory(
           as: UInt8.self, repeating: 0)
       out.storeBytes(of: verdict, toByteOffset: target + RuleCodec.extensionHeaderSize, as: Int32.self)

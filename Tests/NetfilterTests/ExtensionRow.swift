@@ -8,6 +8,7 @@ struct Row: Sendable, CustomTestStringConvertible {
   let text: String
   let chain: ChainName
   let table: TableName
+  let interface: KernelInterface
   let outcome: Outcome
 
   enum Outcome: Sendable {
@@ -21,23 +22,26 @@ struct Row: Sendable, CustomTestStringConvertible {
   ///   - prints: the canonical text, nil where it is the text itself.
   ///   - lists: the last column of `iptables -L` for the last match, or the target where it is the row's subject.
   init(
-    _ family: Family, _ text: String, in chain: ChainName = "X", table: TableName = .filter, prints: String? = nil,
-    wire: [UInt8]? = nil, lists: Listing? = nil
+    _ family: Family, _ text: String, in chain: ChainName = "X", table: TableName = .filter,
+    for interface: KernelInterface = .ipTables, prints: String? = nil, wire: [UInt8]? = nil, lists: Listing? = nil
   ) {
     self.family = family
     self.text = text
     self.chain = chain
     self.table = table
+    self.interface = interface
     outcome = .accepted(prints: prints ?? text, wire: wire, lists: lists)
   }
 
   init(
-    _ family: Family, _ text: String, in chain: ChainName = "X", table: TableName = .filter, refused message: String
+    _ family: Family, _ text: String, in chain: ChainName = "X", table: TableName = .filter,
+    for interface: KernelInterface = .ipTables, refused message: String
   ) {
     self.family = family
     self.text = text
     self.chain = chain
     self.table = table
+    self.interface = interface
     outcome = .refused(message)
   }
 
@@ -78,7 +82,7 @@ struct Row: Sendable, CustomTestStringConvertible {
   private func read(_ text: String) -> RulesText.Reading {
     let target = text.contains(" -j ") ? "" : " -j ACCEPT"
     return RulesText.read(
-      "*\(table)\n:X - [0:0]\n-A \(chain) \(text)\(target)\nCOMMIT\n", family: family, names: .ofRows)
+      "*\(table)\n:X - [0:0]\n-A \(chain) \(text)\(target)\nCOMMIT\n", family: family, for: interface, names: .ofRows)
   }
 
   private func rule(of reading: RulesText.Reading) -> Rule? {

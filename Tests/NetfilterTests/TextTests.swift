@@ -259,6 +259,39 @@ import Testing
     #expect("\(error)".hasPrefix("rules:\(row.line):\(row.column): error: "))
   }
 
+  /// Lines that iptables-nft-restore takes and that of ip_tables does not, in table filter: what is warned of, and what is
+  /// saved then.
+  @Test(
+    arguments: [
+      (":a -\n-A a -j DROP\n:a - [1:2]\n-A a -j ACCEPT", "second time", ":a - [0:0]\n-A a -j ACCEPT\n"),
+      (":a -\n-A INPUT -j a\n:a -", "second time", ":a - [0:0]\n-A INPUT -j a\n"),
+      (":a ACCEPT [0:0]", "'ACCEPT' has no effect", ":a - [0:0]\n"),
+      (":a nonsense [a:b]\n-A a -j DROP", "'nonsense' has no effect", ":a - [0:0]\n-A a -j DROP\n"),
+      (
+        ":REJECT -\n-A INPUT -j REJECT\n-A OUTPUT -g REJECT", nil,
+        ":REJECT - [0:0]\n-A INPUT -j REJECT\n-A OUTPUT -g REJECT\n"
+      ),
+      ("-A INPUT -j LOG\n:LOG -\n-A OUTPUT -j LOG", nil, ":LOG - [0:0]\n-A INPUT -j LOG\n-A OUTPUT -j LOG\n"),
+    ] as [(String, String?, String)])
+  func chainsOfNFTables(_ lines: String, _ warning: String?, _ saved: String) throws {
+    let text = "*filter\n\(lines)\nCOMMIT\n"
+    #expect(RulesText.read(text).hasErrors)
+    let reading = RulesText.read(text, for: .nfTables)
+    try #require(!reading.hasErrors, "\(reading.diagnostics)")
+    #expect(reading.diagnostics.contains { $0.message.contains(warning ?? "") } == (warning != nil))
+    var out = SaveText(family: .ipv4)
+    out.print(reading.ruleset.tables[0])
+    #expect(out.string.contains(saved), "\(out.string)")
+  }
+
+  @Test func aChainWithTheNameOfATargetTakesNoOptions() {
+    let reading = RulesText.read(
+      "*filter\n:LOG -\n-A INPUT -j LOG --log-prefix x\nCOMMIT\n", for: .nfTables)
+    #expect(reading.diagnostics.map(\.message) == ["'LOG' is a chain here and takes no options"])
+    #expect(reading.diagnostics.first?.column == 17)
+    #expect(RulesText.read("*filter\n-N LOG\nCOMMIT\n", for: .nfTables).hasErrors)
+  }
+
   @Test func aLineOfAHundredMegabytes() throws {
     let (head, tail) = ("*filter\n-A INPUT -s ", "\nCOMMIT\n")
     var bytes = [UInt8](repeating: UInt8(ascii: "1"), count: 100_000_000)

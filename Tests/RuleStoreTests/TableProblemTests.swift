@@ -96,5 +96,39 @@ import Testing
     #expect(RulesText.read(text("PREROUTING")).hasErrors == false)
     #expect(RulesText.read(text("OUTPUT")).hasErrors == false)
     #expect(RulesText.read(text("POSTROUTING")).hasErrors)
+    #expect(RulesText.read(text("POSTROUTING"), for: .nfTables).hasErrors)
+  }
+
+  /// What the options of a rule forbid at a hook is judged by ip_tables wherever packets of that hook come, by nf_tables in
+  /// the hook's own chain.
+  @Test(arguments: [
+    ("-m physdev --physdev-out port1", "OUTPUT"), ("-m devgroup --src-group 1", "OUTPUT"),
+    ("-m devgroup --dst-group 1", "INPUT"), ("-m addrtype --src-type LOCAL --limit-iface-in", "OUTPUT"),
+    ("-m addrtype --src-type LOCAL --limit-iface-out", "INPUT"), ("-m policy --dir in --pol ipsec", "OUTPUT"),
+    ("-m policy --dir out --pol ipsec", "INPUT"), ("-p tcp --syn -j TCPMSS --clamp-mss-to-pmtu", "INPUT"),
+  ])
+  func optionsInUserChains(_ rule: String, _ chain: String) {
+    let jump = ":a -\n:b -\n-A \(chain) -j a\n-A a -g b\n-A b"
+    for interface in [KernelInterface.ipTables, .nfTables] {
+      func isRefused(_ place: String) -> Bool {
+        RulesText.read("*filter\n\(place) \(rule)\nCOMMIT\n", for: interface).hasErrors
+      }
+      #expect(isRefused("-A \(chain)"), "\(interface)")
+      #expect(isRefused(jump) == (interface == .ipTables), "\(interface)")
+      #expect(!isRefused(":b -\n-A b"), "\(interface)")
+    }
+  }
+
+  /// What an extension is for stays judged by the hooks that reach it.
+  @Test(arguments: [
+    ("-m owner --uid-owner 0", "filter", "INPUT"), ("-m mac --mac-source 00:16:3e:00:00:01", "filter", "OUTPUT"),
+    ("-j MASQUERADE", "nat", "PREROUTING"), ("-j CLASSIFY --set-class 1:1", "mangle", "PREROUTING"),
+    ("-m rpfilter", "mangle", "OUTPUT"), ("-j REJECT", "mangle", "INPUT"),
+  ])
+  func kindsInUserChains(_ rule: String, _ table: String, _ chain: String) {
+    for interface in [KernelInterface.ipTables, .nfTables] {
+      let text = "*\(table)\n:u -\n-A \(chain) -j u\n-A u \(rule)\nCOMMIT\n"
+      #expect(RulesText.read(text, for: interface).hasErrors, "\(interface)")
+    }
   }
 }

@@ -283,7 +283,7 @@ extension HashLimit {
     else { return nil }
     var digits = parts.before.part(0..<parts.before.count - 1)
     let factor = Self.factor(&digits)
-    guard let count = Limit.decimal(digits), count > 0 else {
+    guard let count = digits.decimal, count > 0 else {
       throw SyntaxError(
         at: token, "\(name): '\(token.string)' is not a rate", hint: "write whole numbers, for example 512kb/s or 2mb/s"
       )

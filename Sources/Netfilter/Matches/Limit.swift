@@ -5,12 +5,9 @@ public struct Limit: Match {
   /// How many may match at once.
   public let burst: UInt32
 
-  /// nil when one of them is zero, for a burst of more than 10,000, for less than one a day, and where the kernel cannot
-  /// count both.
+  /// nil when one of them is zero, for a burst of more than 10,000, and for less than one a day.
   public init?(interval: UInt32, burst: UInt32 = 5) {
-    guard (1...Unit.day.ticks).contains(interval), (1...10_000).contains(burst),
-      Self.kernelTakes(interval: interval, burst: burst)
-    else { return nil }
+    guard (1...Unit.day.ticks).contains(interval), (1...10_000).contains(burst) else { return nil }
     self.interval = interval
     self.burst = burst
   }
@@ -82,7 +79,12 @@ extension Limit {
 
   public init(parsing options: OptionValues) throws(SyntaxError) {
     interval = try Self.interval(options) ?? Unit.hour.ticks / 3
-    burst = UInt32(try options.number("--limit-burst") ?? 5)
+    let stated = try options.number("--limit-burst").map { UInt32($0) }
+    guard options.interface == .ipTables else {
+      burst = stated.flatMap { $0 > 0 ? $0 : nil } ?? Self.standardBurst
+      return
+    }
+    burst = stated ?? Self.standardBurst
     guard burst > 0 else {
       throw options.error("--limit-burst", "with a burst of 0 nothing would ever match, and the kernel refuses it")
     }
@@ -94,6 +96,9 @@ extension Limit {
         hint: "write --limit-burst \(max(1, largest))\(largest > 1 ? " or less" : "")")
     }
   }
+
+  /// What iptables takes where none is given, and nf_tables for 0 (`NFT_LIMIT_PKT_BURST_DEFAULT`, net/netfilter/nft_limit.c).
+  private static let standardBurst: UInt32 = 5
 
   private static func interval(_ options: OptionValues) throws(SyntaxError) -> UInt32? {
     guard let token = options.token("--limit") else { return nil }
@@ -115,28 +120,17 @@ extension Limit {
       }
       unit = named
     }
-    guard let count = decimal(parts.before), count > 0 else {
+    guard let count = parts.before.decimal, count > 0 else {
       throw SyntaxError(
         at: token, "\(name): '\(token.string)' is not a rate", hint: "write a number and a unit, for example 10/minute")
     }
     return (count, unit)
   }
 
-  /// Decimal digits only: iptables reads `010` as ten here.
-  package static func decimal(_ token: Token) -> UInt64? {
-    guard token.count > 0, token.count <= 18 else { return nil }
-    var value: UInt64 = 0
-    for byte in token.bytes {
-      guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return nil }
-      value = value * 10 + UInt64(byte - UInt8(ascii: "0"))
-    }
-    return value
-  }
-
   /// What a kernel with 250 or 1000 ticks a second counts with (`HZ * CREDITS_PER_JIFFY`, net/netfilter/xt_limit.c).
   private static let creditsPerSecond: UInt32 = 32_000
 
-  /// Whether the credits of the burst, in the kernel's 32 bits, do not fall below those of one packet.
+  /// Whether the credits of the burst that ip_tables reckons with, in the kernel's 32 bits, do not fall below those of one packet.
   private static func kernelTakes(interval: UInt32, burst: UInt32) -> Bool {
     func credits(_ ticks: UInt32) -> UInt32 {
       ticks > UInt32.max / creditsPerSecond ? ticks / 10_000 &* creditsPerSecond : ticks * creditsPerSecond / 10_000
@@ -149,7 +143,7 @@ extension Limit {
     let unit = Unit.shown(interval: UInt64(interval))
     out.number(unit.ticks / interval)
     out.text.write(unit.shownName)
-    if burst != 5 {
+    if burst != Self.standardBurst {
       out.option("--limit-burst")
       out.number(burst)
     }

@@ -85,6 +85,10 @@ extension TCP {
     if let number = try options.number("--tcp-option") {
       option = Negatable(UInt8(number), inverted: options.isInverted("--tcp-option"))
     }
+    if options.interface == .nfTables, option == nil {  // with an option it stays a structure
+      sourcePorts = sourcePorts?.saidByNFTables
+      destinationPorts = destinationPorts?.saidByNFTables
+    }
   }
 
   private static func flags(_ token: Token) throws(SyntaxError) -> TCPFlags {

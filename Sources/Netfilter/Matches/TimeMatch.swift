@@ -185,7 +185,7 @@ extension TimeMatch {
   }
 
   /// Decimal digits only: iptables reads `08` as eight here.
-  private static func decimal(_ token: Token) -> UInt32? { Limit.decimal(token).flatMap { UInt32(exactly: $0) } }
+  private static func decimal(_ token: Token) -> UInt32? { token.decimal.flatMap { UInt32(exactly: $0) } }
 
   public func print(to out: inout RuleWriter) {
     if daytime != Self.anyTime {

@@ -29,6 +29,10 @@ extension UDP {
     if let ports = try options.portBounds("--destination-port", nil) {
       destinationPorts = ports.condition(inverted: options.isInverted("--destination-port"))
     }
+    if options.interface == .nfTables {
+      sourcePorts = sourcePorts?.saidByNFTables
+      destinationPorts = destinationPorts?.saidByNFTables
+    }
   }
 
   public func print(to out: inout RuleWriter) {

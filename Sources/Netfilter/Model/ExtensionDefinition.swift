@@ -16,6 +16,8 @@ public final class ExtensionDefinition: Sendable {
   public let tables: Set<TableName>?
   /// Hooks from which a packet may reach it.
   public let hooks: HookSet
+  /// Whether nf_tables says it by an expression of its own, which may stand in any table.
+  public let isExpressionOfNFTables: Bool
   /// Whether options make ``Extension/hooks`` of a value fewer than ``hooks``, or ``Extension/tables`` than ``tables``.
   public let narrowsHooks: Bool
   /// Whether ``Extension/objection(to:)`` of a value is asked about its rule.
@@ -28,8 +30,8 @@ public final class ExtensionDefinition: Sendable {
   package init(
     _ name: String, kernelName: String? = nil, summary: String, families: Set<Family> = [.ipv4, .ipv6],
     revisions: [UInt8] = [0], protocols: [IPProtocol]? = nil, tables: Set<TableName>? = nil,
-    hooks: HookSet = .all, narrowsHooks: Bool = false, checksRule: Bool = false, aliases: [String] = [],
-    details: (@Sendable () -> String)? = nil, options: [OptionSpec] = []
+    hooks: HookSet = .all, isExpressionOfNFTables: Bool = false, narrowsHooks: Bool = false, checksRule: Bool = false,
+    aliases: [String] = [], details: (@Sendable () -> String)? = nil, options: [OptionSpec] = []
   ) {
     self.name = name
     self.kernelName = kernelName ?? name
@@ -40,6 +42,7 @@ public final class ExtensionDefinition: Sendable {
     self.protocols = protocols
     self.tables = tables
     self.hooks = hooks
+    self.isExpressionOfNFTables = isExpressionOfNFTables
     self.narrowsHooks = narrowsHooks
     self.checksRule = checksRule
     self.aliases = aliases

@@ -132,7 +132,8 @@ public struct Registry: Sendable {
     knownMatches.place(of: NameKey(word.bytes), family).map { knownMatches[$0].type() }
   }
 
-  func hasTarget(_ key: NameKey?, _ family: Family) -> Bool { knownTargets.place(of: key, family) != nil }
+  /// What targets are called in text and in the kernel.
+  var targetNames: Set<NameKey> { Set(knownTargets.flatMap { [$0.names.key, $0.names.kernelKey] }) }
 
   func target(named word: Token, family: Family) -> (any Target.Type)? {
     knownTargets.place(of: NameKey(word.bytes), family).map { knownTargets[$0].type() }

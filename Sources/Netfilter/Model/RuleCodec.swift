@@ -36,6 +36,15 @@ package enum RuleCodec {
   package static let standardTargetSize = 40
   /// Stands in the verdict field of a jump by name, so that it cannot be taken for an extension of that name.
   package static let jumpMarker: UInt32 = 0x504d_554a
+
+  /// The verdict field and the padding of a jump by name. Where the chain has the name of a target the marker stands in
+  /// both: a target as short as this leaves the padding zero.
+  static func jumpMarkers(for chain: NameKey?) -> UInt64 {
+    let isTarget = chain.map(targetNames.contains) ?? false
+    return UInt64(jumpMarker) | (isTarget ? UInt64(jumpMarker) << 32 : 0)
+  }
+
+  private static let targetNames = Registry.standard.targetNames
   /// The largest rule: its length is a 16-bit number.
   package static let maxRuleSize = Int(UInt16.max)
 
@@ -178,18 +187,18 @@ extension RuleCodec {
   private static func appendStandard(_ target: RuleTarget, to out: inout ByteWriter) {
     switch target {
     case .verdict(let verdict): appendStandard("\(verdict.label)", to: &out)
-    case .jump(let chain), .goto(let chain): appendStandard(chain.text, verdict: jumpMarker, to: &out)
+    case .jump(let chain), .goto(let chain):
+      appendStandard(chain.text, verdict: jumpMarkers(for: NameKey(chain.text.utf8)), to: &out)
     case .none, .extension: appendStandard("", to: &out)
     }
   }
 
   /// A verdict by its label, a jump by its chain, or nothing where the label is empty.
-  package static func appendStandard(_ label: String, verdict: UInt32 = 0, to out: inout ByteWriter) {
+  package static func appendStandard(_ label: String, verdict: UInt64 = 0, to out: inout ByteWriter) {
     out.write(UInt16(standardTargetSize))
     out.write(text: label, size: extensionNameSize)
     out.write(UInt8(0))
     out.write(verdict)
-    out.zeros(4)
   }
 }
 
@@ -227,8 +236,7 @@ extension RuleCodec {
     if header.size == standardTargetSize, header.revision == 0 {
       if header.isUnnamed { return .none }
       if let verdict = header.verdict { return .verdict(verdict) }
-      // No chain has the name of a target, so what stands for a jump there is one of the target's values.
-      if payload.unsafeLoadUnaligned(as: UInt32.self) == jumpMarker, !registry.hasTarget(header.key, family) {
+      if payload.unsafeLoadUnaligned(as: UInt64.self) == jumpMarkers(for: header.key) {
         let chain = ChainName(unchecked: header.name)
         return isGoto ? .goto(chain) : .jump(chain)
       }

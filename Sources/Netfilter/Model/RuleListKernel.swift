@@ -18,8 +18,11 @@ extension RuleList {
         Self.clearNameTail(rule, offset)
         offset += Int(rule.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
       }
-      if rule[target + 2] == 0, let label { Self.setLabel(rule, target, label) }
-      Self.clearNameTail(rule, target)
+      if rule[target + 2] == 0, let label {
+        Self.setLabel(rule, target, label)
+      } else {
+        Self.clearNameTail(rule, target)
+      }
     }
   }
 
@@ -40,9 +43,17 @@ extension RuleList {
       place += 1
     }
     rule[target + 2 + place] = 0
+    clearNameTail(rule, target)
     let isChain = place > 0 && !Verdict.allCases.contains { isLabel(label, $0.label) }
     rule.storeBytes(
-      of: isChain ? RuleCodec.jumpMarker : 0, toByteOffset: target + RuleCodec.extensionHeaderSize, as: UInt32.self)
+      of: isChain ? jumpMarkers(UnsafeRawBufferPointer(rule), target) : 0,
+      toByteOffset: target + RuleCodec.extensionHeaderSize, as: UInt64.self)
+  }
+
+  /// For the chain that a target names.
+  private static func jumpMarkers(_ all: UnsafeRawBufferPointer, _ target: Int) -> UInt64 {
+    let name = all.loadUnaligned(fromByteOffset: target + 2, as: UInt128.self).bigEndian
+    return RuleCodec.jumpMarkers(for: NameKey(padded: name))
   }
 
   /// Adds rules that lie one behind the other in a kernel's table, in zeroed memory, from `base` on. Jumps, which are
@@ -98,7 +109,7 @@ extension RuleList {
   ) -> Bool {
     let place = target + RuleCodec.extensionHeaderSize
     let number = all.loadUnaligned(fromByteOffset: place, as: Int32.self)
-    var marker: UInt32 = 0
+    var marker: UInt64 = 0
     switch number {
     case next: break
     case ..<0:
@@ -109,9 +120,9 @@ extension RuleList {
       for (offset, byte) in chain.text.utf8.prefix(RuleCodec.extensionNameSize - 1).enumerated() {
         all[target + 2 + offset] = byte
       }
-      marker = RuleCodec.jumpMarker
+      marker = jumpMarkers(UnsafeRawBufferPointer(all), target)
     }
-    all.storeBytes(of: marker, toByteOffset: place, as: UInt32.self)
+    all.storeBytes(of: marker, toByteOffset: place, as: UInt64.self)
     return true
   }
 

@@ -17,8 +17,9 @@ extension Table {
   /// Jumps to chains that are not there, loops, and extensions that a packet can reach from a hook or in a table where
   /// the kernel refuses them, or that stand in rules that it refuses with them. The kernel would refuse each with nothing
   /// but EINVAL or ELOOP.
-  public func problems(registry: Registry = .standard) -> [TableProblem] {
-    var graph = JumpGraph(self, registry)
+  /// - Parameter interface: by which the kernel gets the table. What nf_tables refuses ip_tables refuses too.
+  public func problems(for interface: KernelInterface = .ipTables, registry: Registry = .standard) -> [TableProblem] {
+    var graph = JumpGraph(self, interface, registry)
     var found = graph.missing
     found += graph.loops()
     guard found.isEmpty else { return found }
@@ -27,22 +28,24 @@ extension Table {
     for (index, chain) in chains.enumerated() {
       for (place, rule) in graph.restricted[index] {
         for part in rule {
-          if let problem = placeProblem(part, chain, place, reached[index]) { found.append(problem) }
+          if let problem = placeProblem(part, chain, place, reached[index], interface) { found.append(problem) }
         }
       }
     }
     return found
   }
 
-  private func placeProblem(_ part: any Extension, _ chain: Chain, _ place: Int, _ reached: HookSet) -> TableProblem? {
+  private func placeProblem(
+    _ part: any Extension, _ chain: Chain, _ place: Int, _ reached: HookSet, _ interface: KernelInterface
+  ) -> TableProblem? {
     let definition = type(of: part).definition
-    if let tables = part.tables, !tables.contains(name) {
+    if interface.limitsTables(of: definition), let tables = part.tables, !tables.contains(name) {
       let options = tables == definition.tables ? "" : " with these options"
       return problem(
         chain, place, definition.name, "\(definition.name)\(options) cannot stand in table \(name)",
         hint: "it belongs to table \(tables.sorted().map(\.rawValue).joined(separator: " or "))")
     }
-    let wrong = reached.subtracting(part.hooks)
+    let wrong = interface.refusedHooks(of: part, in: chain, reachedFrom: reached)
     guard !wrong.isEmpty else { return nil }
     let hooks = wrong.hooks.map(\.chainName.text).joined(separator: ", ")
     let allowed = part.hooks.hooks.map(\.chainName.text).joined(separator: ", ")
@@ -65,6 +68,7 @@ extension Table {
 /// Which chain leads to which, and where extensions stand that not every hook may reach.
 private struct JumpGraph {
   let table: Table
+  let interface: KernelInterface
   /// For each chain: where its jumps stand and where they lead.
   var jumps: [[(rule: Int, chain: Int)]]
   var missing: [TableProblem] = []
@@ -73,8 +77,9 @@ private struct JumpGraph {
   /// For each chain: rules with extensions that are restricted to tables or hooks.
   var restricted: [[(rule: Int, parts: [any Extension])]]
 
-  init(_ table: Table, _ registry: Registry) {
+  init(_ table: Table, _ interface: KernelInterface, _ registry: Registry) {
     self.table = table
+    self.interface = interface
     var restrictions = Restrictions(registry: registry)
     jumps = Array(repeating: [], count: table.chains.count)
     restricted = Array(repeating: [], count: table.chains.count)
@@ -90,7 +95,7 @@ private struct JumpGraph {
     for match in rule.matches where type(of: match).definition.isRestricted { parts.append(match) }
     if case .extension(let target) = rule.target, type(of: target).definition.isRestricted { parts.append(target) }
     if !parts.isEmpty { restricted[index].append((place, parts)) }
-    for part in parts where type(of: part).definition.checksRule {
+    for part in parts where interface.showsRules && type(of: part).definition.checksRule {
       guard let objection = part.objection(to: rule) else { continue }
       objections.append(
         table.problem(chain, place, type(of: part).definition.name, objection.message, hint: objection.hint))

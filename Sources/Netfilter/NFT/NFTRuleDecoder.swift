@@ -348,13 +348,15 @@ extension NFTRuleDecoder {
     return true
   }
 
-  /// `! 0:80` for ports above 80, because that is how iptables-nft writes it.
+  /// Ports above 80 are `81:65535`, as iptables-nft reads them, also where it was told `! 0:80`.
   private mutating func addPortLimit(_ comparison: NFTComparison, _ data: [UInt8], at source: Source) -> Bool {
     guard isPort(source), let port = UInt16(networkBytes: data) else { return false }
     switch comparison {
     case .lessOrEqual: return port < .max && addPorts(Bounds(0, port), inverted: false, at: source)
     case .less: return port > 0 && addPorts(Bounds(0, port - 1), inverted: false, at: source)
-    case .greater: return addPorts(Bounds(0, port), inverted: true, at: source)
+    case .greater:
+      guard port < .max else { return addPorts(.anyPort, inverted: true, at: source) }
+      return addPorts(Bounds(port + 1, .max), inverted: false, at: source)
     case .greaterOrEqual:
       guard port > 0 else { return false }
       load?.lowestPort = port

@@ -179,8 +179,8 @@ extension NFTRuleEncoder {
     let (first, last) = (ports.value.first.networkBytes, ports.value.last.networkBytes)
     if first == last {
       compare(ports.isInverted ? .notEqual : .equal, first)
-    } else if ports.value.first == 0, ports.value.last < .max {
-      compare(ports.isInverted ? .greater : .lessOrEqual, last)
+    } else if ports.value.first == 0, ports.value.last < .max, !ports.isInverted {
+      compare(.lessOrEqual, last)
     } else {
       expressions.append(.range(Self.register, from: first, to: last, inverted: ports.isInverted))
     }

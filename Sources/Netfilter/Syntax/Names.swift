@@ -123,7 +123,7 @@ extension Names {
   {
     if let number = decimal ? token.decimal : token.number {
       guard number <= 65535 else {
-        if decimal {
+        if decimal, number <= UInt64(Int32.max) {  // getaddrinfo takes no more
           let port = UInt16(truncatingIfNeeded: number)
           warned?(
             SyntaxError(at: token, "\(option): \(number) is not a port; it is taken for \(port), as iptables does"))

@@ -17,14 +17,17 @@ public final class OptionValues {
 
   public let family: Family
   package let names: Names
+  /// By which the kernel is to get the rule.
+  package let interface: KernelInterface
   /// The protocol the rule names with `-p`.
   package internal(set) var proto: Negatable<IPProtocol>?
   private(set) var definition: ExtensionDefinition
   private(set) var uses: [Use] = []
 
-  init(family: Family, names: Names, definition: ExtensionDefinition) {
+  init(family: Family, names: Names, interface: KernelInterface, definition: ExtensionDefinition) {
     self.family = family
     self.names = names
+    self.interface = interface
     self.definition = definition
   }
 

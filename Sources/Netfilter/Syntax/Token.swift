@@ -91,15 +91,16 @@ package func asciiLowercased(_ byte: UInt8) -> UInt8 {
 }
 
 extension Token {
-  /// Reads a whole number the way `strtoul(…, 0)` does: decimal, `0x` hexadecimal or `0` octal. nil when any
-  /// byte is left over, or the number does not fit 64 bits.
+  /// Reads a whole number the way `strtoul(…, 0)` does: decimal, `0x` hexadecimal or `0` octal, behind blanks and `+`. nil
+  /// when any byte is left over, or the number does not fit 64 bits.
   package var number: UInt64? {
-    var digits = bytes[...]
+    var digits = unsignedDigits
     var radix: UInt64 = 10
-    if digits.count > 2, digits[0] == UInt8(ascii: "0"), asciiLowercased(digits[1]) == UInt8(ascii: "x") {
+    let start = digits.startIndex
+    if digits.count > 2, digits[start] == UInt8(ascii: "0"), asciiLowercased(digits[start + 1]) == UInt8(ascii: "x") {
       radix = 16
       digits = digits.dropFirst(2)
-    } else if digits.count > 1, digits[0] == UInt8(ascii: "0") {
+    } else if digits.count > 1, digits[start] == UInt8(ascii: "0") {
       radix = 8
       digits = digits.dropFirst()
     }
@@ -117,13 +118,25 @@ extension Token {
 
   /// Reads a number in decimal digits, whatever zeros it begins with.
   package var decimal: UInt64? {
-    guard !bytes.isEmpty, bytes.count <= 19 else { return nil }
+    let digits = unsignedDigits
+    guard !digits.isEmpty, digits.count <= 19 else { return nil }
     var value: UInt64 = 0
-    for byte in bytes {
+    for byte in digits {
       guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return nil }
       value = value * 10 + UInt64(byte - UInt8(ascii: "0"))
     }
     return value
+  }
+
+  /// What follows the blanks and the sign that strtoul passes over.
+  private var unsignedDigits: Slice<UnsafeBufferPointer<UInt8>> {
+    var digits = bytes[...]
+    while let first = digits.first, first <= UInt8(ascii: "+") {
+      guard first == UInt8(ascii: " ") || first == UInt8(ascii: "\t") || first == UInt8(ascii: "+") else { break }
+      digits = digits.dropFirst()
+      if first == UInt8(ascii: "+") { break }
+    }
+    return digits
   }
 
   /// A number within `range`, nil when it is none.

@@ -34,9 +34,12 @@ public struct NFLogLength: Hashable, Sendable {
   }
 }
 
-/// 1 to 63 bytes of any encoding, without zero and line feed.
+/// 1 to 127 bytes of any encoding, without zero and line feed.
 public struct NFLogPrefix: Hashable, Sendable {
-  public static let maxBytes = 63
+  /// What nf_tables' expression has room for (`NF_LOG_PREFIXLEN`, linux/netfilter/nf_log.h).
+  public static let maxBytes = 127
+  /// What the structure of xtables has room for (`prefix` of `struct xt_nflog_info`).
+  public static let maxBytesOfXTables = 63
   package let bytes: [UInt8]
 
   /// nil when the text is empty, too long, or holds a line feed or zero.
@@ -80,11 +83,11 @@ extension NFLog {
 
   private static func prefix(_ options: OptionValues) throws(SyntaxError) -> NFLogPrefix? {
     guard let token = options.token("--nflog-prefix") else { return nil }
-    if token.count > NFLogPrefix.maxBytes {
-      options.warn(
-        token, "--nflog-prefix: the text has \(token.count) bytes, the kernel keeps the first \(NFLogPrefix.maxBytes)")
+    let room = options.interface == .nfTables ? NFLogPrefix.maxBytes : NFLogPrefix.maxBytesOfXTables
+    if token.count > room {
+      options.warn(token, "--nflog-prefix: the text has \(token.count) bytes, the kernel keeps the first \(room)")
     }
-    guard let prefix = NFLogPrefix(bytes: token.bytes.prefix(NFLogPrefix.maxBytes)) else {
+    guard let prefix = NFLogPrefix(bytes: token.bytes.prefix(room)) else {
       throw options.error(
         "--nflog-prefix", "the text is empty or has a line end", hint: "leave --nflog-prefix out to log without one")
     }
@@ -119,8 +122,10 @@ extension NFLog {
 
 extension NFLog {
   private static let copiesLength: UInt16 = 0x1
-  private static let prefixSize = 64
+  private static let prefixSize = NFLogPrefix.maxBytesOfXTables + 1
+  private static let longPrefixSize = NFLogPrefix.maxBytes + 1
 
+  /// A prefix for which the kernel's structure has no room makes it longer, and ip_tables, which knows its size, refuses it.
   public func encode(to out: inout ByteWriter, family: Family) {
     out.write(length?.bytes ?? 0)
     out.write(group)
@@ -129,7 +134,7 @@ extension NFLog {
     out.zeros(2)
     let bytes = prefix?.bytes ?? []
     out.write(bytes)
-    out.zeros(Self.prefixSize - bytes.count)
+    out.zeros((bytes.count < Self.prefixSize ? Self.prefixSize : Self.longPrefixSize) - bytes.count)
   }
 
   public init(decoding bytes: inout ByteReader, revision: UInt8, family: Family) throws(WireError) {
@@ -139,15 +144,22 @@ extension NFLog {
     let flags = try bytes.uint16("flags")
     guard flags & ~Self.copiesLength == 0 else { throw bytes.invalid("flags") }
     try bytes.zeros("pad", 2)
-    let field = try bytes.raw("prefix", count: Self.prefixSize)
-    let text = field.prefix { $0 != 0 }
-    guard field[text.count...].allSatisfy({ $0 == 0 }) else { throw bytes.invalid("prefix") }
-    let prefix = NFLogPrefix(bytes: text)
-    guard prefix != nil || text.isEmpty else { throw bytes.invalid("prefix") }
+    let prefix = try Self.prefix(&bytes)
     self.init(
       group: group, prefix: prefix,
       length: flags & Self.copiesLength != 0 ? NFLogLength(size) : NFLogLength(withoutEffect: size),
       threshold: threshold)
+  }
+
+  private static func prefix(_ bytes: inout ByteReader) throws(WireError) -> NFLogPrefix? {
+    let isLong = bytes.remaining >= longPrefixSize
+    let field = try bytes.raw("prefix", count: isLong ? longPrefixSize : prefixSize)
+    let text = field.prefix { $0 != 0 }
+    guard text.count < field.count, field[text.count...].allSatisfy({ $0 == 0 }), !isLong || text.count >= prefixSize
+    else { throw bytes.invalid("prefix") }
+    let prefix = NFLogPrefix(bytes: text)
+    guard prefix != nil || text.isEmpty else { throw bytes.invalid("prefix") }
+    return prefix
   }
 }
 

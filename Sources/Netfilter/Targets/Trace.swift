@@ -7,7 +7,7 @@ public struct Trace: Target {
 
 extension Trace {
   public static let definition = ExtensionDefinition(
-    "TRACE", summary: "log each rule that the packet meets", tables: [.raw])
+    "TRACE", summary: "log each rule that the packet meets", tables: [.raw], isExpressionOfNFTables: true)
 
   public init(parsing options: OptionValues) throws(SyntaxError) {}
 

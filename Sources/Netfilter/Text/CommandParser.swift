@@ -2,6 +2,13 @@
 package protocol ChainLookup {
   /// The chain that the word names in a table; nil when there is none.
   func chain(named word: Token, in table: TableName) -> ChainName?
+
+  /// Whether a chain has the name of this target, which then means the chain.
+  func hidesTarget(_ word: Token, in table: TableName) -> Bool
+}
+
+extension ChainLookup {
+  package func hidesTarget(_ word: Token, in table: TableName) -> Bool { false }
 }
 
 /// Reads the words of one iptables command, as iptables(8) takes them.
@@ -13,6 +20,7 @@ package struct CommandParser: ~Copyable {
   let family: Family
   let names: Names
   let registry: Registry
+  let interface: KernelInterface
   /// In restore text the table is named by its `*` line and `-t` and `-w` are refused.
   let isRestore: Bool
   /// Leave to the kernel what iptables(8) leaves to it: which tables there are, and where extensions may stand. What it
@@ -67,10 +75,13 @@ package struct CommandParser: ~Copyable {
     var wait: Int??
   }
 
-  package init(family: Family, names: Names, registry: Registry, isRestore: Bool) {
+  package init(
+    family: Family, names: Names, registry: Registry, for interface: KernelInterface = .ipTables, isRestore: Bool
+  ) {
     self.family = family
     self.names = names
     self.registry = registry
+    self.interface = interface
     self.isRestore = isRestore
   }
 
@@ -262,7 +273,7 @@ package struct CommandParser: ~Copyable {
     if place < pool.count {
       pool[place].reset(for: definition)
     } else {
-      pool.append(OptionValues(family: family, names: names, definition: definition))
+      pool.append(OptionValues(family: family, names: names, interface: interface, definition: definition))
     }
     active.append(Active(kind: kind, values: place, word: word, isImplicit: implicit))
   }

@@ -53,6 +53,7 @@ extension CommandParser {
   mutating func finishRule<Chains: ChainLookup>(in table: TableName, _ chains: borrowing Chains)
     throws(SyntaxError)
   {
+    if let jump = draft.jump, chains.hidesTarget(jump, in: table) { try forgetTarget(jump) }
     for item in active {
       pool[item.values].proto = draft.rule.proto
       do throws(SyntaxError) {
@@ -84,6 +85,15 @@ extension CommandParser {
       draft.objection = error
     }
     draft.rule.target = draft.isGoto ? .goto(chain) : .jump(chain)
+  }
+
+  /// The word behind `-j` is a chain after all.
+  private mutating func forgetTarget(_ jump: Token) throws(SyntaxError) {
+    guard let place = active.firstIndex(where: { if case .target = $0.kind { true } else { false } }) else { return }
+    if let use = pool[active[place].values].inOrder.first {
+      throw SyntaxError(at: use.word, "'\(jump.string)' is a chain here and takes no options")
+    }
+    active.remove(at: place)
   }
 
   mutating func finish(_ item: Active) throws(SyntaxError) {
@@ -134,7 +144,7 @@ extension CommandParser {
   /// Whether the extension may stand in this table, with this protocol.
   func checkPlace(_ item: Active, _ table: TableName) throws(SyntaxError) {
     let definition = pool[item.values].definition
-    if let tables = definition.tables, !tables.contains(table) {
+    if interface.limitsTables(of: definition), let tables = definition.tables, !tables.contains(table) {
       let where_ = tables.sorted().map(\.rawValue).joined(separator: " or ")
       throw SyntaxError(
         at: item.word, "\(definition.name) cannot stand in table \(table)", hint: "it belongs to table \(where_)"
@@ -204,13 +214,19 @@ extension CommandParser {
 
 extension ChainName {
   /// A name for a new chain.
-  /// - Throws: ``SyntaxError`` when the name cannot be, or is a target's.
-  init(new token: Token, _ registry: Registry) throws(SyntaxError) {
+  /// - Throws: ``SyntaxError`` when the name cannot be.
+  init(new token: Token) throws(SyntaxError) {
     do {
       try self.init(token.string)
     } catch {
       throw SyntaxError(at: token, "\(error)")
     }
+  }
+
+  /// The same.
+  /// - Throws: ``SyntaxError`` too when the name is a target's.
+  init(new token: Token, _ registry: Registry) throws(SyntaxError) {
+    try self.init(new: token)
     guard Family.allCases.allSatisfy({ registry.target(named: token, family: $0) == nil }) else {
       throw SyntaxError(
         at: token, "chain '\(text)' has the name of a target", hint: "call it otherwise, for example '\(text)-CHAIN'")

@@ -42,10 +42,11 @@ public enum RulesText {
   ///   - family: the family of iptables-save text; nil takes it from the file's suffix (`.v4`, `.v6`), its header line, or
   ///     else IPv4. Command lines name their own.
   ///   - earlier: what the inputs before this one held; a list of commands goes on there.
+  ///   - interface: by which the kernel is to get the rules: the text is read as the iptables of that interface reads it.
   ///   - together: where there is a second thread, a large text is read in two halves at once.
   public static func read(
     _ bytes: UnsafeRawBufferPointer, file: String, after earlierFiles: [String] = [], family: Family? = nil,
-    continuing earlier: Ruleset = Ruleset(),
+    continuing earlier: Ruleset = Ruleset(), for interface: KernelInterface = .ipTables,
     names: Names = .wellKnown, registry: Registry = .standard, together: Together? = nil
   ) -> Reading {
     bytes.withMemoryRebound(to: UInt8.self) { whole in
@@ -57,7 +58,7 @@ public enum RulesText {
       func makeReader(continuing earlier: Ruleset) -> RulesTextReader {
         RulesTextReader(
           text: text, file: file, after: earlierFiles, family: family, format: format, continuing: earlier,
-          names: names, registry: registry)
+          for: interface, names: names, registry: registry)
       }
       if let together, format == .save, !isMarked, let split = SplitReading(text) {
         var first = makeReader(continuing: earlier)
@@ -73,12 +74,13 @@ public enum RulesText {
 
   /// Reads rules text from a string; see the other `read`.
   public static func read(
-    _ text: String, file: String = "-", family: Family? = nil, names: Names = .wellKnown,
-    registry: Registry = .standard
+    _ text: String, file: String = "-", family: Family? = nil, for interface: KernelInterface = .ipTables,
+    names: Names = .wellKnown, registry: Registry = .standard
   ) -> Reading {
     var copy = text
     return copy.withUTF8 { bytes in
-      read(UnsafeRawBufferPointer(bytes), file: file, family: family, names: names, registry: registry)
+      read(
+        UnsafeRawBufferPointer(bytes), file: file, family: family, for: interface, names: names, registry: registry)
     }
   }
 

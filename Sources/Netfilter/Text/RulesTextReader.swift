@@ -6,6 +6,7 @@ struct RulesTextReader: ~Copyable {
   private let earlierFiles: [String]
   private let family: Family
   private let format: RulesText.Format
+  private let interface: KernelInterface
   private let names: Names
   private let registry: Registry
   private var splitter = LineSplitter(longestLine: RulesText.longestLine)
@@ -35,13 +36,15 @@ struct RulesTextReader: ~Copyable {
 
   init(
     text: UnsafeBufferPointer<UInt8>, file: String, after earlierFiles: [String], family: Family,
-    format: RulesText.Format, continuing earlier: Ruleset, names: Names, registry: Registry
+    format: RulesText.Format, continuing earlier: Ruleset, for interface: KernelInterface, names: Names,
+    registry: Registry
   ) {
     self.text = text
     self.file = file
     self.earlierFiles = earlierFiles
     self.family = family
     self.format = format
+    self.interface = interface
     var names = names
     let notes = self.notes
     names.resolved = { notes.resolved.append(($0, $1, $2)) }
@@ -54,8 +57,9 @@ struct RulesTextReader: ~Copyable {
     editor.expectedRules = text.count / 40
     editor.expectedBytes = text.count * 4
     tablesBefore = Set(earlier.only(first).tables.map(\.name))
-    parser = CommandParser(family: first, names: names, registry: registry, isRestore: format == .save)
-    otherParser = CommandParser(family: .ipv6, names: names, registry: registry, isRestore: false)
+    parser = CommandParser(
+      family: first, names: names, registry: registry, for: interface, isRestore: format == .save)
+    otherParser = CommandParser(family: .ipv6, names: names, registry: registry, for: interface, isRestore: false)
   }
 
   mutating func read(afterByteOrderMark isMarked: Bool) -> RulesText.Reading {
@@ -123,7 +127,8 @@ struct RulesTextReader: ~Copyable {
         for chain in table.chains.indices { whole.withRules(of: chain) { $0.append(table.chains[chain].rules) } }
       }
     }
-    guard ruleset.tables.allSatisfy({ $0.problems(registry: first.registry).isEmpty }) else { return nil }
+    let (interface, registry) = (first.interface, first.registry)
+    guard ruleset.tables.allSatisfy({ $0.problems(for: interface, registry: registry).isEmpty }) else { return nil }
     return RulesText.Reading(ruleset: ruleset, hasCounters: first.hasCounters || second.hasCounters)
   }
 
@@ -231,17 +236,33 @@ struct RulesTextReader: ~Copyable {
         hint: "':\(chain.string) -' makes a chain, ':INPUT DROP' sets a policy")
     }
     let isBuiltIn = Table(table.name, family: family).contains(ChainName(unchecked: chain.string))
-    if !isBuiltIn {
-      guard words[1] == "-" else {
-        throw SyntaxError(
-          at: words[1], "chain '\(chain.string)' is not built into table \(table.name) and has no policy",
-          hint: "write '-' instead")
-      }
-      return try editor.addChain(chain, to: table.name)
-    }
+    guard isBuiltIn else { return try declareChain(chain, policy: words[1], in: table.name, line) }
     guard words[1] != "-" else { return }
     let counters = words.count > 2 ? try counters(words[2]) : .zero
     try editor.setPolicy(words[1], of: chain, in: table.name, counters: counters)
+  }
+
+  /// A chain that is not built in. iptables-nft-restore reads nothing into its policy, and empties a chain that is there
+  /// already; the iptables-restore of ip_tables refuses both. Chains with the names of targets, which only restore makes,
+  /// are refused for ip_tables although it takes them: the same line of a script fails there (`-N LOG`).
+  private mutating func declareChain(
+    _ chain: Token, policy: Token, in table: TableName, _ line: UnsafeBufferPointer<UInt8>
+  ) throws(SyntaxError) {
+    let hasPolicy = policy != "-"
+    if hasPolicy, interface == .ipTables {
+      throw SyntaxError(
+        at: policy, "chain '\(chain.string)' is not built into table \(table) and has no policy",
+        hint: "write '-' instead")
+    }
+    if interface == .nfTables, editor.empty(chain, in: table) {
+      warn("chain \(chain.string) is declared for the second time; its rules so far go, as with iptables-restore", line)
+    } else {
+      try editor.addChain(chain, to: table, mayHideTarget: interface == .nfTables)
+    }
+    guard hasPolicy else { return }
+    warn(
+      "chain \(chain.string) is not built into table \(table) and has no policy: '\(policy.string)' has no effect", line
+    )
   }
 
   /// `[packets:bytes]`
@@ -309,7 +330,7 @@ struct RulesTextReader: ~Copyable {
   /// What only the whole text shows: loops, targets out of reach of their hooks.
   private mutating func check(_ ruleset: Ruleset) {
     for table in ruleset.tables {
-      for problem in table.problems(registry: registry) {
+      for problem in table.problems(for: interface, registry: registry) {
         report(problem)
       }
     }

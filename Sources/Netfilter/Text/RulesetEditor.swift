@@ -12,6 +12,9 @@ struct RulesetEditor: ChainLookup {
   /// The chain that the last rule went to; nearly every rule goes to the same one.
   private var last: (table: Int, chain: Int, name: [UInt8])?
 
+  /// Whether a chain was made that has the name of a target.
+  private var hasHiddenTargets = false
+
   init(family: Family, registry: Registry, continuing ruleset: consuming Ruleset = Ruleset()) {
     self.family = family
     self.registry = registry
@@ -44,11 +47,28 @@ struct RulesetEditor: ChainLookup {
     return ruleset[table, family]?.contains(name) ?? Table(table, family: family).contains(name) ? name : nil
   }
 
-  mutating func addChain(_ token: Token, to table: TableName) throws(SyntaxError) {
-    let name = try ChainName(new: token, registry)
+  func hidesTarget(_ word: Token, in table: TableName) -> Bool {
+    hasHiddenTargets && chain(named: word, in: table) != nil
+  }
+
+  /// - Parameter mayHideTarget: whether the chain may have the name of a target.
+  mutating func addChain(_ token: Token, to table: TableName, mayHideTarget: Bool = false) throws(SyntaxError) {
+    let name = try mayHideTarget ? ChainName(new: token) : ChainName(new: token, registry)
+    if mayHideTarget, registry.target(named: token, family: family) != nil { hasHiddenTargets = true }
     let index = open(table)
     last = nil
     try edit(index, token) { table throws(Table.Problem) in try table.addChain(name) }
+  }
+
+  /// Takes all rules out of a chain.
+  /// - Returns: false where there is none of that name.
+  @discardableResult
+  mutating func empty(_ chain: Token, in table: TableName) -> Bool {
+    guard let index = ruleset.index(table, family),
+      let place = ruleset.tables[index].index(of: ChainName(unchecked: chain.string))
+    else { return false }
+    ruleset.withTable(at: index) { $0.withRules(of: place) { $0 = RuleList(family: $0.family) } }
+    return true
   }
 
   mutating func setPolicy(_ policy: Token, of chain: Token, in table: TableName, counters: Counters = .zero)
@@ -106,9 +126,9 @@ struct RulesetEditor: ChainLookup {
       return
     }
     let name = ChainName(unchecked: token.string)
-    guard let chain = ruleset.tables[index].index(of: name) else { throw missingChain(token, command.table) }
+    guard ruleset.tables[index].contains(name) else { throw missingChain(token, command.table) }
     switch command.operation {
-    case .flush: ruleset.withTable(at: index) { $0.withRules(of: chain) { $0 = RuleList(family: $0.family) } }
+    case .flush: empty(token, in: command.table)
     case .deleteChain: try edit(index, token) { table throws(Table.Problem) in try table.removeChain(name) }
     case .rename:
       let new = try ChainName(new: command.argument!, registry)

@@ -42,6 +42,9 @@ import Testing
     Row(.ipv4, "-m limit --limit 1/hour --limit-burst 119", wire: [0, 81, 37, 2, 119] + zeros(35)),
     Row(.ipv4, "-m limit --limit 010/sec", prints: "-m limit --limit 10/sec", wire: [232, 3, 0, 0, 5] + zeros(35)),
     Row(.ipv6, "-m limit --limit 2/min", wire: [224, 147, 4, 0, 5] + zeros(35)),
+    Row(.ipv4, "-m limit --limit-burst 0", for: .nfTables, prints: "-m limit --limit 3/hour"),
+    Row(.ipv4, "-m limit --limit 1/day", for: .nfTables),
+    Row(.ipv6, "-m limit --limit 1/hour --limit-burst 10000", for: .nfTables),
   ])
   func accepted(_ row: Row) throws { try row.check() }
 
@@ -72,6 +75,9 @@ import Testing
       .ipv4, "-m limit --limit-burst 10000",
       refused: "--limit-burst: the kernel cannot count a burst of 10000 at so slow a rate"),
     Row(.ipv4, "-m limit --limit-burst 10001", refused: "--limit-burst: '10001' is not a number from 0 to 10000"),
+    Row(
+      .ipv4, "-m limit --limit-burst 10001", for: .nfTables,
+      refused: "--limit-burst: '10001' is not a number from 0 to 10000"),
     Row(.ipv4, "-m limit ! --limit 1/sec", refused: "'!' cannot stand before --limit"),
   ])
   func refused(_ row: Row) throws { try row.check() }

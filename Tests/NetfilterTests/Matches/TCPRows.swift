@@ -56,6 +56,10 @@ import Testing
       prints: "-p tcp -m tcp --dport 22",
       wire: [0, 0, 255, 255, 22, 0, 22] + zeros(5), lists: Listing("tcp dpt:22", named: "tcp dpt:ssh")),
     Row(.ipv4, "-p tcp -m tcp", wire: [0, 0, 255, 255, 0, 0, 255, 255, 0, 0, 0, 0]),
+    Row(.ipv4, "-p tcp ! --sport :80 --dport 5", for: .nfTables, prints: "-p tcp -m tcp --sport 81:65535 --dport 5"),
+    Row(
+      .ipv4, "-p tcp ! --sport :80 --tcp-option 5", for: .nfTables,
+      prints: "-p tcp -m tcp ! --sport 0:80 --tcp-option 5"),
   ])
   func accepted(_ row: Row) throws { try row.check() }
 

@@ -18,6 +18,10 @@ import Testing
     Row(.ipv4, "-p udp -m udp", wire: [0, 0, 255, 255, 0, 0, 255, 255, 0, 0], lists: "udp"),
     Row(.ipv4, "-p udp --sport 4:3", prints: "-p udp -m udp --sport 4:3", wire: [4, 0, 3, 0, 0, 0, 255, 255, 0, 0]),
     Row(.ipv4, "-p udp --sport 0:4", prints: "-p udp -m udp --sport 0:4", wire: [0, 0, 4, 0, 0, 0, 255, 255, 0, 0]),
+    Row(.ipv4, "-p udp --sport +53 --dport \" 54\"", prints: "-p udp -m udp --sport 53 --dport 54"),
+    Row(.ipv4, "-p udp ! --sport :4", for: .nfTables, prints: "-p udp -m udp --sport 5:65535"),
+    Row(.ipv6, "-p udp ! --dport 0:65534", for: .nfTables, prints: "-p udp -m udp --dport 65535"),
+    Row(.ipv4, "-p udp ! --sport 0 ! --dport 1:5", for: .nfTables, prints: "-p udp -m udp ! --sport 0 ! --dport 1:5"),
   ])
   func accepted(_ row: Row) throws { try row.check() }
 
@@ -34,6 +38,9 @@ import Testing
 
   @Test(arguments: [
     Row(.ipv6, "-p udp --sport nosuchservice", refused: "neither a port number nor a known service"),
+    Row(.ipv4, "-p udp --dport 2147483648", refused: "2147483648 is not a port"),
+    Row(.ipv4, "-p udp --dport +", refused: "neither a port number nor a known service"),
+    Row(.ipv4, "-p udp --dport ++5", refused: "neither a port number nor a known service"),
     Row(.ipv4, "-p udp --dport 1 --dport 2", refused: "--destination-port is given twice"),
     Row(.ipv4, "-p tcp -m udp --dport 53", refused: "udp needs -p udp"),
     Row(.ipv4, "-m udp --dport 53", refused: "udp needs -p udp"),

@@ -28,7 +28,9 @@ import Testing
     NFTRow(
       .ipv4, "-p tcp --dport 1000:2000", "meta l4proto; cmp eq 06; payload 2b @ transport+2; cmp gte 03e8; cmp lte 07d0"
     ),
-    NFTRow(.ipv4, "-p tcp ! --dport :1024", "meta l4proto; cmp eq 06; payload 2b @ transport+2; cmp gt 0400"),
+    NFTRow(.ipv4, "-p tcp --dport 1025:", "meta l4proto; cmp eq 06; payload 2b @ transport+2; cmp gt 0400"),
+    NFTRow(.ipv4, "-p udp --sport 65535", "meta l4proto; cmp eq 11; payload 2b @ transport+0; cmp gt fffe"),
+    NFTRow(.ipv4, "-p udp --sport 1:", "meta l4proto; cmp eq 11; payload 2b @ transport+0; cmp gt 0000"),
     NFTRow(.ipv4, "-p tcp --dport 1024:", "meta l4proto; cmp eq 06; payload 2b @ transport+2; cmp gte 0400"),
     NFTRow(
       .ipv4, "-p udp --sport 1024: --dport 5",
@@ -155,11 +157,11 @@ import Testing
   ])
   func isForeign(_ row: ForeignRow) throws { try row.check() }
 
-  /// 64 bytes fit into nf_tables and not into `--nflog-prefix`.
+  /// 128 bytes leave no room for the end of the text.
   @Test func longPrefixIsForeign() {
     var log = NFTLog()
     log.group = 0
-    log.prefix = [UInt8](repeating: UInt8(ascii: "x"), count: 64)
+    log.prefix = [UInt8](repeating: UInt8(ascii: "x"), count: 128)
     #expect(NFTRuleCodec.rule(from: [.log(log)], family: .ipv4, registry: .standard) == nil)
     log.prefix?.removeLast()
     #expect(NFTRuleCodec.rule(from: [.log(log)], family: .ipv4, registry: .standard) != nil)

@@ -90,7 +90,7 @@ import Testing
     NFTRow(.ipv4, "--dport 1:", "payload 2b @ transport+2; range eq 0001 ffff"),
     NFTRow(.ipv4, "! --dport 1:", "payload 2b @ transport+2; range neq 0001 ffff"),
     NFTRow(.ipv4, "--dport :80", "payload 2b @ transport+2; cmp lte 0050"),
-    NFTRow(.ipv4, "! --dport :80", "payload 2b @ transport+2; cmp gt 0050"),
+    NFTRow(.ipv4, "! --dport :80", "payload 2b @ transport+2; range neq 0000 0050"),
     NFTRow(.ipv4, "--sport :65534", "payload 2b @ transport+0; cmp lte fffe"),
     NFTRow(.ipv4, "--dport 80:90", "payload 2b @ transport+2; range eq 0050 005a"),
     NFTRow(.ipv4, "! --sport 80:90", "payload 2b @ transport+0; range neq 0050 005a"),

@@ -9,6 +9,8 @@ import Testing
       lists: "CLASSIFY set 1:ffff"),
     .reads("-j CLASSIFY --set-class 0:1", prints: "-j CLASSIFY --set-class 0000:0001", in: .filter, "OUTPUT", .ipv6),
     .reads("-j CLASSIFY --set-class 0xa:0xB", prints: "-j CLASSIFY --set-class 000a:000b", in: .mangle, "POSTROUTING"),
+    // In memory a jump to a chain of that name looks much like it.
+    .reads("-j CLASSIFY --set-class 504d:554a", in: .mangle, "FORWARD"),
     .refuses("-j CLASSIFY", "CLASSIFY needs --set-class MAJOR:MINOR", in: .mangle, "FORWARD"),
     .refuses("-j CLASSIFY --set-class 1:2", "CLASSIFY cannot be used in INPUT", in: .mangle, "INPUT"),
     .refuses("-j CLASSIFY --set-class 1", "--set-class: '1' is not a class", in: .mangle, "FORWARD"),

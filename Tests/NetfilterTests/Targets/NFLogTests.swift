@@ -20,6 +20,14 @@ import Testing
     .reads("-j NFLOG --nflog-range 0", prints: "-j NFLOG"),
     .reads("-j NFLOG --nflog-threshold 0", prints: "-j NFLOG"),
     .reads("-j NFLOG --nflog-prefix xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"),
+    .reads("-j NFLOG --nflog-prefix \(String(repeating: "x", count: 64))", for: .nfTables),
+    .reads("-j NFLOG --nflog-prefix \(String(repeating: "y", count: 127)) --nflog-group 3", for: .nfTables),
+    .reads(
+      "-j NFLOG --nflog-prefix \(String(repeating: "x", count: 128))",
+      prints: "-j NFLOG --nflog-prefix \(String(repeating: "x", count: 127))", for: .nfTables),
+    .reads(
+      "-j NFLOG --nflog-prefix \(String(repeating: "x", count: 64))",
+      prints: "-j NFLOG --nflog-prefix \(String(repeating: "x", count: 63))"),
     .refuses(#"-j NFLOG --nflog-prefix """#, "--nflog-prefix: the text is empty or has a line end"),
     .refuses("-j NFLOG --nflog-group 65536", "--nflog-group: '65536' is not a number from 0 to 65535"),
     .refuses("-j NFLOG --nflog-size 4294967296", "--nflog-size: '4294967296' is not a number from 0 to 4294967295"),
@@ -45,6 +53,11 @@ import Testing
   }
 
   @Test func whatTextCannotSayStaysOpaque() {
+    // A long prefix that would fit into the kernel's structure.
+    #expect(
+      decodeTarget(
+        "NFLOG", revision: 0, .ipv4, Array(repeating: 0, count: 12) + [0x61] + Array(repeating: 0, count: 127))
+        is OpaqueTarget)
     #expect(
       decodeTarget("NFLOG", revision: 0, .ipv4, Array(repeating: 0, count: 8) + [2] + Array(repeating: 0, count: 67))
         is OpaqueTarget)

@@ -30,6 +30,11 @@ import Testing
     .refuses("-p tcp ! --syn -j TCPMSS --set-mss 42", "TCPMSS works on the first segments of connections only"),
     .refuses(
       "-p tcp --tcp-flags SYN,RST RST -j TCPMSS --set-mss 42", "TCPMSS works on the first segments of connections only"),
+    .reads("-p tcp -j TCPMSS --set-mss 42", for: .nfTables),
+    .reads("-p tcp -j TCPMSS --clamp-mss-to-pmtu", in: .mangle, "FORWARD", .ipv6, for: .nfTables),
+    .refuses(
+      "-p tcp -j TCPMSS --clamp-mss-to-pmtu", "TCPMSS with these options cannot be used in INPUT", for: .nfTables),
+    .refuses("-j TCPMSS --set-mss 42", "TCPMSS needs -p tcp", for: .nfTables),
     .refuses("-p tcp --syn -j TCPMSS --set-mss 1 --clamp-mss-to-pmtu", "cannot stand beside --set-mss"),
   ]
 

@@ -16,10 +16,15 @@ struct TargetRow: Sendable {
   let table: TableName
   let chain: String
   let family: Family
+  let interface: KernelInterface
   let expectation: Expectation
 
-  private init(_ rule: String, _ table: TableName, _ chain: String, _ family: Family, _ expectation: Expectation) {
-    (self.rule, self.table, self.chain, self.family, self.expectation) = (rule, table, chain, family, expectation)
+  private init(
+    _ rule: String, _ table: TableName, _ chain: String, _ family: Family, _ interface: KernelInterface,
+    _ expectation: Expectation
+  ) {
+    (self.rule, self.table, self.chain, self.family) = (rule, table, chain, family)
+    (self.interface, self.expectation) = (interface, expectation)
   }
 
   /// A rule that is read; `prints` is what it becomes, where that differs.
@@ -27,16 +32,18 @@ struct TargetRow: Sendable {
   ///   `00*9` stands for nine zeros.
   static func reads(
     _ rule: String, prints: String? = nil, in table: TableName = .filter, _ chain: String = "INPUT",
-    _ family: Family = .ipv4, revision: UInt8? = nil, wire: String? = nil, lists: Listing? = nil
+    _ family: Family = .ipv4, for interface: KernelInterface = .ipTables, revision: UInt8? = nil, wire: String? = nil,
+    lists: Listing? = nil
   ) -> TargetRow {
-    TargetRow(rule, table, chain, family, .prints(prints ?? rule, revision: revision, hex: wire, lists: lists))
+    TargetRow(
+      rule, table, chain, family, interface, .prints(prints ?? rule, revision: revision, hex: wire, lists: lists))
   }
 
   static func refuses(
     _ rule: String, _ message: String, in table: TableName = .filter, _ chain: String = "INPUT",
-    _ family: Family = .ipv4
+    _ family: Family = .ipv4, for interface: KernelInterface = .ipTables
   ) -> TargetRow {
-    TargetRow(rule, table, chain, family, .isRefused(message))
+    TargetRow(rule, table, chain, family, interface, .isRefused(message))
   }
 }
 
@@ -54,7 +61,7 @@ extension TargetRow {
   }
 
   private func reading() -> RulesText.Reading {
-    RulesText.read("*\(table)\n-A \(chain) \(rule)\nCOMMIT\n", family: family, names: .ofRows)
+    RulesText.read("*\(table)\n-A \(chain) \(rule)\nCOMMIT\n", family: family, for: interface, names: .ofRows)
   }
 
   /// Reads, prints, encodes, decodes and encodes again; every step has to agree with the one before.

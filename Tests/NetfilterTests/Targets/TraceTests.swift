@@ -7,6 +7,8 @@ import Testing
     .reads("-j TRACE", in: .raw, "PREROUTING", revision: 0, wire: "", lists: ""),
     .reads("-j TRACE", in: .raw, "OUTPUT", .ipv6),
     .refuses("-j TRACE", "TRACE cannot stand in table filter"),
+    .reads("-j TRACE", for: .nfTables),
+    .reads("-j TRACE", in: .nat, "POSTROUTING", .ipv6, for: .nfTables),
   ]
 
   @Test(arguments: rows) func row(_ row: TargetRow) throws { try row.check(Trace.self) }
