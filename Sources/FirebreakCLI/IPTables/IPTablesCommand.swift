@@ -7,7 +7,8 @@ struct IPTablesCommand {
   init(_ tool: Tool) { self.tool = tool }
 
   func run(_ words: ArraySlice<Token>, _ output: inout ToolOutput) throws(ToolFailure) -> ToolStatus {
-    var parser = CommandParser(family: tool.family, names: .system, registry: .standard, isRestore: false)
+    var parser = CommandParser(
+      family: tool.family, names: .system, registry: .standard, for: tool.interface, isRestore: false)
     parser.leavesPlacesToKernel = true
     guard let command = try read(&parser, Array(words)) else {
       throw ToolFailure(.usage, .version, "these rules are \(tool.family) rules; -4 and -6 exclude each other")

@@ -68,7 +68,7 @@ struct IPTablesSave {
 
   /// The list of the tables of ip_tables may be kept from this user.
   private func checkList() throws(ToolFailure) {
-    guard tool.interface == .legacy else { return }
+    guard tool.interface == .ipTables else { return }
     let path = tool.family == .ipv4 ? "/proc/net/ip_tables_names" : "/proc/net/ip6_tables_names"
     if access(path, R_OK) != 0, errno != ENOENT {
       throw ToolFailure(
@@ -80,7 +80,7 @@ struct IPTablesSave {
     do throws(BackendError) {
       return try body(tool.interface.backend)
     } catch {
-      guard tool.interface == .legacy else { throw ToolFailure(reading: error) }
+      guard tool.interface == .ipTables else { throw ToolFailure(reading: error) }
       throw ToolFailure(.failed, .version, "Cannot initialize: \(error.message)", hint: error.hint)
     }
   }

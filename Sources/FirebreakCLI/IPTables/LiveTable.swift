@@ -16,7 +16,7 @@ final class LiveTable {
   ///   - depth: what has to be known of the table.
   init(_ id: TableID, wait: Int??, _ depth: EditedTable.Depth, _ tool: Tool) throws(ToolFailure) {
     switch tool.interface {
-    case .nft:
+    case .nfTables:
       lock = nil
       do throws(BackendError) {
         table = try EditedTable(id, tool.interface.backend, depth)
@@ -24,7 +24,7 @@ final class LiveTable {
         throw ToolFailure(reading: error)
       }
       return
-    case .legacy: break
+    case .ipTables: break
     }
     let limit: Duration =
       switch wait {

@@ -17,15 +17,16 @@ struct RestoreReader: ~Copyable {
   init(_ tool: Tool, _ settings: IPTablesRestore.Settings) {
     self.tool = tool
     self.settings = settings
-    parser = CommandParser(family: tool.family, names: .system, registry: .standard, isRestore: true)
+    parser = CommandParser(
+      family: tool.family, names: .system, registry: .standard, for: tool.interface, isRestore: true)
     parser.leavesPlacesToKernel = true
   }
 
   /// Whether a chain that is there, or was named before, can be named again; it is emptied then.
-  private var mayBeThere: Bool { !settings.flushes || tool.interface == .nft }
+  private var mayBeThere: Bool { !settings.flushes || tool.interface == .nfTables }
 
   /// Whether a policy of a user chain says nothing, as to iptables-nft-restore.
-  private var leavesUserPolicies: Bool { tool.interface == .nft }
+  private var leavesUserPolicies: Bool { tool.interface == .nfTables }
 
   private var isSkipped: Bool { settings.table != nil && settings.table != tableName }
 

@@ -12,9 +12,9 @@ struct Tool {
   let family: Family
   let kind: Kind
   /// nil where the name does not say.
-  private let named: ToolInterface?
+  private let named: KernelInterface?
   /// Known when the tool runs.
-  private(set) var interface = ToolInterface.legacy
+  private(set) var interface = KernelInterface.ipTables
 
   /// The release of iptables whose options, output and exit statuses these are.
   static let release = "1.8.9"
@@ -23,7 +23,7 @@ struct Tool {
   init?(path: String) {
     var name = String(path.split(separator: "/" as Character).last ?? "")
     if name == "iptables-xml" {
-      (family, kind, named) = (.ipv4, .xml, .legacy)
+      (family, kind, named) = (.ipv4, .xml, .ipTables)
       return
     }
     kind = name.hasSuffix("-restore") ? .restore : name.hasSuffix("-save") ? .save : .command
@@ -36,8 +36,8 @@ struct Tool {
     }
     switch parts.dropFirst().first {
     case nil: named = nil
-    case "legacy": named = .legacy
-    case "nft": named = .nft
+    case "legacy": named = .ipTables
+    case "nft": named = .nfTables
     default: return nil
     }
   }
@@ -56,7 +56,7 @@ struct Tool {
   var versionLine: String { "\(name) v\(Self.release) (\(interface.label))" }
 
   /// The same as it stands in the output of -save, where only the one of nf_tables says which it is.
-  var generatorLine: String { interface == .legacy ? "\(name) v\(Self.release)" : versionLine }
+  var generatorLine: String { interface == .ipTables ? "\(name) v\(Self.release)" : versionLine }
 
   /// Does what the words after the name say.
   /// - Returns: the exit status.

@@ -33,8 +33,9 @@ struct ToolFailure: Error {
       self.init(.usage, .version, "Couldn't load target `\(name)':No such file or directory", hint: error.hint)
     case nil where error.isKernels:
       switch tool.interface {
-      case .legacy: self.init(.failed, .name, "Invalid argument: \(error.message)", hint: error.hint)
-      case .nft: self.init(.busy, .version, "RULE_APPEND failed (Invalid argument): \(error.message)", hint: error.hint)
+      case .ipTables: self.init(.failed, .name, "Invalid argument: \(error.message)", hint: error.hint)
+      case .nfTables:
+        self.init(.busy, .version, "RULE_APPEND failed (Invalid argument): \(error.message)", hint: error.hint)
       }
     case nil: self.init(.usage, .version, error.message, hint: error.hint)
     }

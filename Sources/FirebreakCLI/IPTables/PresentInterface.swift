@@ -1,0 +1,29 @@
+internal import Firebreak
+
+/// iptables(8) has two forms, one for each interface.
+extension KernelInterface {
+  /// Where the tables are, for a name that does not say: nf_tables where its tables exist, as another iptables or
+  /// `firebreak apply` made them, and those of ip_tables do nothing; else ip_tables, where the kernel has it. A table stays where its rules have all been
+  /// taken out, so that a script that begins with -F goes on in the same place.
+  static var present: Self {
+    if (try? XTablesBackend().isInUse()) ?? true { return .ipTables }
+    guard let tables = try? NFTablesBackend().snapshot(of: .only([])).existing else { return .ipTables }
+    return tables.isEmpty && XTablesBackend().isAvailable ? .ipTables : .nfTables
+  }
+
+  /// As it stands in brackets behind the version.
+  var label: String {
+    switch self {
+    case .ipTables: "legacy"
+    case .nfTables: "nf_tables"
+    }
+  }
+
+  /// A backend with the names that users see.
+  var backend: any Backend {
+    switch self {
+    case .ipTables: XTablesBackend(names: .system)
+    case .nfTables: NFTablesBackend(names: .system, remembering: NFTablesBackend.standardMemory)
+    }
+  }
+}
