@@ -107,6 +107,9 @@ def measure(count, rounds, firebreak, directory, ours, theirs, label, options):
     theirs.run(*restore(files[0]))
     both("one rule / nft -A", lambda turn: (apply + [files[2 if turn % 2 == 0 else 0]],),
          lambda turn: ([tools[""], "-A", "guests", "-s", "192.0.2.77/32", "-j", "DROP"],))
+    for command in ("-A", "-D"):
+        rule = [command, "guests", "-s", "192.0.2.77/32", "-j", "DROP"]
+        both(f"iptables {command}", lambda _: ([firebreak, "iptables-nft"] + rule,), lambda _: ([tools[""]] + rule,))
     both("save", lambda _: (save,), lambda _: ([tools["-save"]],))
     both("save, read anew", lambda _: (save,), lambda _: ([tools["-save"]],), forget)
     for place in ours, theirs:
