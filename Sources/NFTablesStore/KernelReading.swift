@@ -62,7 +62,9 @@ struct LiveTable {
   var owner: TableOwner?
   /// Chains whose rules are remembered, not read: their counters are those of an earlier time.
   var uncounted: Set<ChainName> = []
-  /// Whether a compiled table is remembered: where its rules stand is not known then, but for ``CompiledTable/shared``.
+  /// Where the rules of a compiled table stand (``RulePlace``), as far as that is remembered, not read.
+  var places: [ChainName: [UInt64]] = [:]
+  /// Whether of a compiled table nothing is known but what is remembered: of ``compiled`` only ``CompiledTable/shared``.
   var isOutline = false
   /// Whether it is remembered of a compiled table that it shares all that it can.
   var isSettled = false
@@ -72,6 +74,9 @@ struct LiveTable {
     guard let compiled else { return .linear }
     return compiled.shared.isEmpty ? .compiled : .shared
   }
+
+  /// Whether of a compiled table only what one plan needs has been read (``CompiledRecall``).
+  var isPartial: Bool { compiled != nil && !uncounted.isEmpty }
 
   /// Whether the handle of every rule is known.
   var isWhole: Bool { table.chains.allSatisfy { (handles[$0.name] ?? []).count == $0.rules.count } }

@@ -6,9 +6,11 @@ struct RememberedChange {
   struct Piece {
     /// The place of the first rule that went, or before which others came.
     let start: Int
-    /// How many rules went.
+    /// How many rules went, and came.
     let removed: Int
-    let handles: [UInt64]
+    let added: Int
+    /// Where those that came are (``RememberedRules/Key/words``).
+    let words: [UInt64]
     /// The new rules, one behind the other (``RuleList/bytes``).
     let bytes: [UInt8]
   }
@@ -17,12 +19,15 @@ struct RememberedChange {
   let count: Int
   /// In order, apart from each other.
   let pieces: [Piece]
+  /// See ``RememberedRules/Key/words``.
+  private let width: Int
 
   /// - Parameters:
   ///   - staying: for each new rule the old one that it is.
-  ///   - handles: of the new rules.
-  init(of count: Int, staying: [Int?], to rules: RuleList, _ handles: [UInt64]) {
-    self.count = count
+  ///   - width: see ``RememberedRules/Key/words``.
+  ///   - words: where some of the new rules are; those that stay are where they were.
+  init(of count: Int, staying: [Int?], to rules: RuleList, width: Int, _ words: (Range<Int>) -> [UInt64]) {
+    (self.count, self.width) = (count, width)
     var pieces: [Piece] = []
     var from = 0
     var to = 0
@@ -36,7 +41,9 @@ struct RememberedChange {
       let next = end < staying.count ? staying[end]! : count
       let bytes =
         to < end ? Array(rules.bytes[rules.range(of: to).lowerBound..<rules.range(of: end - 1).upperBound]) : []
-      pieces.append(Piece(start: from, removed: next - from, handles: Array(handles[to..<end]), bytes: bytes))
+      pieces.append(
+        Piece(
+          start: from, removed: next - from, added: end - to, words: to < end ? words(to..<end) : [], bytes: bytes))
       from = next
       to = end
     }
@@ -44,10 +51,10 @@ struct RememberedChange {
   }
 
   /// How many rules there are afterwards.
-  var newCount: Int { pieces.reduce(count) { $0 - $1.removed + $1.handles.count } }
+  var newCount: Int { pieces.reduce(count) { $0 - $1.removed + $1.added } }
 
   /// How many bytes it needs in a file.
-  var size: Int { pieces.reduce(8) { $0 + 16 + $1.handles.count * 8 + $1.bytes.count } }
+  var size: Int { pieces.reduce(8) { $0 + 16 + $1.words.count * 8 + $1.bytes.count } }
 
   // MARK: Bytes
 
@@ -55,13 +62,14 @@ struct RememberedChange {
     out.write(UInt32(count))
     out.write(UInt32(pieces.count))
     for piece in pieces {
-      for number in [piece.start, piece.removed, piece.handles.count, piece.bytes.count] { out.write(UInt32(number)) }
-      for handle in piece.handles { out.write(handle) }
+      for number in [piece.start, piece.removed, piece.added, piece.bytes.count] { out.write(UInt32(number)) }
+      for word in piece.words { out.write(word) }
       out.write(piece.bytes)
     }
   }
 
-  init(_ reader: inout ByteReader) throws(WireError) {
+  init(_ reader: inout ByteReader, width: Int) throws(WireError) {
+    self.width = width
     count = Int(try reader.uint32("count"))
     var pieces: [Piece] = []
     var end = 0
@@ -70,45 +78,48 @@ struct RememberedChange {
       let removed = Int(try reader.uint32("removed"))
       let added = Int(try reader.uint32("added"))
       let size = Int(try reader.uint32("bytes"))
-      guard start >= end, start + removed <= count, added * 8 <= reader.remaining else { throw reader.invalid("start") }
+      guard start >= end, start + removed <= count, added * width * 8 <= reader.remaining else {
+        throw reader.invalid("start")
+      }
       end = start + removed
-      var handles: [UInt64] = []
-      for _ in 0..<added { handles.append(try reader.uint64("handle")) }
+      var words: [UInt64] = []
+      for _ in 0..<added * width { words.append(try reader.uint64("word")) }
       pieces.append(
-        Piece(start: start, removed: removed, handles: handles, bytes: try reader.raw("rules", count: size)))
+        Piece(
+          start: start, removed: removed, added: added, words: words, bytes: try reader.raw("rules", count: size)))
     }
     self.pieces = pieces
   }
 
   // MARK: Carrying it out
 
-  /// Carries it out on rules one behind the other and their handles.
+  /// Carries it out on rules one behind the other and on where they are.
   /// - Returns: false where these are not rules that it can be carried out on; they are of no use then.
-  func carryOut(on bytes: inout [UInt8], _ handles: inout [UInt64], _ family: Family) -> Bool {
-    guard handles.count == count, let starts = Self.starts(bytes, count, family) else { return false }
+  func carryOut(on bytes: inout [UInt8], _ words: inout [UInt64], _ family: Family) -> Bool {
+    guard words.count == count * width, let starts = Self.starts(bytes, count, family) else { return false }
     // A few are put in place; for many all is written once more.
     if pieces.count <= 8 {
       for piece in pieces.reversed() {
         bytes.replaceSubrange(starts[piece.start]..<starts[piece.start + piece.removed], with: piece.bytes)
-        handles.replaceSubrange(piece.start..<piece.start + piece.removed, with: piece.handles)
+        words.replaceSubrange(piece.start * width..<(piece.start + piece.removed) * width, with: piece.words)
       }
       return true
     }
     var newBytes: [UInt8] = []
-    var newHandles: [UInt64] = []
+    var newWords: [UInt64] = []
     newBytes.reserveCapacity(bytes.count + pieces.reduce(0) { $0 + $1.bytes.count })
-    newHandles.reserveCapacity(newCount)
+    newWords.reserveCapacity(newCount * width)
     var from = 0
     for piece in pieces {
       newBytes += bytes[starts[from]..<starts[piece.start]]
       newBytes += piece.bytes
-      newHandles += handles[from..<piece.start]
-      newHandles += piece.handles
+      newWords += words[from * width..<piece.start * width]
+      newWords += piece.words
       from = piece.start + piece.removed
     }
     newBytes += bytes[starts[from]...]
-    newHandles += handles[from...]
-    (bytes, handles) = (newBytes, newHandles)
+    newWords += words[(from * width)...]
+    (bytes, words) = (newBytes, newWords)
     return true
   }
 

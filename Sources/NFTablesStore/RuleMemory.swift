@@ -2,7 +2,7 @@ internal import Glibc
 internal import Netfilter
 internal import RuleStore
 
-/// Rules that were read or written last, with their handles, in a file: as long as nf_tables has not changed since, they
+/// Rules that were read or written last, with where they are in the kernel, in a file: as long as nf_tables has not changed since, they
 /// need not be read again. The kernel takes long to give the rules of a long chain, for it looks for each part of them from
 /// the chain's beginning on.
 ///
@@ -70,8 +70,8 @@ struct RuleMemory: Sendable {
     var contents = contents
     let replaced = changed.union(contents.map(\.key.table))
     for key in earlier?.chains ?? [] where !replaced.contains(key.table) {
-      guard let (rules, handles) = earlier?.rules(of: key) else { continue }
-      contents.append(RememberedRules.Content(key, earlier?.policy(of: key), rules, handles))
+      guard let (rules, words) = earlier?.rules(of: key) else { continue }
+      contents.append(RememberedRules.Content(key, earlier?.policy(of: key), rules, words))
     }
     guard contents.reduce(0, { $0 + $1.rules.count }) >= leastRules, let key = Self.key(of: moment), makeDirectory(),
       let directory = Directory(path)
@@ -79,7 +79,7 @@ struct RuleMemory: Sendable {
     return Draft(name(moment), in: directory, contents, key, isSettled: isSettled)
   }
 
-  /// A file that is not finished: it has the rules, and waits for their handles.
+  /// A file that is not finished: it has the rules, and waits for where they are.
   final class Draft {
     private let name: String
     private let directory: Directory
@@ -107,18 +107,17 @@ struct RuleMemory: Sendable {
     private static func unfinished(_ name: String) -> String { name + ".new" }
 
     /// Puts the file in its place.
-    /// - Parameter handles: of chains of which they were not known before.
-    func finish(_ handles: (RememberedRules.Key) -> [UInt64]? = { _ in nil }) {
-      for index in chains.indices where chains[index].handles == nil {
-        chains[index].handles = handles(chains[index].key)
+    /// - Parameter words: of chains of which they were not known before (``RememberedRules/Content/words``).
+    func finish(_ words: (RememberedRules.Key) -> [UInt64]? = { _ in nil }) {
+      for index in chains.indices where chains[index].words == nil {
+        chains[index].words = words(chains[index].key)
       }
-      let isKnown = chains.allSatisfy { $0.key.isCompiled || $0.handles?.count == $0.rules.count }
-      guard isWhole, isKnown else { return }
+      guard isWhole, chains.allSatisfy(\.isKnown) else { return }
       let index = RememberedRules.index(chains, key, isSettled: isSettled)
-      let start = chains.reduce(RememberedRules.headSize) { $0 + $1.rules.bytes.count + $1.handles!.count * 8 }
+      let start = chains.reduce(RememberedRules.headSize) { $0 + $1.rules.bytes.count + $1.words!.count * 8 }
       let head = RememberedRules.head(of: index, at: start)
       let isWritten =
-        chains.allSatisfy { chain in chain.handles!.withUnsafeBytes { RuleMemory.write($0, to: file) } }
+        chains.allSatisfy { chain in chain.words!.withUnsafeBytes { RuleMemory.write($0, to: file) } }
         && RuleMemory.write(index, to: file)
         && head.withUnsafeBytes { pwrite(file, $0.baseAddress, $0.count, 0) } == head.count
       if isWritten { isFinished = directory.rename(Self.unfinished(name), to: name) }
@@ -231,7 +230,13 @@ struct RuleMemory: Sendable {
 extension LiveTable {
   /// What to remember of it.
   var contents: [RememberedRules.Content] {
-    table.chains.map { RememberedRules.Content(table, $0, isCompiled: compiled != nil, handles[$0.name] ?? []) }
+    table.chains.map { RememberedRules.Content(table, $0, isCompiled: compiled != nil, words(of: $0.name)) }
+  }
+
+  /// Where the rules of a chain are (``RememberedRules/Key/words``).
+  func words(of chain: ChainName) -> [UInt64]? {
+    guard let compiled else { return handles[chain] ?? [] }
+    return places[chain] ?? compiled.chains[chain]?.places(in: table.id)
   }
 
   /// Whether it had to be read.
