@@ -72,7 +72,7 @@ final class AssembledPlan: PreparedPlan {
         answer = Result { () throws(SealedBatch.Problem) in try sealed.send(through: socket) }
       } _: {
         draft = memory.draft(
-          contents, replacing: Set(plan.creations), since: earlier, at: next, isSettled: isSettled)
+          contents, replacing: Set(plan.creations), since: earlier, at: next, compiled: compiled, isSettled: isSettled)
       }
       return (try answer!.get(), draft)
     } catch {
@@ -88,6 +88,11 @@ final class AssembledPlan: PreparedPlan {
       && compiler.layouts.keys.allSatisfy { id in
         reading.tables[id]?.isPartial == true && written[id]?.table.shared.isEmpty == true
       }
+  }
+
+  /// All tables that stand in compiled form then.
+  private var compiled: Set<TableID> {
+    reading.compiled.subtracting(plan.tables).union(written.keys)
   }
 
   /// Whether tables share all that they can with those of the other family then.
@@ -108,7 +113,7 @@ final class AssembledPlan: PreparedPlan {
     }
     let replaced = Set(plan.tables).union(plan.creations).union(compiler.sharing.partners.map(\.id))
     memory.keep(
-      Array(after.reading.tables.values), replacing: replaced, since: earlier, at: new,
+      Array(after.reading.tables.values), replacing: replaced, since: earlier, at: new, compiled: compiled,
       isSettled: isSettled)
   }
 }

@@ -176,7 +176,8 @@ public final class NFTablesBackend: Backend {
     guard reading.tables.values.contains(where: \.isNews) else { return }
     let earlier = memory.recall(moment)
     memory.keep(
-      Array(reading.tables.values), since: earlier, at: moment, isSettled: earlier?.isSettled ?? false)
+      Array(reading.tables.values), since: earlier, at: moment, compiled: reading.compiled,
+      isSettled: earlier?.isSettled ?? false)
   }
 
   private func withReader<R>(_ body: (inout KernelReader) throws(KernelReader.Problem) -> R) throws(BackendError) -> R {

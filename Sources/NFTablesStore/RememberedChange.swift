@@ -93,52 +93,83 @@ struct RememberedChange {
 
   // MARK: Carrying it out
 
-  /// Carries it out on rules one behind the other and on where they are.
-  /// - Returns: false where these are not rules that it can be carried out on; they are of no use then.
-  func carryOut(on bytes: inout [UInt8], _ words: inout [UInt64], _ family: Family) -> Bool {
-    guard words.count == count * width, let starts = Self.starts(bytes, count, family) else { return false }
-    // A few are put in place; for many all is written once more.
-    if pieces.count <= 8 {
-      for piece in pieces.reversed() {
-        bytes.replaceSubrange(starts[piece.start]..<starts[piece.start + piece.removed], with: piece.bytes)
-        words.replaceSubrange(piece.start * width..<(piece.start + piece.removed) * width, with: piece.words)
+  /// Rules one behind the other, and where they are in the kernel.
+  struct Subject {
+    let family: Family
+    private(set) var bytes: [UInt8] = []
+    /// See ``RememberedRules/Key/words``.
+    private(set) var words: [UInt64] = []
+    /// Where each rule begins, and where the last one ends; nil until that is asked for.
+    private var starts: [Int]?
+
+    init(_ family: Family, bytes: [UInt8] = [], words: [UInt64] = []) {
+      (self.family, self.bytes, self.words) = (family, bytes, words)
+    }
+
+    /// So many pieces are put in place; for more all is written once more.
+    private static let fewPieces = 8
+
+    /// - Returns: false where these are not rules that the change can be carried out on; they are of no use then.
+    mutating func take(_ change: RememberedChange) -> Bool {
+      let width = change.width
+      guard words.count == change.count * width, let starts = starts ?? Self.starts(bytes, family),
+        starts.count == change.count + 1
+      else { return false }
+      guard change.pieces.count <= Self.fewPieces else {
+        rewrite(change, starts)
+        return true
       }
+      self.starts = nil
+      var moved = starts
+      for piece in change.pieces.reversed() {
+        let rules = piece.start..<piece.start + piece.removed
+        let range = moved[rules.lowerBound]..<moved[rules.upperBound]
+        guard let added = Self.starts(piece.bytes, family), added.count == piece.added + 1 else { return false }
+        bytes.replaceSubrange(range, with: piece.bytes)
+        words.replaceSubrange(rules.lowerBound * width..<rules.upperBound * width, with: piece.words)
+        let shift = piece.bytes.count - range.count
+        for index in rules.upperBound..<moved.count { moved[index] += shift }
+        moved.replaceSubrange(rules, with: added.dropLast().map { $0 + range.lowerBound })
+      }
+      self.starts = moved
       return true
     }
-    var newBytes: [UInt8] = []
-    var newWords: [UInt64] = []
-    newBytes.reserveCapacity(bytes.count + pieces.reduce(0) { $0 + $1.bytes.count })
-    newWords.reserveCapacity(newCount * width)
-    var from = 0
-    for piece in pieces {
-      newBytes += bytes[starts[from]..<starts[piece.start]]
-      newBytes += piece.bytes
-      newWords += words[from * width..<piece.start * width]
-      newWords += piece.words
-      from = piece.start + piece.removed
-    }
-    newBytes += bytes[starts[from]...]
-    newWords += words[(from * width)...]
-    (bytes, words) = (newBytes, newWords)
-    return true
-  }
 
-  /// Where each rule begins, and where the last one ends.
-  private static func starts(_ bytes: [UInt8], _ count: Int, _ family: Family) -> [Int]? {
-    let next = RuleCodec.Layout.of(family).nextOffset
-    var starts: [Int] = []
-    starts.reserveCapacity(count + 1)
-    var start = 0
-    return bytes.withUnsafeBytes { all in
-      while start < all.count {
-        starts.append(start)
-        guard start + next + 2 <= all.count else { return nil }
-        let size = Int(all.loadUnaligned(fromByteOffset: start + next, as: UInt16.self))
-        guard size > 0 else { return nil }
-        start += size
+    private mutating func rewrite(_ change: RememberedChange, _ starts: [Int]) {
+      let width = change.width
+      var newBytes: [UInt8] = []
+      var newWords: [UInt64] = []
+      newBytes.reserveCapacity(bytes.count + change.pieces.reduce(0) { $0 + $1.bytes.count })
+      newWords.reserveCapacity(change.newCount * width)
+      var from = 0
+      for piece in change.pieces {
+        newBytes += bytes[starts[from]..<starts[piece.start]]
+        newBytes += piece.bytes
+        newWords += words[from * width..<piece.start * width]
+        newWords += piece.words
+        from = piece.start + piece.removed
       }
-      starts.append(start)
-      return start == all.count && starts.count == count + 1 ? starts : nil
+      newBytes += bytes[starts[from]...]
+      newWords += words[(from * width)...]
+      (bytes, words, self.starts) = (newBytes, newWords, nil)
+    }
+
+    /// nil where the bytes are not those of rules.
+    private static func starts(_ bytes: [UInt8], _ family: Family) -> [Int]? {
+      let next = RuleCodec.Layout.of(family).nextOffset
+      var starts: [Int] = []
+      var start = 0
+      return bytes.withUnsafeBytes { all in
+        while start < all.count {
+          starts.append(start)
+          guard start + next + 2 <= all.count else { return nil }
+          let size = Int(all.loadUnaligned(fromByteOffset: start + next, as: UInt16.self))
+          guard size > 0 else { return nil }
+          start += size
+        }
+        starts.append(start)
+        return start == all.count ? starts : nil
+      }
     }
   }
 }

@@ -6,8 +6,8 @@ internal import RuleStore
 ///
 /// The file begins with a head: `firebreak nf_tables 4\n`, zeros up to byte 24, where the index begins, its length, its
 /// checksum (8 bytes each). The rules of all chains follow, then where they are in the kernel (``Key/words``), in the same
-/// order; then the index: the moment (its length, its bytes), whether tables share all that they can, and of each chain
-/// the table, the name, the form, the policy, how many rules, bytes and such words there are, and checksums. What changed
+/// order; then the index: the moment (its length, its bytes), whether tables share all that they can, whether every
+/// compiled table of the kernel is in the file, and of each chain the table, the name, the form, the policy, how many rules, bytes and such words there are, and checksums. What changed
 /// later follows behind: for each commit the length of what is said of it, a checksum over this and over the checksum
 /// before it, the moment since which it is so, and the chains that changed (``RememberedChange``). All in host order.
 final class RememberedRules {
@@ -72,6 +72,8 @@ final class RememberedRules {
   private var counts: [Key: Int] = [:]
   /// Whether the compiled tables were written by a commit that let families share what they can.
   private(set) var isSettled = false
+  /// Whether there is no compiled table in the kernel but those that are remembered.
+  private var hasAllCompiled = false
 
   /// Where the file ends, and what the next change has to be checked against.
   let end: Int
@@ -103,6 +105,17 @@ final class RememberedRules {
 
   var chains: [Key] { Array(counts.keys) }
 
+  /// So many chains are asked for by name; the list of all has no more to say of more.
+  private static let mostNames = 200
+
+  /// All chains of iptables that stand in compiled form in a family; nil where that is not known, or they are too many to
+  /// be asked for one by one.
+  func compiledChains(_ family: Family) -> [Key]? {
+    guard hasAllCompiled else { return nil }
+    let chains = counts.keys.filter { $0.isCompiled && $0.table.family == family }
+    return !chains.isEmpty && chains.count <= Self.mostNames ? chains : nil
+  }
+
   /// nil for a chain that the file does not have.
   func count(of key: Key) -> Int? { counts[key] }
 
@@ -113,25 +126,24 @@ final class RememberedRules {
   /// - Parameter limit: how many rules there can be.
   func rules(of key: Key, atMost limit: Int = .max) -> (RuleList, [UInt64])? {
     guard let count = counts[key], count <= limit else { return nil }
-    var bytes: [UInt8] = []
-    var words: [UInt64] = []
+    var subject = RememberedChange.Subject(key.table.family)
     if let part = parts[key] {
       guard let rules = read(part.offset, part.size), rules.withUnsafeBytes({ FileSum.of($0) }) == part.sum,
         let numbers = read(part.wordOffset, part.words, of: UInt64.self),
         numbers.withUnsafeBytes({ FileSum.of($0) }) == part.wordSum
       else { return nil }
-      (bytes, words) = (rules, numbers)
+      subject = RememberedChange.Subject(key.table.family, bytes: rules, words: numbers)
     }
     for event in events[key] ?? [] {
       switch event {
-      case .gone: (bytes, words) = ([], [])
-      case .changed(let change): guard change.carryOut(on: &bytes, &words, key.table.family) else { return nil }
+      case .gone: subject = RememberedChange.Subject(key.table.family)
+      case .changed(let change): guard subject.take(change) else { return nil }
       }
     }
-    guard let rules = try? RuleList(decoding: bytes, family: key.table.family), rules.count == count,
-      words.count == count * key.words
+    guard let rules = try? RuleList(decoding: subject.bytes, family: key.table.family), rules.count == count,
+      subject.words.count == count * key.words
     else { return nil }
-    return (rules, words)
+    return (rules, subject.words)
   }
 
   /// Whether it is the file behind another descriptor.
@@ -149,6 +161,7 @@ final class RememberedRules {
     var reader = ByteReader(index.span.bytes)
     let key = try reader.raw("key", count: Int(try reader.uint32("size")))
     isSettled = try reader.uint8("settled") != 0
+    hasAllCompiled = try reader.uint8("all compiled") != 0
     var offset = Self.headSize
     var order: [Key] = []
     for _ in 0..<(try reader.uint32("chains")) {
@@ -172,11 +185,12 @@ final class RememberedRules {
     return key
   }
 
-  static func index(_ chains: [Content], _ key: [UInt8], isSettled: Bool) -> [UInt8] {
+  static func index(_ chains: [Content], _ key: [UInt8], isSettled: Bool, hasAllCompiled: Bool) -> [UInt8] {
     var out = ByteWriter()
     out.write(UInt32(key.count))
     out.write(key)
     out.write(UInt8(isSettled ? 1 : 0))
+    out.write(UInt8(hasAllCompiled ? 1 : 0))
     out.write(UInt32(chains.count))
     for chain in chains {
       let words = chain.words ?? []

@@ -53,19 +53,23 @@ struct RuleMemory: Sendable {
   // MARK: Keeping
 
   /// Keeps the rules of tables, and of other tables that `earlier` has, but for those that have changed since.
-  /// - Parameter isSettled: whether the tables share all that they can with those of the other family.
+  /// - Parameters:
+  ///   - compiled: all tables that stand in compiled form in the kernel.
+  ///   - isSettled: whether the tables share all that they can with those of the other family.
   func keep(
     _ tables: [LiveTable], replacing changed: Set<TableID> = [], since earlier: RememberedRules? = nil,
-    at moment: Moment, isSettled: Bool = false
+    at moment: Moment, compiled: Set<TableID>, isSettled: Bool
   ) {
-    draft(tables.flatMap(\.contents), replacing: changed, since: earlier, at: moment, isSettled: isSettled)?.finish()
+    draft(
+      tables.flatMap(\.contents), replacing: changed, since: earlier, at: moment, compiled: compiled,
+      isSettled: isSettled)?.finish()
   }
 
   /// Begins a file with the rules of a moment, and those of other tables that `earlier` has, but for those that have changed
   /// since; nil where there is nothing to remember, or no place for it.
   func draft(
     _ contents: [RememberedRules.Content], replacing changed: Set<TableID>, since earlier: RememberedRules?,
-    at moment: Moment, isSettled: Bool
+    at moment: Moment, compiled: Set<TableID>, isSettled: Bool
   ) -> Draft? {
     var contents = contents
     let replaced = changed.union(contents.map(\.key.table))
@@ -76,7 +80,9 @@ struct RuleMemory: Sendable {
     guard contents.reduce(0, { $0 + $1.rules.count }) >= leastRules, let key = Self.key(of: moment), makeDirectory(),
       let directory = Directory(path)
     else { return nil }
-    return Draft(name(moment), in: directory, contents, key, isSettled: isSettled)
+    let known = Set(contents.lazy.filter(\.key.isCompiled).map(\.key.table))
+    return Draft(
+      name(moment), in: directory, contents, key, isSettled: isSettled, hasAllCompiled: compiled.isSubset(of: known))
   }
 
   /// A file that is not finished: it has the rules, and waits for where they are.
@@ -87,14 +93,16 @@ struct RuleMemory: Sendable {
     private var chains: [RememberedRules.Content]
     private let key: [UInt8]
     private let isSettled: Bool
+    private let hasAllCompiled: Bool
     private var isWhole: Bool
     private var isFinished = false
 
     fileprivate init?(
       _ name: String, in directory: consuming Directory, _ chains: [RememberedRules.Content], _ key: [UInt8],
-      isSettled: Bool
+      isSettled: Bool, hasAllCompiled: Bool
     ) {
-      (self.name, self.chains, self.key, self.isSettled) = (name, chains, key, isSettled)
+      (self.name, self.chains, self.key) = (name, chains, key)
+      (self.isSettled, self.hasAllCompiled) = (isSettled, hasAllCompiled)
       self.directory = directory
       self.directory.remove(Self.unfinished(name))
       file = self.directory.open(Self.unfinished(name), O_WRONLY | O_CREAT | O_EXCL)
@@ -113,7 +121,7 @@ struct RuleMemory: Sendable {
         chains[index].words = words(chains[index].key)
       }
       guard isWhole, chains.allSatisfy(\.isKnown) else { return }
-      let index = RememberedRules.index(chains, key, isSettled: isSettled)
+      let index = RememberedRules.index(chains, key, isSettled: isSettled, hasAllCompiled: hasAllCompiled)
       let start = chains.reduce(RememberedRules.headSize) { $0 + $1.rules.bytes.count + $1.words!.count * 8 }
       let head = RememberedRules.head(of: index, at: start)
       let isWritten =

@@ -209,4 +209,39 @@ struct CompiledMemoryTests {
     try site.commit(rules("*filter\n\(Self.still.map { "-A \($0)\n" }.joined())COMMIT\n"))
     #expect(try site.snapshot()[.filter, .ipv4]?["one"] == nil, "a chain that goes")
   }
+
+  /// Chains are asked for by name, and told in the order in which they were made, with what policies have counted.
+  @Test func chainsComeInTheirOrder() throws {
+    let site = try Site()
+    let body = Self.still.map { "-A \($0)\n" }.joined()
+    var names: [String] = []
+    for (name, policy) in [("zeta", "DROP"), ("alpha", "DROP"), ("mu", "ACCEPT"), ("beta", "ACCEPT"), ("", "DROP")] {
+      if name.isEmpty { names.removeFirst() } else { names.append(name) }
+      let chains = names.sorted().map { ":\($0) - [0:0]\n" }.joined()
+      let jumps = names.map { "-A FORWARD -s 198.51.100.\($0.utf8.count)/32 -p udp -j \($0)\n" }.joined()
+      try site.commit(rules("*filter\n:OUTPUT \(policy) [0:0]\n\(chains)\(body)\(jumps)COMMIT\n"))
+      _ = try site.space.run(["ping", "-c", "1", "-W", "1", "127.0.0.1"])
+      let known = try site.space.enter { try site.backend().outline(of: .all) }
+      let read = try site.snapshot()
+      #expect(known.ruleset.tables.map { $0.chains.map(\.name) } == read.tables.map { $0.chains.map(\.name) })
+      #expect(known.ruleset.tables.map { $0.chains.map(\.policy) } == read.tables.map { $0.chains.map(\.policy) })
+      let counters = { (ruleset: Ruleset) in ruleset.tables.flatMap { $0.chains.map(\.policyCounters) } }
+      #expect(counters(known.ruleset) == counters(read))
+      #expect(counters(read).contains { $0.packets > 0 })
+    }
+  }
+
+  /// A compiled table that is not remembered is there all the same: another one that goes takes nothing of it along.
+  @Test func tablesThatAreNotRememberedStay() throws {
+    let site = try Site()
+    let mangle = rules("*mangle\n\(Self.still.map { "-A \($0)\n" }.joined())COMMIT\n")
+    try site.space.enter { _ = try RuleStore(site.backend(remembering: false)).commit(mangle) }
+    for wanted in [filter(Self.still), filter(Self.still.dropLast()), filter([]), filter(Self.still)] {
+      try site.commit(wanted)
+      let read = try site.snapshot()
+      #expect(read[.mangle, .ipv4]?.sameRules(as: mangle.tables[0]) == true)
+      #expect(read[.filter, .ipv4]?.sameRules(as: wanted.tables[0]) == true)
+      #expect(try site.space.enter { try site.backend().outline(of: .all).existing } == read.tables.map(\.id))
+    }
+  }
 }
