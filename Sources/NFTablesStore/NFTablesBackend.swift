@@ -284,10 +284,14 @@ public final class NFTablesBackend: Backend {
     }
     var compiler = compiler
     compiler.layouts = layouts
-    let missing = Sharing.partners(of: steps, known, mayBegin: mayBegin).filter {
-      known.tables[$0]?.isOutline ?? true
-    }
-    return compiler.sharing(steps, missing.isEmpty ? known : try read(.only(missing)), mayBegin: mayBegin)
+    let partners = Sharing.partners(of: steps, known, mayBegin: mayBegin)
+    return compiler.sharing(steps, try outlined(partners, known), mayBegin: mayBegin)
+  }
+
+  /// A reading with the rules of tables that a plan leaves as they are.
+  private func outlined(_ ids: Set<TableID>, _ reading: KernelReading) throws(BackendError) -> KernelReading {
+    let missing = ids.filter { reading.tables[$0] == nil }
+    return missing.isEmpty ? reading : try read(.only(missing), memory)
   }
 
   /// Steps for tables that stay as they are in another form.
@@ -447,15 +451,17 @@ public final class NFTablesBackend: Backend {
     }
     let mayBegin = mayShare(plan)
     let partners = Sharing.partners(of: plan.steps, reading, mayBegin: mayBegin)
-    if !partners.isEmpty {
-      // Anew, for the counters that they have now.
-      let now = try read(.only(partners))
+    func take(_ now: KernelReading) throws(BackendError) {
       guard now.generation == reading.generation else {
         throw BackendError(.stale, "the rules have changed since they were read")
       }
       reading = now
+      compiler.sharing = compiler.sharing(plan.steps, reading, mayBegin: mayBegin)
     }
-    compiler.sharing = compiler.sharing(plan.steps, reading, mayBegin: mayBegin)
+    try take(outlined(partners, reading))
+    // Those that are written anew, for the counters that they have now.
+    let moving = Set(compiler.sharing.partners.map(\.id))
+    if !moving.isEmpty { try take(read(.only(moving))) }
     for step in compiler.sharing.partners { compiler.layouts[step.id] = CompiledPlan(table: step.after) }
     try checkOwners(compiler.sharing.partners, reading)
     return compiler

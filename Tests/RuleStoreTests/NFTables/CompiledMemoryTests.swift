@@ -74,6 +74,11 @@ struct CompiledMemoryTests {
         rules.filter { name != "two" || !$0.hasSuffix("-j two") }.map { "\(name) \($0)" }
       }
     }
+    if seed % 2 == 1 {
+      // The other family's table is compiled as well, and shares nothing.
+      let hosts = (1...20).map { "-A INPUT -s 2001:db8::\($0)/128 -j DROP\n" }.joined()
+      try site.commit(rules("*filter\n\(hosts)COMMIT\n", .ipv6))
+    }
     try site.commit(filter(text()))
     var asked = 0
     for _ in 0..<25 {
