@@ -218,7 +218,7 @@ public final class NFTablesBackend: Backend {
     if let known { try checkOwners(wanted, known) }
     for step in wanted where step.before != nil {
       guard let live = known?.tables[step.id], live.isOutline else { continue }
-      guard form(of: step.id, plan) != .linear, CompiledRecall.suffices(step, live) else {
+      guard form(of: step.id, plan) != .linear, CompiledRecall.suffices(step, live, pairings) else {
         throw .notRemembered(step.id)
       }
     }

@@ -27,7 +27,7 @@ struct CompiledEdit {
   private var forms: [Int: RuleForms] = [:]
 
   /// So many rules are looked for among the others one by one; for more the chain is laid out anew.
-  private static let mostComing = 64
+  static let mostComing = 64
   private static let mostComparisons = 4_000_000
 
   /// nil where the chain has to be laid out anew.

@@ -17,15 +17,18 @@ struct CompiledRecall {
 
   /// nil where the whole table has to be read.
   init?(_ step: Plan.Step, _ live: LiveTable, _ compiler: PlanCompiler) {
-    guard Self.suffices(step, live), live.table.chains.allSatisfy({ step.after[$0.name] != nil }) else { return nil }
+    guard Self.suffices(step, live, compiler.pairings) else { return nil }
     (self.step, self.live, self.compiler) = (step, live, compiler)
   }
 
   /// Whether what is remembered of a table may be enough for a step that leaves it compiled. What both families share
-  /// has more to it, and where all counters are written all are needed.
-  static func suffices(_ step: Plan.Step, _ live: LiveTable) -> Bool {
+  /// has more to it; where all counters are written, or a chain goes or is laid out anew, all are needed.
+  static func suffices(_ step: Plan.Step, _ live: LiveTable, _ pairings: RulePairings) -> Bool {
     !step.restoresCounters && live.isOutline && live.compiled?.shared.isEmpty == true
-      && live.table.chains.allSatisfy { live.places[$0.name] != nil }
+      && live.table.chains.allSatisfy { chain in
+        guard live.places[chain.name] != nil, let after = step.after[chain.name] else { return false }
+        return pairings.sources(chain.rules, after.rules).count { $0 == nil } <= CompiledEdit.mostComing
+      }
   }
 
   /// - Returns: false where the whole table has to be read.
