@@ -8,16 +8,19 @@ final class AssembledPlan: PreparedPlan {
   /// What is known of the tables before.
   private let reading: KernelReading
   private let compiler: PlanCompiler
+  /// What tables are in compiled form afterwards.
+  private let written: [TableID: CompiledTable.Written]
   private let sealed: SealedBatch
   private var socket: NetlinkSocket?
   private let backend: NFTablesBackend
 
   /// - Parameter socket: from which the batch has its numbers.
   init(
-    _ plan: Plan, _ reading: KernelReading, _ compiler: PlanCompiler, _ sealed: consuming SealedBatch,
-    _ socket: consuming NetlinkSocket, _ backend: NFTablesBackend
+    _ plan: Plan, _ reading: KernelReading, _ compiler: PlanCompiler, _ written: [TableID: CompiledTable.Written],
+    _ sealed: consuming SealedBatch, _ socket: consuming NetlinkSocket, _ backend: NFTablesBackend
   ) {
     (self.plan, self.reading, self.compiler, self.backend) = (plan, reading, compiler, backend)
+    self.written = written
     self.sealed = sealed
     self.socket = consume socket
   }
@@ -56,22 +59,40 @@ final class AssembledPlan: PreparedPlan {
     through socket: borrowing NetlinkSocket, _ earlier: RememberedRules?
   ) throws(BackendError) -> (SealedBatch.Result, RuleMemory.Draft?) {
     do throws(SealedBatch.Problem) {
-      let contents = compiler.contents(after: plan, reading)
-      guard let memory = backend.memory, contents.reduce(0, { $0 + $1.rules.bytes.count }) >= Self.manyBytes,
-        let next = socket.place(reading.next), earlier == nil || !compiler.layouts.isEmpty
+      guard let memory = backend.memory, earlier == nil || !mayAdd(to: earlier),
+        let next = socket.place(reading.next)
       else { return (try sealed.send(through: socket), nil) }
+      let contents = compiler.contents(after: plan, reading, written)
+      guard contents.reduce(0, { $0 + $1.rules.bytes.count }) >= Self.manyBytes else {
+        return (try sealed.send(through: socket), nil)
+      }
       var answer: Result<SealedBatch.Result, SealedBatch.Problem>?
       var draft: RuleMemory.Draft?
       runTogether {
         answer = Result { () throws(SealedBatch.Problem) in try sealed.send(through: socket) }
       } _: {
         draft = memory.draft(
-          contents, replacing: Set(plan.creations), since: earlier, at: next, isSettled: isSettled)
+          contents, replacing: Set(plan.creations), since: earlier, at: next, compiled: compiled, isSettled: isSettled)
       }
       return (try answer!.get(), draft)
     } catch {
       throw BackendError(error, plan, compiler)
     }
+  }
+
+  /// Whether what changes may stand behind what is remembered. Whether tables share all that they can is said once for all.
+  private func mayAdd(to earlier: RememberedRules?) -> Bool {
+    guard let earlier else { return false }
+    guard !compiler.layouts.isEmpty else { return true }
+    return earlier.isSettled == isSettled
+      && compiler.layouts.keys.allSatisfy { id in
+        reading.tables[id]?.isPartial == true && written[id]?.table.shared.isEmpty == true
+      }
+  }
+
+  /// All tables that stand in compiled form then.
+  private var compiled: Set<TableID> {
+    reading.compiled.subtracting(plan.tables).union(written.keys)
   }
 
   /// Whether tables share all that they can with those of the other family then.
@@ -85,12 +106,14 @@ final class AssembledPlan: PreparedPlan {
     guard let memory = backend.memory, let new = reader.place(reading.next),
       (try? reader.generation()) == reading.next
     else { return }
-    let after = compiler.aftermath(of: plan, reading, result, generation: reading.next)
+    let after = Aftermath(of: plan, compiler, reading, written, result, generation: reading.next)
     if let draft { return draft.finish { after.reading.tables[$0.table]?.handles[$0.chain] } }
-    if let earlier, let changes = after.changes, memory.add(changes, to: earlier, at: new) { return }
+    if mayAdd(to: earlier), let earlier, let changes = after.changes, memory.add(changes, to: earlier, at: new) {
+      return
+    }
     let replaced = Set(plan.tables).union(plan.creations).union(compiler.sharing.partners.map(\.id))
     memory.keep(
-      Array(after.reading.tables.values), replacing: replaced, since: earlier, at: new,
+      Array(after.reading.tables.values), replacing: replaced, since: earlier, at: new, compiled: compiled,
       isSettled: isSettled)
   }
 }

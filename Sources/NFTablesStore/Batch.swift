@@ -34,8 +34,10 @@ struct Batch: ~Copyable {
   private var lastPrefix: (id: TableID, chain: ChainName, bytes: [UInt8])?
   private var additions: [TableID: Additions] = [:]
 
+  /// Zeros between messages: libnftnl leaves what is between attributes as it is.
   private struct Scratch: ~Copyable {
     let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 16 << 10, alignment: 8)
+    init() { bytes.initializeMemory(as: UInt8.self, repeating: 0) }
     deinit { bytes.deallocate() }
   }
 
@@ -52,6 +54,8 @@ struct Batch: ~Copyable {
 
   /// How many messages there are, but for the first.
   var count: Int { subjects.count - 1 }
+
+  var bytes: [UInt8] { out.bytes }
 
   private mutating func frame(_ type: Int32, _ body: (inout ByteWriter) -> Void) {
     message(type, flags: 0, family: 0, resource: UInt16(NFNL_SUBSYS_NFTABLES).bigEndian, .frame) {
@@ -101,9 +105,10 @@ struct Batch: ~Copyable {
     let header = nftnl_nlmsg_build_hdr(
       scratch.bytes.baseAddress!.assumingMemoryBound(to: CChar.self), UInt16(message.rawValue), UInt16(family), 0, 0)!
     build(header)
-    let attributes = UnsafeRawBufferPointer(
-      rebasing: UnsafeRawBufferPointer(scratch.bytes)[Self.headerSize..<Int(header.pointee.nlmsg_len)])
+    let written = UnsafeMutableRawBufferPointer(rebasing: scratch.bytes[..<Int(header.pointee.nlmsg_len)])
+    let attributes = UnsafeRawBufferPointer(rebasing: written[Self.headerSize...])
     self.message(Self.type(message), flags: flags, family: family, subject) { $0.write(attributes) }
+    written.initializeMemory(as: UInt8.self, repeating: 0)
   }
 
   private static let headerSize = MemoryLayout<nlmsghdr>.size + MemoryLayout<nfgenmsg>.size

@@ -5,6 +5,11 @@ package import RuleStore
 
 /// From error numbers to sentences that name what they are about and say what to do.
 extension BackendError {
+  /// Of kind `stale`: the table has to be read.
+  static func notRemembered(_ id: TableID) -> BackendError {
+    BackendError(.stale, "where the rules stand is not remembered", table: id)
+  }
+
   init(_ problem: KernelReader.Problem) {
     switch problem {
     case .netlink(let failure): self.init(failure)

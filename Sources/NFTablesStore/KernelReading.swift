@@ -62,7 +62,9 @@ struct LiveTable {
   var owner: TableOwner?
   /// Chains whose rules are remembered, not read: their counters are those of an earlier time.
   var uncounted: Set<ChainName> = []
-  /// Whether a compiled table is remembered: where its rules stand is not known then, but for ``CompiledTable/shared``.
+  /// Where the rules of a compiled table stand (``RulePlace``), as far as that is remembered, not read.
+  var places: [ChainName: [UInt64]] = [:]
+  /// Whether of a compiled table nothing is known but what is remembered: of ``compiled`` only ``CompiledTable/shared``.
   var isOutline = false
   /// Whether it is remembered of a compiled table that it shares all that it can.
   var isSettled = false
@@ -72,6 +74,9 @@ struct LiveTable {
     guard let compiled else { return .linear }
     return compiled.shared.isEmpty ? .compiled : .shared
   }
+
+  /// Whether of a compiled table only what one plan needs has been read (``CompiledRecall``).
+  var isPartial: Bool { compiled != nil && !uncounted.isEmpty }
 
   /// Whether the handle of every rule is known.
   var isWhole: Bool { table.chains.allSatisfy { (handles[$0.name] ?? []).count == $0.rules.count } }
@@ -147,6 +152,16 @@ struct KernelReader: ~Copyable {
   private mutating func readOnce(
     _ selection: TableSelection, _ generation: UInt32, _ recalled: RememberedRules?
   ) throws(Problem) -> KernelReading {
+    // Where chains are known by name only, all of them have to be recalled.
+    if let recalled, let reading = try readOnce(selection, generation, recalled, byName: true) { return reading }
+    return try readOnce(selection, generation, recalled, byName: false)!
+  }
+
+  /// - Parameter byName: whether to ask for the chains of compiled tables that are remembered, not for all that there are.
+  /// - Returns: nil where asking by name is not enough.
+  private mutating func readOnce(
+    _ selection: TableSelection, _ generation: UInt32, _ recalled: RememberedRules?, byName: Bool
+  ) throws(Problem) -> KernelReading? {
     var reading = KernelReading(generation: generation)
     var existing: [TableID] = []
     var linear: Set<TableID> = []
@@ -158,7 +173,17 @@ struct KernelReader: ~Copyable {
       var own:
         (place: CompiledPlace?, tables: [UInt8: Set<TableName>], taken: Set<UInt8>, chains: [String: [ChainHead]]?)
       own = (nil, [:], [], nil)
-      if found[TableForm.compiledTable] != nil { own = try compiledPlace(.compiled, family.rawValue, found) }
+      var isNamed = false
+      if let head = found[TableForm.compiledTable] {
+        let hasLinear = TableName.allCases.contains { found[$0.rawValue] != nil }
+        if byName, !hasLinear, let chains = recalled?.compiledChains(family) {
+          guard let place = try compiledPlace(head, family, chains) else { return nil }
+          own = (place, [family.rawValue: Set(chains.map(\.table.name))], [], [:])
+          isNamed = true
+        } else {
+          own = try compiledPlace(.compiled, family.rawValue, found)
+        }
+      }
       places.merge(own.tables) { $1 }
       taken.formUnion(own.taken)
       let compiled = (own.tables[family.rawValue] ?? []).union(shared.tables[NFTFamily.inet.rawValue] ?? [])
@@ -184,6 +209,8 @@ struct KernelReader: ~Copyable {
         var live: LiveTable
         if let known = try recallCompiled(id, here, recalled) {
           live = known
+        } else if isNamed {
+          return nil
         } else {
           live = try readCompiled(id, here)
         }
@@ -218,6 +245,24 @@ struct KernelReader: ~Copyable {
     return (nil, [:], isTaken ? [family] : [], all)
   }
 
+  /// The compiled table of a family whose chains of iptables are known by name: the list of all chains has those that
+  /// rules have to themselves, and takes the kernel long.
+  /// - Returns: nil where it is not as it is remembered.
+  private mutating func compiledPlace(
+    _ head: TableHead, _ family: Family, _ chains: [RememberedRules.Key]
+  ) throws(Problem) -> CompiledPlace? {
+    var heads: [ChainHead] = []
+    for key in chains {
+      let name = TableForm.compiled.chainName(key.chain, in: key.table)
+      if let head = try chain(name, of: TableForm.compiledTable, family.rawValue) {
+        heads.append(head)
+      } else if Table(key.table.name, family: family)[key.chain] == nil {
+        return nil  // only a built-in chain need not be there
+      }
+    }
+    return CompiledPlace(form: .compiled, head: head, chains: heads.sorted { $0.handle < $1.handle })
+  }
+
   // MARK: Tables and chains
 
   struct TableHead {
@@ -235,6 +280,8 @@ struct KernelReader: ~Copyable {
     let flags: UInt32
     /// Its rules, and those that lead to it.
     let use: UInt32
+    /// Chains are listed in the order in which they were made, and so are these numbers.
+    var handle: UInt64 = 0
 
     /// The table of iptables that a chain of the compiled table belongs to.
     var compiledTable: TableName? { TableForm.owner(of: name.text) }
@@ -268,32 +315,57 @@ struct KernelReader: ~Copyable {
   mutating func chains(_ family: UInt8) throws(Problem) -> [String: [ChainHead]] {
     var result: [String: [ChainHead]] = [:]
     try ask(NFT_MSG_GETCHAIN, family: family) { message throws(Problem) in
-      let chain = nftnl_chain_alloc()!
-      defer { nftnl_chain_free(chain) }
-      guard nftnl_chain_nlmsg_parse(message.start, chain) == 0,
-        let table = nftnl_chain_get_str(chain, UInt16(NFTNL_CHAIN_TABLE.rawValue)),
-        let name = nftnl_chain_get_str(chain, UInt16(NFTNL_CHAIN_NAME.rawValue))
-      else { throw Problem.unreadable("a chain of the kernel cannot be read") }
-      let ours = String(cString: table)
-      var base: ChainHead.Base?
-      if nftnl_chain_is_set(chain, UInt16(NFTNL_CHAIN_HOOKNUM.rawValue)) {
-        let type = nftnl_chain_get_str(chain, UInt16(NFTNL_CHAIN_TYPE.rawValue)).map { String(cString: $0) }
-        base = ChainHead.Base(
-          hook: nftnl_chain_get_u32(chain, UInt16(NFTNL_CHAIN_HOOKNUM.rawValue)),
-          layout: BaseChain(
-            type: type ?? "filter", priority: nftnl_chain_get_s32(chain, UInt16(NFTNL_CHAIN_PRIO.rawValue))),
-          policy: nftnl_chain_get_u32(chain, UInt16(NFTNL_CHAIN_POLICY.rawValue)),
-          counters: Counters(
-            packets: nftnl_chain_get_u64(chain, UInt16(NFTNL_CHAIN_PACKETS.rawValue)),
-            bytes: nftnl_chain_get_u64(chain, UInt16(NFTNL_CHAIN_BYTES.rawValue))))
-      }
-      result[ours, default: []].append(
-        ChainHead(
-          name: ChainName(unchecked: String(cString: name)), base: base,
-          flags: nftnl_chain_get_u32(chain, UInt16(NFTNL_CHAIN_FLAGS.rawValue)),
-          use: nftnl_chain_get_u32(chain, UInt16(NFTNL_CHAIN_USE.rawValue))))
+      let (table, chain) = try Self.chain(of: message)
+      result[table, default: []].append(chain)
     }
     return result
+  }
+
+  /// nil where there is none of the name.
+  private mutating func chain(_ name: ChainName, of table: String, _ family: UInt8) throws(Problem) -> ChainHead? {
+    var found: ChainHead?
+    do throws(Problem) {
+      try ask(NFT_MSG_GETCHAIN, flags: 0, family: family) { out in
+        out.put(NFTA_CHAIN_TABLE, text: table)
+        out.put(NFTA_CHAIN_NAME, text: name.text)
+      } each: { message throws(Problem) in
+        found = try Self.chain(of: message).chain
+      }
+    } catch {
+      guard case .netlink(let failure) = error, failure.operation == .answer, failure.code == ENOENT else {
+        throw error
+      }
+    }
+    return found
+  }
+
+  private static func chain(of message: NetlinkSocket.Message) throws(Problem) -> (table: String, chain: ChainHead) {
+    let chain = nftnl_chain_alloc()!
+    defer { nftnl_chain_free(chain) }
+    guard nftnl_chain_nlmsg_parse(message.start, chain) == 0,
+      let table = nftnl_chain_get_str(chain, UInt16(NFTNL_CHAIN_TABLE.rawValue)),
+      let name = nftnl_chain_get_str(chain, UInt16(NFTNL_CHAIN_NAME.rawValue))
+    else { throw Problem.unreadable("a chain of the kernel cannot be read") }
+    var base: ChainHead.Base?
+    if nftnl_chain_is_set(chain, UInt16(NFTNL_CHAIN_HOOKNUM.rawValue)) {
+      let type = nftnl_chain_get_str(chain, UInt16(NFTNL_CHAIN_TYPE.rawValue)).map { String(cString: $0) }
+      base = ChainHead.Base(
+        hook: nftnl_chain_get_u32(chain, UInt16(NFTNL_CHAIN_HOOKNUM.rawValue)),
+        layout: BaseChain(
+          type: type ?? "filter", priority: nftnl_chain_get_s32(chain, UInt16(NFTNL_CHAIN_PRIO.rawValue))),
+        policy: nftnl_chain_get_u32(chain, UInt16(NFTNL_CHAIN_POLICY.rawValue)),
+        counters: Counters(
+          packets: nftnl_chain_get_u64(chain, UInt16(NFTNL_CHAIN_PACKETS.rawValue)),
+          bytes: nftnl_chain_get_u64(chain, UInt16(NFTNL_CHAIN_BYTES.rawValue))))
+    }
+    return (
+      String(cString: table),
+      ChainHead(
+        name: ChainName(unchecked: String(cString: name)), base: base,
+        flags: nftnl_chain_get_u32(chain, UInt16(NFTNL_CHAIN_FLAGS.rawValue)),
+        use: nftnl_chain_get_u32(chain, UInt16(NFTNL_CHAIN_USE.rawValue)),
+        handle: nftnl_chain_get_u64(chain, UInt16(NFTNL_CHAIN_HANDLE.rawValue)))
+    )
   }
 
   // MARK: One table

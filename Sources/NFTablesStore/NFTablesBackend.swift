@@ -179,7 +179,8 @@ public final class NFTablesBackend: Backend {
     guard reading.tables.values.contains(where: \.isNews) else { return }
     let earlier = memory.recall(moment)
     memory.keep(
-      Array(reading.tables.values), since: earlier, at: moment, isSettled: earlier?.isSettled ?? false)
+      Array(reading.tables.values), since: earlier, at: moment, compiled: reading.compiled,
+      isSettled: earlier?.isSettled ?? false)
   }
 
   func withReader<R>(_ body: (inout KernelReader) throws(KernelReader.Problem) -> R) throws(BackendError) -> R {
@@ -202,6 +203,13 @@ public final class NFTablesBackend: Backend {
     return (lookedUp, live.table.ruleCount - lookedUp)
   }
 
+  /// Where the rules of each chain of a table are, as that is remembered (``RememberedRules/Key/words``); read where there
+  /// is no memory.
+  package func places(of id: TableID) throws(BackendError) -> [ChainName: [UInt64]] {
+    guard let live = try read(.only([id]), memory).tables[id] else { return [:] }
+    return live.table.chains.reduce(into: [:]) { $0[$1.name] = $1.rules.isEmpty ? [] : live.words(of: $1.name) }
+  }
+
   // MARK: Writing
 
   /// Rules that nf_tables gives back as others that mean the same are written as those, so that what is read later is what
@@ -211,8 +219,11 @@ public final class NFTablesBackend: Backend {
     let known = lastReading.withLock { $0 }
     let wanted = plan.steps + reshaped(plan, known)
     if let known { try checkOwners(wanted, known) }
-    guard !wanted.contains(where: { $0.before != nil && known?.tables[$0.id]?.isOutline == true }) else {
-      throw BackendError(.stale, "where the rules stand is not remembered")
+    for step in wanted where step.before != nil {
+      guard let live = known?.tables[step.id], live.isOutline else { continue }
+      guard form(of: step.id, plan) != .linear, CompiledRecall.suffices(step, live, pairings) else {
+        throw .notRemembered(step.id)
+      }
     }
     var fitted: [Plan.Step] = []
     var layouts: [TableID: CompiledPlan] = [:]
@@ -239,7 +250,12 @@ public final class NFTablesBackend: Backend {
       let isCompiled = step.before != nil && known?.tables[step.id]?.compiled != nil
       let keepsForm = isCompiled == (layouts[step.id] != nil) && !sharing.moved.contains(step.id.name)
       if let before = step.before, keepsForm, !step.restoresCounters, before.sameRules(as: step.after) { continue }
-      steps.append(try counted(step, keepsForm: keepsForm))
+      if step.before != nil, known?.tables[step.id]?.isOutline == true {
+        guard keepsForm, let known = try recalled(step) else { throw .notRemembered(step.id) }
+        steps.append(known)
+      } else {
+        steps.append(try counted(step, keepsForm: keepsForm))
+      }
     }
     prepared.withLock { $0 = layouts }
     var result = Plan(steps: steps, creations: plan.creations, unchanged: plan.unchanged, notes: notes)
@@ -271,10 +287,14 @@ public final class NFTablesBackend: Backend {
     }
     var compiler = compiler
     compiler.layouts = layouts
-    let missing = Sharing.partners(of: steps, known, mayBegin: mayBegin).filter {
-      known.tables[$0]?.isOutline ?? true
-    }
-    return compiler.sharing(steps, missing.isEmpty ? known : try read(.only(missing)), mayBegin: mayBegin)
+    let partners = Sharing.partners(of: steps, known, mayBegin: mayBegin)
+    return compiler.sharing(steps, try outlined(partners, known), mayBegin: mayBegin)
+  }
+
+  /// A reading with the rules of tables that a plan leaves as they are.
+  private func outlined(_ ids: Set<TableID>, _ reading: KernelReading) throws(BackendError) -> KernelReading {
+    let missing = ids.filter { reading.tables[$0] == nil }
+    return missing.isEmpty ? reading : try read(.only(missing), memory)
   }
 
   /// Steps for tables that stay as they are in another form.
@@ -306,6 +326,21 @@ public final class NFTablesBackend: Backend {
       lastReading.withLock { $0?.update(count.live) }
       return count.step
     }
+  }
+
+  /// The step with what it takes to carry it out, where the table is remembered and not read; nil where that is not
+  /// enough.
+  private func recalled(_ step: Plan.Step) throws(BackendError) -> Plan.Step? {
+    guard let before = step.before, let last = lastReading.withLock({ $0?.tables[step.id] }),
+      last.table.holdsRules(of: before), var recall = CompiledRecall(step, last, compiler)
+    else { return nil }
+    let isWhole = try withReader { reader throws(KernelReader.Problem) in
+      // Whatever is wrong is told when all is read.
+      do throws(KernelReader.Problem) { return try recall.read(through: &reader) } catch { return false }
+    }
+    guard isWhole else { return nil }
+    lastReading.withLock { $0?.update(recall.live) }
+    return recall.step
   }
 
   /// The kernel takes a batch whole or not at all, so that nothing needs a rehearsal; the full one gives it the batch
@@ -419,27 +454,34 @@ public final class NFTablesBackend: Backend {
     }
     let mayBegin = mayShare(plan)
     let partners = Sharing.partners(of: plan.steps, reading, mayBegin: mayBegin)
-    if !partners.isEmpty {
-      // Anew, for the counters that they have now.
-      let now = try read(.only(partners))
+    func take(_ now: KernelReading) throws(BackendError) {
       guard now.generation == reading.generation else {
         throw BackendError(.stale, "the rules have changed since they were read")
       }
       reading = now
+      compiler.sharing = compiler.sharing(plan.steps, reading, mayBegin: mayBegin)
     }
-    compiler.sharing = compiler.sharing(plan.steps, reading, mayBegin: mayBegin)
+    try take(outlined(partners, reading))
+    // Those that are written anew, for the counters that they have now.
+    let moving = Set(compiler.sharing.partners.map(\.id))
+    if !moving.isEmpty { try take(read(.only(moving))) }
     for step in compiler.sharing.partners { compiler.layouts[step.id] = CompiledPlan(table: step.after) }
     try checkOwners(compiler.sharing.partners, reading)
     return compiler
   }
 
   /// How many messages the kernel would get.
-  package func messages(for plan: Plan) throws(BackendError) -> Int {
+  package func messages(for plan: Plan) throws(BackendError) -> Int { try batch(for: plan).count }
+
+  /// What the kernel would get, with messages numbered from 0 on.
+  package func bytes(for plan: Plan) throws(BackendError) -> [UInt8] { try batch(for: plan).bytes }
+
+  private func batch(for plan: Plan) throws(BackendError) -> Batch {
     var reading = try reading(for: plan, of: nil)
     let compiler = try compiler(for: plan, &reading)
     var batch = Batch(generation: reading.generation, firstSequence: 0, capacity: 0, revisions: revisions)
-    try compiler.compile(plan, reading, into: &batch)
-    return batch.count
+    _ = try compiler.compile(plan, reading, into: &batch)
+    return batch
   }
 
   /// A plan as one batch.
@@ -454,7 +496,7 @@ public final class NFTablesBackend: Backend {
     var batch = Batch(
       generation: reading.generation, firstSequence: socket.takeSequence(0), capacity: plan.estimatedBytes,
       revisions: revisions)
-    try compiler.compile(plan, reading, into: &batch)
+    let written = try compiler.compile(plan, reading, into: &batch)
     if !plan.beside.changes.isEmpty {
       let edits = try TableEdits(plan.beside.changes, plan.beside.unexpected)
       guard edits.generation == reading.generation else {
@@ -462,7 +504,7 @@ public final class NFTablesBackend: Backend {
       }
       batch.add(edits)
     }
-    return AssembledPlan(plan, reading, compiler, batch.seal(isTrial: isTrial), socket, self)
+    return AssembledPlan(plan, reading, compiler, written, batch.seal(isTrial: isTrial), socket, self)
   }
 }
 

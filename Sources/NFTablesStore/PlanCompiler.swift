@@ -17,8 +17,11 @@ struct PlanCompiler {
   var canFollow = false
 
   /// - Parameter reading: of the tables that the plan changes; tables that are not in it do not exist.
+  /// - Returns: what the tables are then that stand in compiled form.
   /// - Throws: ``BackendError`` of kind `unsupported` for a rule that nf_tables cannot say.
-  func compile(_ plan: Plan, _ reading: KernelReading, into batch: inout Batch) throws(BackendError) {
+  func compile(_ plan: Plan, _ reading: KernelReading, into batch: inout Batch) throws(BackendError)
+    -> [TableID: CompiledTable.Written]
+  {
     for id in plan.creations where layouts[id] == nil {
       let after = plan.steps.first { $0.id == id }?.after ?? Table(id.name, family: id.family)
       batch.create(id)
@@ -38,7 +41,7 @@ struct PlanCompiler {
       for chain in step.after.chains { try edit(chain, step, live, &batch) }
       removeChains(step, live, &batch)
     }
-    try compileMaps(plan, reading, &batch)
+    return try compileMaps(plan, reading, &batch)
   }
 
   /// Chains that are not there yet, and policies that change. A built-in chain that would do nothing stays unmade.
@@ -157,80 +160,6 @@ struct PlanCompiler {
       if !replaced.isEmpty { result.setRules(of: place, chain.rules.replacing(replaced, from: others)) }
     }
     return result
-  }
-
-  /// What is known when a batch has been carried out.
-  struct Aftermath {
-    /// What the tables hold; of compiled ones the rules alone.
-    var reading: KernelReading
-    /// What has become of each of their chains; nil where that is not all that has changed.
-    var changes: [(key: RememberedRules.Key, event: RememberedRules.Event)]? = []
-  }
-
-  /// What there is when a batch has been carried out, of tables where the kernel told the handles of all new rules.
-  func aftermath(of plan: Plan, _ before: KernelReading, _ result: SealedBatch.Result, generation: UInt32) -> Aftermath
-  {
-    var aftermath = Aftermath(reading: KernelReading(generation: generation))
-    let changed = Dictionary(uniqueKeysWithValues: plan.steps.map { ($0.id, $0) })
-    for (id, live) in before.tables where changed[id] == nil { aftermath.reading.add(live) }
-    for step in plan.steps + sharing.partners {
-      guard layouts[step.id] == nil else {
-        aftermath.changes = nil
-        var after = LiveTable(table: step.after)
-        after.compiled = CompiledTable()
-        aftermath.reading.add(after)
-        continue
-      }
-      if before.tables[step.id]?.compiled != nil { aftermath.changes = nil }
-      note(step, before.tables[step.id].flatMap { $0.compiled == nil ? $0 : nil }, result, in: &aftermath)
-    }
-    return aftermath
-  }
-
-  /// What will be remembered of a plan's tables when it has been carried out, and of others that were read. The handles of
-  /// rules that are linear are known only then.
-  func contents(after plan: Plan, _ before: KernelReading) -> [RememberedRules.Content] {
-    let steps = plan.steps + sharing.partners
-    let changed = Set(steps.map(\.id))
-    return before.tables.values.filter { !changed.contains($0.table.id) }.flatMap(\.contents)
-      + steps.flatMap { step in
-        step.after.chains.map { RememberedRules.Content(step.after, $0, isCompiled: layouts[step.id] != nil) }
-      }
-  }
-
-  private func note(_ step: Plan.Step, _ live: LiveTable?, _ result: SealedBatch.Result, in aftermath: inout Aftermath)
-  {
-    var stayed: [ChainName: [Int?]] = [:]
-    var handles: [ChainName: [UInt64?]] = [:]
-    for chain in step.after.chains {
-      let old = live?.handles[chain.name] ?? []
-      let staying = chainEdit(chain, step, live).staying
-      stayed[chain.name] = staying
-      handles[chain.name] = staying.map { $0.map { old[$0] } }
-    }
-    if let new = result.handles[step.id] {
-      for (rule, handle) in zip(new.members, new.handles) { handles[rule.chain]?[rule.number] = handle }
-    }
-    var after = LiveTable(table: step.after)
-    for chain in step.after.chains {
-      after.handles[chain.name] = handles[chain.name]!.compactMap { $0 }
-      after.uncounted.insert(chain.name)
-    }
-    guard after.isWhole else {
-      aftermath.changes = nil
-      return
-    }
-    aftermath.reading.add(after)
-    for chain in step.after.chains {
-      let change = RememberedChange(
-        of: live?.table[chain.name]?.rules.count ?? 0, staying: stayed[chain.name]!, to: chain.rules,
-        after.handles[chain.name]!)
-      if change.pieces.isEmpty, live?.table[chain.name] != nil { continue }
-      aftermath.changes?.append((RememberedRules.Key(table: step.id, chain: chain.name), .changed(change)))
-    }
-    for chain in live?.table.chains ?? [] where step.after[chain.name] == nil {
-      aftermath.changes?.append((RememberedRules.Key(table: step.id, chain: chain.name), .gone))
-    }
   }
 
   /// - Throws: ``BackendError`` of kind `refused`, as the kernel would in the end.

@@ -4,14 +4,14 @@ internal import RuleStore
 
 /// The rules of a moment, as far as a file of ``RuleMemory`` has them.
 ///
-/// The file begins with a head: `firebreak nf_tables 3\n`, zeros up to byte 24, where the index begins, its length, its
-/// checksum (8 bytes each). The rules of all chains follow, then the handles of all chains, in the same order; then the
-/// index: the moment (its length, its bytes), whether tables share all that they can, and of each chain the table, the
-/// name, the form, the policy, how many rules, bytes and handles there are, and checksums. What changed later follows
-/// behind: for each commit the length of what is said of it, a checksum over this and over the checksum before it,
-/// the moment since which it is so, and the chains that changed (``RememberedChange``). All in host order.
+/// The file begins with a head: `firebreak nf_tables 4\n`, zeros up to byte 24, where the index begins, its length, its
+/// checksum (8 bytes each). The rules of all chains follow, then where they are in the kernel (``Key/words``), in the same
+/// order; then the index: the moment (its length, its bytes), whether tables share all that they can, whether every
+/// compiled table of the kernel is in the file, and of each chain the table, the name, the form, the policy, how many rules, bytes and such words there are, and checksums. What changed
+/// later follows behind: for each commit the length of what is said of it, a checksum over this and over the checksum
+/// before it, the moment since which it is so, and the chains that changed (``RememberedChange``). All in host order.
 final class RememberedRules {
-  static let magic = Array("firebreak nf_tables 3\n\0\0".utf8)
+  static let magic = Array("firebreak nf_tables 4\n\0\0".utf8)
   static let headSize = magic.count + 24
   /// Far more than the chains of any ruleset need.
   private static let longestIndex = 64 << 20
@@ -20,8 +20,11 @@ final class RememberedRules {
   struct Key: Hashable {
     let table: TableID
     let chain: ChainName
-    /// Where the table is compiled rules have no handles, and the kernel does not tell the policy.
+    /// Where the table is compiled the kernel does not tell the policy.
     var isCompiled = false
+
+    /// How many words tell where a rule is in the kernel: its handle, or its place (``RulePlace``).
+    var words: Int { isCompiled ? RulePlace.words : 1 }
   }
 
   /// The rules of a chain on their way into a file.
@@ -29,17 +32,19 @@ final class RememberedRules {
     let key: Key
     let policy: Policy?
     let rules: RuleList
-    /// None where the table is compiled; nil where the kernel has yet to tell.
-    var handles: [UInt64]?
+    /// Where the rules are (``Key/words``); nil where the kernel has yet to tell.
+    var words: [UInt64]?
 
-    init(_ key: Key, _ policy: Policy?, _ rules: RuleList, _ handles: [UInt64]?) {
-      (self.key, self.policy, self.rules, self.handles) = (key, policy, rules, handles)
+    /// Whether it is known where the rules are.
+    var isKnown: Bool { words?.count == rules.count * key.words }
+
+    init(_ key: Key, _ policy: Policy?, _ rules: RuleList, _ words: [UInt64]?) {
+      (self.key, self.policy, self.rules, self.words) = (key, policy, rules, words)
     }
 
-    /// - Parameter handles: of a table that is not compiled.
-    init(_ table: Table, _ chain: Chain, isCompiled: Bool, _ handles: [UInt64]? = nil) {
+    init(_ table: Table, _ chain: Chain, isCompiled: Bool, _ words: [UInt64]?) {
       let key = Key(table: table.id, chain: chain.name, isCompiled: isCompiled)
-      self.init(key, chain.policy, chain.rules, isCompiled ? [] : chain.rules.isEmpty ? [] : handles)
+      self.init(key, chain.policy, chain.rules, chain.rules.isEmpty ? [] : words)
     }
   }
 
@@ -49,9 +54,9 @@ final class RememberedRules {
     let offset: Int
     let size: Int
     let sum: UInt64
-    let handles: Int
-    var handleOffset = 0
-    let handleSum: UInt64
+    let words: Int
+    var wordOffset = 0
+    let wordSum: UInt64
   }
 
   /// What a commit made of a chain.
@@ -67,6 +72,8 @@ final class RememberedRules {
   private var counts: [Key: Int] = [:]
   /// Whether the compiled tables were written by a commit that let families share what they can.
   private(set) var isSettled = false
+  /// Whether there is no compiled table in the kernel but those that are remembered.
+  private var hasAllCompiled = false
 
   /// Where the file ends, and what the next change has to be checked against.
   let end: Int
@@ -98,34 +105,45 @@ final class RememberedRules {
 
   var chains: [Key] { Array(counts.keys) }
 
+  /// So many chains are asked for by name; the list of all has no more to say of more.
+  private static let mostNames = 200
+
+  /// All chains of iptables that stand in compiled form in a family; nil where that is not known, or they are too many to
+  /// be asked for one by one.
+  func compiledChains(_ family: Family) -> [Key]? {
+    guard hasAllCompiled else { return nil }
+    let chains = counts.keys.filter { $0.isCompiled && $0.table.family == family }
+    return !chains.isEmpty && chains.count <= Self.mostNames ? chains : nil
+  }
+
   /// nil for a chain that the file does not have.
   func count(of key: Key) -> Int? { counts[key] }
 
   /// What a policy was when the file was begun; it cannot change without the file's being written anew.
   func policy(of key: Key) -> Policy? { parts[key]?.policy }
 
+  /// The rules with where they are (``Key/words``).
   /// - Parameter limit: how many rules there can be.
   func rules(of key: Key, atMost limit: Int = .max) -> (RuleList, [UInt64])? {
     guard let count = counts[key], count <= limit else { return nil }
-    var bytes: [UInt8] = []
-    var handles: [UInt64] = []
+    var subject = RememberedChange.Subject(key.table.family)
     if let part = parts[key] {
       guard let rules = read(part.offset, part.size), rules.withUnsafeBytes({ FileSum.of($0) }) == part.sum,
-        let numbers = read(part.handleOffset, part.handles, of: UInt64.self),
-        numbers.withUnsafeBytes({ FileSum.of($0) }) == part.handleSum
+        let numbers = read(part.wordOffset, part.words, of: UInt64.self),
+        numbers.withUnsafeBytes({ FileSum.of($0) }) == part.wordSum
       else { return nil }
-      (bytes, handles) = (rules, numbers)
+      subject = RememberedChange.Subject(key.table.family, bytes: rules, words: numbers)
     }
     for event in events[key] ?? [] {
       switch event {
-      case .gone: (bytes, handles) = ([], [])
-      case .changed(let change): guard change.carryOut(on: &bytes, &handles, key.table.family) else { return nil }
+      case .gone: subject = RememberedChange.Subject(key.table.family)
+      case .changed(let change): guard subject.take(change) else { return nil }
       }
     }
-    guard let rules = try? RuleList(decoding: bytes, family: key.table.family), rules.count == count,
-      handles.count == (key.isCompiled ? 0 : count)
+    guard let rules = try? RuleList(decoding: subject.bytes, family: key.table.family), rules.count == count,
+      subject.words.count == count * key.words
     else { return nil }
-    return (rules, handles)
+    return (rules, subject.words)
   }
 
   /// Whether it is the file behind another descriptor.
@@ -143,6 +161,7 @@ final class RememberedRules {
     var reader = ByteReader(index.span.bytes)
     let key = try reader.raw("key", count: Int(try reader.uint32("size")))
     isSettled = try reader.uint8("settled") != 0
+    hasAllCompiled = try reader.uint8("all compiled") != 0
     var offset = Self.headSize
     var order: [Key] = []
     for _ in 0..<(try reader.uint32("chains")) {
@@ -150,8 +169,8 @@ final class RememberedRules {
       let policy = try Self.policy(&reader)
       let part = Part(
         policy: policy, count: Int(try reader.uint32("rules")), offset: offset, size: Int(try reader.uint32("bytes")),
-        sum: try reader.uint64("checksum"), handles: Int(try reader.uint32("handles")),
-        handleSum: try reader.uint64("checksum"))
+        sum: try reader.uint64("checksum"), words: Int(try reader.uint32("words")),
+        wordSum: try reader.uint64("checksum"))
       parts[chain] = part
       counts[chain] = part.count
       order.append(chain)
@@ -159,28 +178,29 @@ final class RememberedRules {
     }
     try reader.finish()
     for chain in order {
-      parts[chain]!.handleOffset = offset
-      offset += parts[chain]!.handles * 8
+      parts[chain]!.wordOffset = offset
+      offset += parts[chain]!.words * 8
     }
     guard offset == end, parts.count == order.count else { throw reader.invalid("chains") }
     return key
   }
 
-  static func index(_ chains: [Content], _ key: [UInt8], isSettled: Bool) -> [UInt8] {
+  static func index(_ chains: [Content], _ key: [UInt8], isSettled: Bool, hasAllCompiled: Bool) -> [UInt8] {
     var out = ByteWriter()
     out.write(UInt32(key.count))
     out.write(key)
     out.write(UInt8(isSettled ? 1 : 0))
+    out.write(UInt8(hasAllCompiled ? 1 : 0))
     out.write(UInt32(chains.count))
     for chain in chains {
-      let handles = chain.handles ?? []
+      let words = chain.words ?? []
       write(chain.key, to: &out)
       out.write(chain.policy.map { $0.verdict.rawValue } ?? .max)
       out.write(UInt32(chain.rules.count))
       out.write(UInt32(chain.rules.bytes.count))
       out.write(chain.rules.bytes.withUnsafeBytes { FileSum.of($0) })
-      out.write(UInt32(handles.count))
-      out.write(handles.withUnsafeBytes { FileSum.of($0) })
+      out.write(UInt32(words.count))
+      out.write(words.withUnsafeBytes { FileSum.of($0) })
     }
     return out.bytes
   }
@@ -258,7 +278,7 @@ final class RememberedRules {
         counts[chain] = nil
         continue
       }
-      let change = try RememberedChange(&reader)
+      let change = try RememberedChange(&reader, width: chain.words)
       guard change.count == counts[chain] ?? 0 else { throw reader.invalid("count") }
       events[chain, default: []].append(.changed(change))
       counts[chain] = change.newCount

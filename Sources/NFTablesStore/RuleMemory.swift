@@ -2,7 +2,7 @@ internal import Glibc
 internal import Netfilter
 internal import RuleStore
 
-/// Rules that were read or written last, with their handles, in a file: as long as nf_tables has not changed since, they
+/// Rules that were read or written last, with where they are in the kernel, in a file: as long as nf_tables has not changed since, they
 /// need not be read again. The kernel takes long to give the rules of a long chain, for it looks for each part of them from
 /// the chain's beginning on.
 ///
@@ -53,33 +53,39 @@ struct RuleMemory: Sendable {
   // MARK: Keeping
 
   /// Keeps the rules of tables, and of other tables that `earlier` has, but for those that have changed since.
-  /// - Parameter isSettled: whether the tables share all that they can with those of the other family.
+  /// - Parameters:
+  ///   - compiled: all tables that stand in compiled form in the kernel.
+  ///   - isSettled: whether the tables share all that they can with those of the other family.
   func keep(
     _ tables: [LiveTable], replacing changed: Set<TableID> = [], since earlier: RememberedRules? = nil,
-    at moment: Moment, isSettled: Bool = false
+    at moment: Moment, compiled: Set<TableID>, isSettled: Bool
   ) {
-    draft(tables.flatMap(\.contents), replacing: changed, since: earlier, at: moment, isSettled: isSettled)?.finish()
+    draft(
+      tables.flatMap(\.contents), replacing: changed, since: earlier, at: moment, compiled: compiled,
+      isSettled: isSettled)?.finish()
   }
 
   /// Begins a file with the rules of a moment, and those of other tables that `earlier` has, but for those that have changed
   /// since; nil where there is nothing to remember, or no place for it.
   func draft(
     _ contents: [RememberedRules.Content], replacing changed: Set<TableID>, since earlier: RememberedRules?,
-    at moment: Moment, isSettled: Bool
+    at moment: Moment, compiled: Set<TableID>, isSettled: Bool
   ) -> Draft? {
     var contents = contents
     let replaced = changed.union(contents.map(\.key.table))
     for key in earlier?.chains ?? [] where !replaced.contains(key.table) {
-      guard let (rules, handles) = earlier?.rules(of: key) else { continue }
-      contents.append(RememberedRules.Content(key, earlier?.policy(of: key), rules, handles))
+      guard let (rules, words) = earlier?.rules(of: key) else { continue }
+      contents.append(RememberedRules.Content(key, earlier?.policy(of: key), rules, words))
     }
     guard contents.reduce(0, { $0 + $1.rules.count }) >= leastRules, let key = Self.key(of: moment), makeDirectory(),
       let directory = Directory(path)
     else { return nil }
-    return Draft(name(moment), in: directory, contents, key, isSettled: isSettled)
+    let known = Set(contents.lazy.filter(\.key.isCompiled).map(\.key.table))
+    return Draft(
+      name(moment), in: directory, contents, key, isSettled: isSettled, hasAllCompiled: compiled.isSubset(of: known))
   }
 
-  /// A file that is not finished: it has the rules, and waits for their handles.
+  /// A file that is not finished: it has the rules, and waits for where they are.
   final class Draft {
     private let name: String
     private let directory: Directory
@@ -87,14 +93,16 @@ struct RuleMemory: Sendable {
     private var chains: [RememberedRules.Content]
     private let key: [UInt8]
     private let isSettled: Bool
+    private let hasAllCompiled: Bool
     private var isWhole: Bool
     private var isFinished = false
 
     fileprivate init?(
       _ name: String, in directory: consuming Directory, _ chains: [RememberedRules.Content], _ key: [UInt8],
-      isSettled: Bool
+      isSettled: Bool, hasAllCompiled: Bool
     ) {
-      (self.name, self.chains, self.key, self.isSettled) = (name, chains, key, isSettled)
+      (self.name, self.chains, self.key) = (name, chains, key)
+      (self.isSettled, self.hasAllCompiled) = (isSettled, hasAllCompiled)
       self.directory = directory
       self.directory.remove(Self.unfinished(name))
       file = self.directory.open(Self.unfinished(name), O_WRONLY | O_CREAT | O_EXCL)
@@ -107,18 +115,17 @@ struct RuleMemory: Sendable {
     private static func unfinished(_ name: String) -> String { name + ".new" }
 
     /// Puts the file in its place.
-    /// - Parameter handles: of chains of which they were not known before.
-    func finish(_ handles: (RememberedRules.Key) -> [UInt64]? = { _ in nil }) {
-      for index in chains.indices where chains[index].handles == nil {
-        chains[index].handles = handles(chains[index].key)
+    /// - Parameter words: of chains of which they were not known before (``RememberedRules/Content/words``).
+    func finish(_ words: (RememberedRules.Key) -> [UInt64]? = { _ in nil }) {
+      for index in chains.indices where chains[index].words == nil {
+        chains[index].words = words(chains[index].key)
       }
-      let isKnown = chains.allSatisfy { $0.key.isCompiled || $0.handles?.count == $0.rules.count }
-      guard isWhole, isKnown else { return }
-      let index = RememberedRules.index(chains, key, isSettled: isSettled)
-      let start = chains.reduce(RememberedRules.headSize) { $0 + $1.rules.bytes.count + $1.handles!.count * 8 }
+      guard isWhole, chains.allSatisfy(\.isKnown) else { return }
+      let index = RememberedRules.index(chains, key, isSettled: isSettled, hasAllCompiled: hasAllCompiled)
+      let start = chains.reduce(RememberedRules.headSize) { $0 + $1.rules.bytes.count + $1.words!.count * 8 }
       let head = RememberedRules.head(of: index, at: start)
       let isWritten =
-        chains.allSatisfy { chain in chain.handles!.withUnsafeBytes { RuleMemory.write($0, to: file) } }
+        chains.allSatisfy { chain in chain.words!.withUnsafeBytes { RuleMemory.write($0, to: file) } }
         && RuleMemory.write(index, to: file)
         && head.withUnsafeBytes { pwrite(file, $0.baseAddress, $0.count, 0) } == head.count
       if isWritten { isFinished = directory.rename(Self.unfinished(name), to: name) }
@@ -235,7 +242,13 @@ struct RuleMemory: Sendable {
 extension LiveTable {
   /// What to remember of it.
   var contents: [RememberedRules.Content] {
-    table.chains.map { RememberedRules.Content(table, $0, isCompiled: compiled != nil, handles[$0.name] ?? []) }
+    table.chains.map { RememberedRules.Content(table, $0, isCompiled: compiled != nil, words(of: $0.name)) }
+  }
+
+  /// Where the rules of a chain are (``RememberedRules/Key/words``).
+  func words(of chain: ChainName) -> [UInt64]? {
+    guard let compiled else { return handles[chain] ?? [] }
+    return places[chain] ?? compiled.chains[chain]?.places(in: table.id)
   }
 
   /// Whether it had to be read.

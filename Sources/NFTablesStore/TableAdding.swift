@@ -99,11 +99,13 @@ extension NFTablesBackend: TableAdder {
       let comeFirst = additions.comeFirst(in: chain.name)
       func piece(_ start: Int, _ places: [Int]) -> RememberedChange.Piece {
         let bytes = places.flatMap { chain.rules.bytes[chain.rules.range(of: $0)] }
-        return RememberedChange.Piece(start: start, removed: 0, handles: places.map { handles[$0] }, bytes: bytes)
+        return RememberedChange.Piece(
+          start: start, removed: 0, added: places.count, words: places.map { handles[$0] }, bytes: bytes)
       }
       let first = piece(0, chain.rules.indices.filter { comeFirst[$0] }.reversed())
       let last = piece(count, chain.rules.indices.filter { !comeFirst[$0] })
-      changes.append((key, .changed(RememberedChange(of: count, [first, last].filter { !$0.handles.isEmpty }))))
+      changes.append(
+        (key, .changed(RememberedChange(of: count, [first, last].filter { $0.added > 0 }, width: key.words))))
     }
     _ = memory.add(changes, to: earlier, at: moment)
   }

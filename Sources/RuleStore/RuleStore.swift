@@ -70,7 +70,7 @@ public struct RuleStore: Sendable {
     preconditionFailure("the last attempt returns or throws")
   }
 
-  /// From so many new rules on a plan is made ready while it is written down.
+  /// From so many rules on a plan is made ready while it is written down.
   private static let manyRules = 2000
 
   /// Makes a plan ready, and writes it down.
@@ -79,7 +79,8 @@ public struct RuleStore: Sendable {
     _ plan: Plan, _ before: Snapshot, writingDown: () throws -> Void
   ) throws -> Result<any PreparedPlan, BackendError> {
     let prepare = { Result { () throws(BackendError) in try backend.prepared(plan, expecting: before.stamp) } }
-    guard plan.changes.added >= Self.manyRules else {
+    let count = plan.steps.reduce(0) { $0 + ($1.before?.ruleCount ?? 0) + $1.after.ruleCount }
+    guard count >= Self.manyRules else {
       try writingDown()
       return prepare()
     }

@@ -8,6 +8,19 @@ struct MapElement {
   var verdict: NFTVerdict = .continue
   var note = ElementNote(order: 0)
   var counters = Counters.zero
+
+  /// The key by which the kernel finds an element.
+  static func write(
+    _ key: HeaderKey, _ shape: KeyShape, _ form: TableForm, _ id: TableID, to out: inout ByteWriter
+  ) {
+    out.nest(NFTA_SET_ELEM_KEY) { out in
+      out.fill(NFTA_DATA_VALUE) { shape.write(key, id.family, form, to: &$0) }
+    }
+    guard shape.isRanged else { return }
+    out.nest(NFTA_SET_ELEM_KEY_END) { out in
+      out.fill(NFTA_DATA_VALUE) { shape.writeRanged(key, isEnd: true, id.family, to: &$0) }
+    }
+  }
 }
 
 /// Maps from keys to verdicts, each element with a counter.
@@ -91,14 +104,7 @@ private func write(
   _ element: MapElement, _ shape: KeyShape, isNew: Bool, _ form: TableForm, _ id: TableID, to out: inout ByteWriter
 ) {
   out.nest(NFTA_LIST_ELEM) { out in
-    out.nest(NFTA_SET_ELEM_KEY) { out in
-      out.fill(NFTA_DATA_VALUE) { shape.write(element.key, id.family, form, to: &$0) }
-    }
-    if shape.isRanged {
-      out.nest(NFTA_SET_ELEM_KEY_END) { out in
-        out.fill(NFTA_DATA_VALUE) { shape.writeRanged(element.key, isEnd: true, id.family, to: &$0) }
-      }
-    }
+    MapElement.write(element.key, shape, form, id, to: &out)
     guard isNew else { return }
     out.nest(NFTA_SET_ELEM_DATA) { ExpressionAttributes.writeData(form.inKernel(element.verdict, in: id), to: &$0) }
     out.fill(NFTA_SET_ELEM_USERDATA) { element.note.write(id.family, to: &$0) }

@@ -235,7 +235,11 @@ package enum Transparency {
       for index in chain.rules.indices {
         switch chain.rules.standardLabel(of: index) {
         case .chain(let called): calls[called, default: []].append(chain.name)
-        case .extension: if !standard(chain.rules[index]) { opaque.insert(chain.name) }
+        case .extension:
+          // Decoding a rule takes longer than a look at the name.
+          if !known.contains(chain.rules.targetName(of: index)), !standard(chain.rules[index]) {
+            opaque.insert(chain.name)
+          }
         case .none, .verdict: break
         }
       }

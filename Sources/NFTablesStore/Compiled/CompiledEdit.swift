@@ -7,13 +7,17 @@ struct CompiledEdit {
   enum Action {
     case removeLinear(UInt64)
     case removeElements([HeaderKey], CompiledChain.Map)
-    case removeHelper(String)
+    case removeHelper(Int)
     case addLinear(Int, order: UInt64, before: UInt64?)
     case addElements(Int, RuleSplit, CompiledChain.Map)
   }
 
   private(set) var actions: [Action] = []
   private(set) var chain: CompiledChain
+  /// For each new rule the old one that stays for it.
+  let staying: [Int?]
+  /// The old rules that do not stay, and what comes of them: the new rule that is the same, in another place.
+  let leaving: [(old: Int, new: Int?)]
   private let writer: CompiledWriter
   private let rules: RuleList
   /// Items whose linear rule is taken out.
@@ -23,7 +27,7 @@ struct CompiledEdit {
   private var forms: [Int: RuleForms] = [:]
 
   /// So many rules are looked for among the others one by one; for more the chain is laid out anew.
-  private static let mostComing = 64
+  static let mostComing = 64
   private static let mostComparisons = 4_000_000
 
   /// nil where the chain has to be laid out anew.
@@ -31,20 +35,29 @@ struct CompiledEdit {
     self.writer = writer
     self.rules = rules
     chain = CompiledChain(items: old.items, entries: [])
-    let sources = RulePairing(oldRules, rules).sources
+    let sources = writer.pairings.sources(oldRules, rules)
     let kept = ChainEdit.longestIncreasing(sources)
     isPlaced = kept
+    staying = zip(sources, kept).map { $1 ? $0 : nil }
+    leaving = Self.leaving(oldRules.count, sources, kept)
     let coming = rules.indices.filter { !kept[$0] }
     guard coming.count <= Self.mostComing, coming.count * rules.count <= Self.mostComparisons else { return nil }
     chain.entries = rules.indices.map { index in
       kept[index] ? old.entries[sources[index]!] : CompiledChain.Entry(item: -1, order: 0)
     }
-    var stays = [Bool](repeating: false, count: oldRules.count)
-    for index in rules.indices where kept[index] { stays[sources[index]!] = true }
-    for index in oldRules.indices where !stays[index] { remove(old.entries[index], oldRules[index]) }
+    for (index, _) in leaving { remove(old.entries[index], oldRules[index]) }
     for index in coming {
       guard place(index) else { return nil }
     }
+  }
+
+  private static func leaving(_ count: Int, _ sources: [Int?], _ kept: [Bool]) -> [(old: Int, new: Int?)] {
+    var stays = [Bool](repeating: false, count: count)
+    var moved: [Int: Int] = [:]
+    for case (let index, let source?) in sources.enumerated() {
+      if kept[index] { stays[source] = true } else { moved[source] = index }
+    }
+    return (0..<count).filter { !stays[$0] }.map { ($0, moved[$0]) }
   }
 
   private mutating func remove(_ entry: CompiledChain.Entry, _ rule: Rule) {
@@ -84,7 +97,7 @@ struct CompiledEdit {
       for item in latest + 1..<earliest {
         guard let map = chain.items[item].map, map.kind == kind, map.count + keys <= map.room else { continue }
         chain.items[item].map!.count += keys
-        chain.entries[index] = CompiledChain.Entry(item: item, order: order, isWhole: option.isWhole)
+        chain.entries[index] = CompiledChain.Entry(item: item, order: order, isWhole: option.isWhole, keys: keys)
         isPlaced[index] = true
         actions.append(.addElements(index, option.split, map))
         return true
@@ -210,15 +223,15 @@ extension CompiledWriter {
 
   func change(of chain: Chain, from old: RuleList, rewrites: Bool) -> Change {
     guard let before = state.chains[chain.name], !rewrites else { return .anew }
-    if old.sameRules(as: chain.rules) { return .nothing }
+    if old.isIdentical(to: chain.rules) || old.sameRules(as: chain.rules) { return .nothing }
     return CompiledEdit(self, before, old, to: chain.rules).map { .edit($0) } ?? .anew
   }
 
   /// Changes a chain of one family.
-  mutating func edit(
-    _ chain: Chain, from old: RuleList, rewrites: Bool, _ coder: RuleCoder, _ batch: inout Batch
+  mutating func carryOut(
+    _ change: Change, _ chain: Chain, _ coder: RuleCoder, _ batch: inout Batch
   ) throws(BackendError) {
-    switch change(of: chain, from: old, rewrites: rewrites) {
+    switch change {
     case .nothing: break
     case .edit(let edit): try carryOut(edit, chain, coder, &batch)
     case .anew:
@@ -230,6 +243,7 @@ extension CompiledWriter {
   mutating func carryOut(
     _ edit: CompiledEdit, _ chain: Chain, _ coder: RuleCoder, _ batch: inout Batch
   ) throws(BackendError) {
+    staying[chain.name] = edit.staying
     let end = state.chains[chain.name]?.policyHandle
     state.chains[chain.name] = edit.chain
     state.chains[chain.name]!.policyHandle = end
@@ -237,7 +251,7 @@ extension CompiledWriter {
       switch action {
       case .removeLinear(let handle): batch.deleteRules(handle, of: chain.name, in: id)
       case .removeElements(let keys, let map): batch.remove(keys, from: map, of: chain.name, in: id)
-      case .removeHelper(let name): deleteHelper(name, of: chain.name, &batch)
+      case .removeHelper(let number): deleteHelper(number, form(of: chain.name), &batch)
       case .addLinear(let index, let order, let next):
         try addLinear(chain, index, order, before: next ?? end, coder, &batch)
       case .addElements(let index, let split, let map):

@@ -53,7 +53,7 @@ extension PlanCompiler {
     var count = 0
     for chain in step.after.chains {
       let old = live.table[chain.name]?.rules ?? RuleList(family: step.id.family)
-      for (index, source) in RulePairing(old, chain.rules).sources.enumerated() where source == nil {
+      for (index, source) in pairings.sources(old, chain.rules).enumerated() where source == nil {
         if let obstacle = writer.obstacle(in: chain.rules[index]) { throw obstacle }
       }
       count += chain.rules.count

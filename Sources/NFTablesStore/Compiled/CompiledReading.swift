@@ -57,7 +57,7 @@ extension KernelReader {
       }
       try readRules(of: id, place, into: &parts)
     }
-    for name in parts.maps.keys { try readElements(of: name, id, into: &parts) }
+    for name in parts.maps.keys { try readElements(of: name, nil, id, into: &parts) }
     var assembly = CompiledAssembly(id, parts)
     for name in names {
       let rules = try assembly.rules(of: name)
@@ -108,7 +108,8 @@ extension KernelReader {
     }
     for (index, chain) in live.table.chains.enumerated() {
       let key = RememberedRules.Key(table: id, chain: chain.name, isCompiled: true)
-      guard let (rules, _) = recalled.rules(of: key) else { return nil }
+      guard let (rules, places) = recalled.rules(of: key) else { return nil }
+      live.places[chain.name] = places
       live.table.setRules(of: index, rules)
       if compiled.shared.contains(chain.name), let policy = recalled.policy(of: key) {
         live.table.setPolicyUnchecked(policy, at: index, counters: chain.policyCounters)
@@ -142,15 +143,22 @@ extension KernelReader {
     let wanted = place.chains.filter { $0.compiledTable == id.name }
     let chainWise = wanted.count <= Self.mostQuestions
     for chain in chainWise ? wanted.map({ Optional($0) }) : [nil] {
-      try ask(NFT_MSG_GETRULE, family: place.form.family(id)) { out in
-        out.put(NFTA_RULE_TABLE, text: TableForm.compiledTable)
-        if let chain { out.put(NFTA_RULE_CHAIN, text: chain.name.text) }
-      } each: { message throws(Problem) in
-        var fields = try Self.fields(of: message)
-        let (name, rule) = try Self.compiledRule(&fields, id, place.form)
-        guard TableForm.belongs(name, to: id), let rule else { return }
-        parts.rules[name, default: []].append(rule)
-      }
+      try readRules(of: chain?.name.text, id, place.form, into: &parts)
+    }
+  }
+
+  /// - Parameter chain: the kernel's name; nil for all chains.
+  mutating func readRules(
+    of chain: String?, _ id: TableID, _ form: TableForm, into parts: inout CompiledParts
+  ) throws(Problem) {
+    try ask(NFT_MSG_GETRULE, family: form.family(id)) { out in
+      out.put(NFTA_RULE_TABLE, text: TableForm.compiledTable)
+      if let chain { out.put(NFTA_RULE_CHAIN, text: chain) }
+    } each: { message throws(Problem) in
+      var fields = try Self.fields(of: message)
+      let (name, rule) = try Self.compiledRule(&fields, id, form)
+      guard TableForm.belongs(name, to: id), let rule else { return }
+      parts.rules[name, default: []].append(rule)
     }
   }
 
@@ -190,7 +198,7 @@ extension KernelReader {
   }
 
   /// - Returns: how many sets the kernel's table has, those of other tables of iptables too.
-  private mutating func readMaps(
+  mutating func readMaps(
     of id: TableID, _ form: TableForm, into parts: inout CompiledParts
   ) throws(Problem) -> Int {
     var count = 0
@@ -218,12 +226,19 @@ extension KernelReader {
     return count
   }
 
-  private mutating func readElements(of map: String, _ id: TableID, into parts: inout CompiledParts) throws(Problem) {
+  /// - Parameter keys: of the elements wanted; nil for all.
+  mutating func readElements(
+    of map: String, _ keys: [HeaderKey]? = nil, _ id: TableID, into parts: inout CompiledParts
+  ) throws(Problem) {
     let (shape, form) = (parts.maps[map]!.shape, parts.maps[map]!.form)
     var elements: [CompiledParts.LiveElement] = []
-    try ask(NFT_MSG_GETSETELEM, family: form.family(id)) { out in
+    try ask(NFT_MSG_GETSETELEM, flags: keys == nil ? NLM_F_DUMP : 0, family: form.family(id)) { out in
       out.put(NFTA_SET_ELEM_LIST_TABLE, text: TableForm.compiledTable)
       out.put(NFTA_SET_ELEM_LIST_SET, text: map)
+      guard let keys else { return }
+      out.nest(NFTA_SET_ELEM_LIST_ELEMENTS) { out in
+        for key in keys { out.nest(NFTA_LIST_ELEM) { MapElement.write(key, shape, form, id, to: &$0) } }
+      }
     } each: { message throws(Problem) in
       var fields = try Self.fields(of: message)
       guard let list = fields.take(NFTA_SET_ELEM_LIST_ELEMENTS) else { return }
@@ -353,11 +368,9 @@ struct CompiledAssembly {
       guard let mapName = rule.expressions.last?.lookedUpMap, let map = parts.maps[mapName],
         map.form == form, used.insert(mapName).inserted
       else { throw damaged("holds a rule of another program in chain \(name)", form) }
-      let loads = map.shape.loads(id.family, form)
-      let head = rule.expressions.dropLast()
-      guard Array(head.suffix(loads.count)) == loads else { throw damaged("has changed in chain \(name)", form) }
-      let kind = ChainLayout.Kind(shape: map.shape, conditions: Array(head.dropLast(loads.count)))
-      guard let rest = decode(kind.conditions) else { throw damaged("has changed in chain \(name)", form) }
+      guard let kind = rule.kind(lookingInto: map, id.family), let rest = decode(kind.conditions) else {
+        throw damaged("has changed in chain \(name)", form)
+      }
       let elements = map.elements.inOrder
       chain.items.append(
         CompiledChain.Item(
@@ -407,9 +420,12 @@ struct CompiledAssembly {
     let form = state.form(of: name)
     var changed: Problem { damaged("has changed in map \(map.name) of chain \(name)", form) }
     guard !first.note.isContinued, elements.allSatisfy({ $0.verdict == first.verdict }) else { throw changed }
-    if case .jump(let helper) = first.verdict, TableForm.helperNumber(helper.text, of: id) != nil {
-      guard let rules = parts.rules[helper.text], rules.count == 1 else { throw changed }
-      entry.helper = helper.text
+    entry.keys = elements.count
+    if case .jump(let helper) = first.verdict, let number = TableForm.helperNumber(helper.text, of: id) {
+      guard let rules = parts.rules[helper.text], rules.count == 1, helper.text == form.helper(number, of: id) else {
+        throw changed
+      }
+      entry.helper = number
       let read = decode(rules[0].expressions)
       if rules[0].expressions.contains(where: { if case .counter = $0 { true } else { false } }) {
         guard let read, used.insert(helper.text).inserted else { throw changed }
@@ -420,7 +436,7 @@ struct CompiledAssembly {
       }
       guard let read, read.isProtocolOnly || read.sameEffect(as: Rule(target: read.target)) else { throw changed }
       used.insert(helper.text)
-      state.targets[CompiledTable.TargetKey(form: form, expressions: rules[0].expressions)] = helper.text
+      state.targets[CompiledTable.TargetKey(form: form, expressions: rules[0].expressions)] = number
       target = read.target
     } else {
       guard let read = decode([.verdict(first.verdict)]) else { throw changed }
@@ -459,6 +475,16 @@ struct CompiledAssembly {
 
   private func isShared(_ helper: String) -> Bool {
     TableForm.helperNumber(helper, of: id).map { TableForm.shared.helper($0, of: id) == helper } ?? false
+  }
+}
+
+extension CompiledParts.LiveRule {
+  /// What the rules of a map have in common into which the rule looks; nil where it does not look as the compiler writes it.
+  func kind(lookingInto map: CompiledParts.LiveMap, _ family: Family) -> ChainLayout.Kind? {
+    let loads = map.shape.loads(family, map.form)
+    let head = expressions.dropLast()
+    guard Array(head.suffix(loads.count)) == loads else { return nil }
+    return ChainLayout.Kind(shape: map.shape, conditions: Array(head.dropLast(loads.count)))
   }
 }
 

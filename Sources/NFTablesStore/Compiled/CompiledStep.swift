@@ -72,13 +72,22 @@ struct CompiledStep {
       if live == nil, let known = layout.chains[chain.name] {
         if !chain.rules.isEmpty { try writer.write(chain, known, coder, to: &batch) }
       } else {
-        try writer.edit(chain, from: oldRules(chain.name), rewrites: rewrites, coder, &batch)
+        let change = writer.change(of: chain, from: oldRules(chain.name), rewrites: rewrites)
+        if case .anew = change { try checkKnown(chain.name) }
+        try writer.carryOut(change, chain, coder, &batch)
       }
     }
     let gone = (live?.table.chains ?? []).filter { step.after[$0.name] == nil }
+    for chain in gone { try checkKnown(chain.name) }
     for chain in gone { writer.clear(chain.name, &batch) }
     for chain in gone { batch.delete(chain.name, in: id) }
     writer.clearTargets(.compiled, &batch)
+  }
+
+  /// - Throws: ``BackendError`` of kind `stale` where a chain has not been read that is to be taken out or written anew.
+  private func checkKnown(_ chain: ChainName) throws(BackendError) {
+    guard let live, live.isPartial, live.table[chain] != nil else { return }
+    throw .notRemembered(id)
   }
 
   // MARK: Chains of both families

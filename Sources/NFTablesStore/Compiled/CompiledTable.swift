@@ -6,8 +6,8 @@ struct CompiledTable {
   var chains: [ChainName: CompiledChain] = [:]
   /// Those that stand in the table of both families.
   var shared: Set<ChainName> = []
-  /// Chains that hold one target each, for elements whose verdict it is.
-  var targets: [TargetKey: String] = [:]
+  /// The numbers of chains that hold one target each, for elements whose verdict it is.
+  var targets: [TargetKey: Int] = [:]
   /// Numbers of helpers from here on are free.
   var nextHelper = 1
 
@@ -16,9 +16,16 @@ struct CompiledTable {
     let expressions: [NFTExpression]
   }
 
-  mutating func newHelper(_ id: TableID, _ form: TableForm) -> String {
+  /// What a batch makes of a table.
+  struct Written {
+    let table: CompiledTable
+    /// Of chains that it changes, for each rule the old one that stays for it.
+    let staying: [ChainName: [Int?]]
+  }
+
+  mutating func newHelper() -> Int {
     defer { nextHelper += 1 }
-    return form.helper(nextHelper, of: id)
+    return nextHelper
   }
 
   func form(of chain: ChainName) -> TableForm { shared.contains(chain) ? .shared : .compiled }
@@ -46,10 +53,12 @@ struct CompiledChain {
     var item: Int
     /// Rules stand in the order of these.
     var order: UInt64
-    /// The chain that holds the rule (``isWhole`` is false then) or its target.
-    var helper: String?
+    /// The number of the chain that holds the rule (``isWhole`` is false then) or its target.
+    var helper: Int?
     /// Whether key, counter and target of the map's elements are the rule.
     var isWhole = true
+    /// How many elements of the map are the rule's.
+    var keys = 0
   }
 
   var items: [Item] = []

@@ -11,7 +11,10 @@ struct CompiledWriter {
   /// Whether elements may lead to chains of ours: nf_tables goes no deeper than 16.
   let mayDetour: Bool
   let opaqueChains: Set<ChainName>
+  let pairings: RulePairings
   var state: CompiledTable
+  /// Of chains that were changed or written, for each new rule the old one that stays for it.
+  var staying: [ChainName: [Int?]] = [:]
 
   /// Why a table stays linear.
   struct Obstacle: Error {
@@ -26,6 +29,7 @@ struct CompiledWriter {
   ) throws(Obstacle) {
     smallestMap = compiler.smallestMap
     revisions = compiler.revisions
+    pairings = compiler.pairings
     id = table.id
     self.table = table
     self.state = state
@@ -110,6 +114,7 @@ struct CompiledWriter {
     var made = CompiledChain()
     made.entries = (0..<chain.rules.count).map { CompiledChain.Entry(item: -1, order: UInt64($0 + 1) << 32) }
     state.chains[chain.name] = made
+    staying[chain.name] = [Int?](repeating: nil, count: chain.rules.count)
   }
 
   mutating func write(linear index: Int, of chain: Chain, _ coder: RuleCoder, to batch: inout Batch)
@@ -125,7 +130,7 @@ struct CompiledWriter {
   mutating func newMap(_ layout: ChainLayout, _ kind: Int, _ rules: [Int], _ form: TableForm) -> CompiledChain.Map {
     let keys = rules.reduce(0) { $0 + layout.splits[$1].keys.count }
     return CompiledChain.Map(
-      name: state.newHelper(id, form), kind: layout.kinds[kind], room: keys + keys / 4 + 64, count: keys)
+      name: form.helper(state.newHelper(), of: id), kind: layout.kinds[kind], room: keys + keys / 4 + 64, count: keys)
   }
 
   /// - Parameter isOfBoth: whether packets of both families are looked up by this one rule.
@@ -149,6 +154,7 @@ struct CompiledWriter {
     for index in rules {
       made.entries[index].item = made.items.count
       made.entries[index].isWhole = layout.isWhole[index]
+      made.entries[index].keys = layout.splits[index].keys.count
       try append(chain, index, layout.splits[index], &made.entries[index], to: &elements, coder, &batch)
     }
     batch.add(elements, to: map, of: chain.name, in: id)
@@ -187,19 +193,19 @@ struct CompiledWriter {
       switch target {
       case .verdict(let plain): verdict = plain
       case .shared(let expressions):
-        let name = self.target(expressions, of: chain.name, &batch)
-        entry.helper = name
-        verdict = .jump(ChainName(unchecked: name))
+        let number = self.target(expressions, of: chain.name, &batch)
+        entry.helper = number
+        verdict = .jump(helper(number, of: chain.name))
       }
     } else {
       let rule = chain.rules[index]
-      let name = state.newHelper(id, form(of: chain.name))
-      let own = ChainName(unchecked: name)
+      let number = state.newHelper()
+      let own = helper(number, of: chain.name)
       batch.createHelper(own, for: chain.name, in: id)
       batch.add(
         try coder(rule, index, chain, id), proto: rule.proto, number: index, to: own, in: id, before: nil,
         subject: chain.name)
-      entry.helper = name
+      entry.helper = number
       verdict = .jump(own)
     }
     var isFirst = true
@@ -223,15 +229,20 @@ struct CompiledWriter {
     }
   }
 
-  private mutating func target(_ expressions: [NFTExpression], of chain: ChainName, _ batch: inout Batch) -> String {
+  private mutating func target(_ expressions: [NFTExpression], of chain: ChainName, _ batch: inout Batch) -> Int {
     let key = CompiledTable.TargetKey(form: form(of: chain), expressions: expressions)
     if let known = state.targets[key] { return known }
-    let name = state.newHelper(id, key.form)
-    state.targets[key] = name
-    let own = ChainName(unchecked: name)
+    let number = state.newHelper()
+    state.targets[key] = number
+    let own = helper(number, of: chain)
     batch.createHelper(own, for: chain, in: id)
     batch.add(expressions, proto: nil, number: 0, to: own, in: id, before: nil)
-    return name
+    return number
+  }
+
+  /// The name of a chain of ours to which elements of a chain's maps lead.
+  private func helper(_ number: Int, of chain: ChainName) -> ChainName {
+    ChainName(unchecked: form(of: chain).helper(number, of: id))
   }
 
   // MARK: Taking out
@@ -247,13 +258,13 @@ struct CompiledWriter {
   /// Takes out the chains of single rules of a chain whose own rules are gone.
   mutating func clearHelpers(of name: ChainName, _ batch: inout Batch) {
     for entry in state.chains[name]?.entries ?? [] where !entry.isWhole {
-      deleteHelper(entry.helper!, of: name, &batch)
+      deleteHelper(entry.helper!, form(of: name), &batch)
     }
     state.chains[name] = CompiledChain()
   }
 
-  func deleteHelper(_ helper: String, of chain: ChainName, _ batch: inout Batch) {
-    let name = ChainName(unchecked: helper)
+  func deleteHelper(_ number: Int, _ form: TableForm, _ batch: inout Batch) {
+    let name = ChainName(unchecked: form.helper(number, of: id))
     batch.deleteRules(nil, of: name, in: id)
     batch.delete(name, in: id)
   }
@@ -261,12 +272,13 @@ struct CompiledWriter {
   /// Takes out the chains of targets that no rule has any more.
   mutating func clearTargets(_ form: TableForm, _ batch: inout Batch) {
     guard !state.targets.isEmpty else { return }
-    var used: Set<String> = []
-    for chain in state.chains.values {
-      for case let helper? in chain.entries.lazy.map(\.helper) { used.insert(helper) }
+    var used: Set<Int> = []
+    for (name, chain) in state.chains where self.form(of: name) == form {
+      for entry in chain.entries where entry.isWhole { if let helper = entry.helper { used.insert(helper) } }
     }
-    for (key, name) in state.targets where key.form == form && !used.contains(name) {
-      deleteHelper(name, of: ChainName(unchecked: name), &batch)
+    let left = state.targets.filter { $0.key.form == form && !used.contains($0.value) }
+    for (key, number) in left.sorted(by: { $0.value < $1.value }) {
+      deleteHelper(number, form, &batch)
       state.targets[key] = nil
     }
   }

@@ -91,6 +91,7 @@ extension PlanCompiler {
     if there.isSubset(of: leaving.map(\.table.name)) { return batch.delete(first.table.id) }
     var cleared: Set<TableName> = []
     for live in leaving where there.contains(live.table.name) {
+      guard !live.isPartial else { throw .notRemembered(live.table.id) }
       guard let state = live.compiled, var writer = try? CompiledWriter(live.table, state, self) else {
         throw BackendError(.stale, "the rules have changed since they were read", table: live.table.id)
       }
@@ -108,7 +109,11 @@ extension PlanCompiler {
 
   // MARK: Into the new one
 
-  func compileMaps(_ plan: Plan, _ reading: KernelReading, _ batch: inout Batch) throws(BackendError) {
+  /// - Returns: what the tables are then that stand in compiled form.
+  func compileMaps(_ plan: Plan, _ reading: KernelReading, _ batch: inout Batch) throws(BackendError)
+    -> [TableID: CompiledTable.Written]
+  {
+    var written: [TableID: CompiledTable.Written] = [:]
     let coder: RuleCoder = { (rule, index, chain, id) throws(BackendError) in
       try expressions(of: rule, index, chain, id)
     }
@@ -138,9 +143,11 @@ extension PlanCompiler {
         if step.live != nil, !step.needsOwnTable, reading.places[step.step.id.family.rawValue] == [name] {
           batch.delete(step.step.id)
         }
+        written[step.step.id] = CompiledTable.Written(table: step.writer.state, staying: step.writer.staying)
       }
     }
     batch.form = .linear
+    return written
   }
 
   /// - Throws: ``BackendError`` of kind `refused` where another program has a table of the name that is needed.

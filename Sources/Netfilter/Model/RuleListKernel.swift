@@ -157,6 +157,18 @@ extension RuleList {
 
   private static let verdictKeys = Verdict.allCases.map { (nameKey("\($0.label)"), $0) }
 
+  /// The name of the rule's target in the kernel's own form; empty for a verdict or a jump.
+  package func targetName(of index: Int) -> String {
+    let start = Int(starts[index])
+    return bytes.withUnsafeBytes { all in
+      let target =
+        start
+        + Int(all.loadUnaligned(fromByteOffset: start + RuleCodec.Layout.of(family).targetOffset, as: UInt16.self))
+      let text = all[target + 2..<target + 2 + RuleCodec.extensionNameSize].prefix { $0 != 0 }
+      return String(decoding: text, as: UTF8.self)
+    }
+  }
+
   /// Whether the rule has any match, or a target other than a verdict or a jump: a look at the bytes.
   package func holdsExtension(at index: Int) -> Bool {
     let layout = RuleCodec.Layout.of(family)

@@ -358,6 +358,7 @@ struct RuleMemoryTests {
       }
       checked += known.ruleset.tables.reduce(0) { $0 + $1.ruleCount }
       #expect(known.ruleset.sameRules(as: read.ruleset), "\(entry)")
+      try expectPlaces(of: read.ruleset, backend, in: space)
     }
     #expect(checked > 1000)
   }
@@ -374,6 +375,15 @@ struct RuleMemoryTests {
     #expect(known.stamp == read.stamp)
     #expect(known.ruleset.sameRules(as: read.ruleset))
     #expect(read.ruleset.sameRules(as: wanted))
+    try expectPlaces(of: read.ruleset, backend, in: space)
+  }
+
+  /// Where rules are remembered to be they are in the kernel.
+  private func expectPlaces(of ruleset: Ruleset, _ backend: NFTablesBackend, in space: TestNamespace) throws {
+    for id in ruleset.tables.map(\.id) {
+      let (known, read) = try space.enter { (try backend.places(of: id), try NFTablesBackend().places(of: id)) }
+      #expect(known == read, "\(id)")
+    }
   }
 }
 
