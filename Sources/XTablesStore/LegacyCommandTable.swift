@@ -95,24 +95,44 @@ package final class LegacyCommandTable: CommandTable {
 
   // MARK: Editing chains
 
-  package func flush(_ chain: ChainName) throws(CommandRefusal) {
-    try call { table throws(LegacyTable.LibraryError) in try table.flush(chain) }
+  /// Does it to one chain, or to all of a kind; the last failure counts, as with iptables.
+  private func forEach(
+    _ chain: ChainName?, _ isMeant: (ChainName) -> Bool = { _ in true },
+    _ body: (borrowing LegacyTable, ChainName) throws(LegacyTable.LibraryError) -> Void
+  ) throws(CommandRefusal) {
+    var last: CommandRefusal?
+    for name in chain.map({ [$0] }) ?? chainNames.filter(isMeant) {
+      do throws(CommandRefusal) {
+        try call { table throws(LegacyTable.LibraryError) in try body(table, name) }
+      } catch {
+        last = error
+      }
+    }
+    if let last { throw last }
+  }
+
+  package func flush(_ chain: ChainName?) throws(CommandRefusal) {
+    try forEach(chain) { table, name throws(LegacyTable.LibraryError) in try table.flush(name) }
   }
 
   package func create(_ chain: ChainName) throws(CommandRefusal) {
     try call { table throws(LegacyTable.LibraryError) in try table.create(chain) }
   }
 
-  package func delete(_ chain: ChainName) throws(CommandRefusal) {
-    try call { table throws(LegacyTable.LibraryError) in try table.delete(chain) }
+  package func declare(_ chain: ChainName) throws(CommandRefusal) {
+    if contains(chain) { try flush(chain) } else { try create(chain) }
+  }
+
+  package func delete(_ chain: ChainName?) throws(CommandRefusal) {
+    try forEach(chain, { !isBuiltIn($0) }) { table, name throws(LegacyTable.LibraryError) in try table.delete(name) }
   }
 
   package func rename(_ chain: ChainName, to new: ChainName) throws(CommandRefusal) {
     try call { table throws(LegacyTable.LibraryError) in try table.rename(chain, to: new) }
   }
 
-  package func zero(_ chain: ChainName) throws(CommandRefusal) {
-    try call { table throws(LegacyTable.LibraryError) in try table.zero(chain) }
+  package func zero(_ chain: ChainName?) throws(CommandRefusal) {
+    try forEach(chain) { table, name throws(LegacyTable.LibraryError) in try table.zero(name) }
   }
 
   package func zero(_ number: Int, of chain: ChainName) throws(CommandRefusal) {

@@ -103,42 +103,28 @@ final class LiveTable {
 
   // MARK: Chains
 
-  /// Does it to one chain, or to all of a kind; the last failure counts, as with iptables.
-  private func forEach(
-    _ chain: ChainName?, _ isMeant: (ChainName) -> Bool = { _ in true },
-    _ body: (ChainName) throws(CommandRefusal) -> Void
-  ) throws(CommandRefusal) {
-    if let chain { return try body(chain) }
-    var last: CommandRefusal?
-    for name in table.chainNames where isMeant(name) {
-      do throws(CommandRefusal) {
-        try body(name)
-      } catch {
-        last = error
-      }
-    }
-    if let last { throw last }
+  /// Says what is done to one chain, or to all of a kind.
+  private func tell(
+    _ doing: String, _ chain: ChainName?, _ isVerbose: Bool, _ output: inout ToolOutput,
+    _ isMeant: (ChainName) -> Bool = { _ in true }
+  ) {
+    guard isVerbose else { return }
+    for name in chain.map({ [$0] }) ?? table.chainNames.filter(isMeant) { output.print("\(doing) chain `\(name)'\n") }
   }
 
   func flush(_ chain: ChainName?, _ isVerbose: Bool, _ output: inout ToolOutput) throws(CommandRefusal) {
-    try forEach(chain) { name throws(CommandRefusal) in
-      if isVerbose { output.print("Flushing chain `\(name)'\n") }
-      try table.flush(name)
-    }
+    tell("Flushing", chain, isVerbose, &output)
+    try table.flush(chain)
   }
 
   func delete(_ chain: ChainName?, _ isVerbose: Bool, _ output: inout ToolOutput) throws(CommandRefusal) {
-    try forEach(chain, { !table.isBuiltIn($0) }) { name throws(CommandRefusal) in
-      if isVerbose { output.print("Deleting chain `\(name)'\n") }
-      try table.delete(name)
-    }
+    tell("Deleting", chain, isVerbose, &output) { !table.isBuiltIn($0) }
+    try table.delete(chain)
   }
 
   private func zero(_ chain: ChainName?, _ isVerbose: Bool, _ output: inout ToolOutput) throws(CommandRefusal) {
-    try forEach(chain) { name throws(CommandRefusal) in
-      if isVerbose { output.print("Zeroing chain `\(name)'\n") }
-      try table.zero(name)
-    }
+    tell("Zeroing", chain, isVerbose, &output)
+    try table.zero(chain)
   }
 
   // MARK: Listing

@@ -138,11 +138,7 @@ struct RestoreReader: ~Copyable {
     let chain = ChainName(unchecked: word.string)
     if !table.isBuiltIn(chain) {
       do throws(CommandRefusal) {
-        if mayBeThere, table.contains(chain) {
-          try table.flush(chain)
-        } else {
-          try table.create(chain)
-        }
+        if mayBeThere { try table.declare(chain) } else { try table.create(chain) }
       } catch {
         throw usage("error creating chain '\(chain)': \(error.reason)")
       }

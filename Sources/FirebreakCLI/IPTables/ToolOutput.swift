@@ -75,7 +75,8 @@ struct ToolFailure: Error {
       case .unsupported: .noTable
       default: .failed
       }
-    self.init(status, .version, error.message, hint: error.hint)
+    let message = error.kind == .notPermitted ? "Permission denied (you must be root)" : error.message
+    self.init(status, .version, message, hint: error.hint)
   }
 
   /// The table that could not be opened.

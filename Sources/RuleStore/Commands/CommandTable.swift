@@ -26,11 +26,14 @@ package protocol CommandTable: AnyObject {
   /// - Throws: ``CommandRefusal`` when the chain holds no such rule.
   func check(_ rule: Rule, in chain: ChainName) throws(CommandRefusal)
 
-  func flush(_ chain: ChainName) throws(CommandRefusal)
+  /// - Parameter chain: nil for all of them; so for ``delete(_:)``, of those that are not built in, and ``zero(_:)``.
+  func flush(_ chain: ChainName?) throws(CommandRefusal)
   func create(_ chain: ChainName) throws(CommandRefusal)
-  func delete(_ chain: ChainName) throws(CommandRefusal)
+  /// Makes a chain, or empties it where it is there.
+  func declare(_ chain: ChainName) throws(CommandRefusal)
+  func delete(_ chain: ChainName?) throws(CommandRefusal)
   func rename(_ chain: ChainName, to new: ChainName) throws(CommandRefusal)
-  func zero(_ chain: ChainName) throws(CommandRefusal)
+  func zero(_ chain: ChainName?) throws(CommandRefusal)
   func zero(_ number: Int, of chain: ChainName) throws(CommandRefusal)
   /// - Parameters:
   ///   - policy: the word as it was given; all but ACCEPT and DROP are refused.

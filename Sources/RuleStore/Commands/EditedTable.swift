@@ -13,6 +13,8 @@ package final class EditedTable: CommandTable {
   private var table: Table
   /// What was done so far.
   private var edits: [Edit] = []
+  /// Whether they make the table where it is not there: what is done to all chains, of which it then has none, does not.
+  private var makesTable = false
   /// The same where no rule was read.
   private var additions: [TableAddition] = []
 
@@ -88,21 +90,20 @@ package final class EditedTable: CommandTable {
       return try adder.add(additions, to: id, expecting: snapshot.stamp)
     }
     let before = snapshot.existing.contains(id) ? snapshot.ruleset[id] : nil
+    guard before != nil || makesTable || !table.isPristine else { return }
     let writesCounters = before.map { table.hasOtherCounters(than: $0) } ?? false
     if writesCounters, depth != .counters { throw BackendError(.stale, "the counters are not known") }
     if let before, before.sameRules(as: table), !writesCounters { return }
-    let isThere = before != nil
     let step = Plan.Step(id: id, before: before, after: table, restoresCounters: writesCounters)
-    let plan = Plan(steps: isThere || !table.isPristine ? [step] : [], creations: isThere ? [] : [id])
+    let plan = Plan(steps: before != nil || !table.isPristine ? [step] : [], creations: before == nil ? [id] : [])
     try backend.apply(try backend.fitted(plan), expecting: snapshot.stamp)
   }
 
   // MARK: Looking
 
-  /// A table that is not there has none, so that what is done to all of them does not make it.
-  package var chainNames: [ChainName] {
-    snapshot.existing.contains(id) || !edits.isEmpty ? table.chains.map(\.name) : []
-  }
+  private var isThere: Bool { snapshot.existing.contains(id) || !edits.isEmpty }
+
+  package var chainNames: [ChainName] { isThere ? table.chains.map(\.name) : [] }
   package func contains(_ chain: ChainName) -> Bool { table.contains(chain) }
   package func isBuiltIn(_ chain: ChainName) -> Bool { table[chain]?.hook != nil }
   package func read() throws(CommandRefusal) -> Table {
@@ -123,7 +124,15 @@ package final class EditedTable: CommandTable {
     if addition == nil { try readRules() }
     try body(&table)
     edits.append(body)
+    makesTable = true
     if let addition { additions.append(addition) }
+  }
+
+  /// Changes all chains.
+  private func editAll(_ body: @escaping Edit) throws(CommandRefusal) {
+    try readRules()
+    try body(&table)
+    edits.append(body)
   }
 
   /// Changes the rules of a chain.
@@ -175,7 +184,8 @@ package final class EditedTable: CommandTable {
     }
   }
 
-  package func flush(_ chain: ChainName) throws(CommandRefusal) {
+  package func flush(_ chain: ChainName?) throws(CommandRefusal) {
+    guard let chain else { return try editAll { $0.flush() } }
     try edit(chain) { $0 = RuleList(family: $0.family) }
   }
 
@@ -187,17 +197,22 @@ package final class EditedTable: CommandTable {
     }
   }
 
-  package func delete(_ chain: ChainName) throws(CommandRefusal) {
-    try edit { table throws(CommandRefusal) in
-      _ = try table.place(of: chain)
-      do throws(Table.Problem) {
-        try table.removeChain(chain)
-      } catch {
-        throw CommandRefusal(
-          code: EBUSY, reason: "CHAIN_DEL failed (Device or resource busy): chain \(chain)", hint: "\(error)",
-          source: .transaction)
+  package func declare(_ chain: ChainName) throws(CommandRefusal) {
+    try edit(table.contains(chain) ? nil : .chain(chain)) { table throws(CommandRefusal) in
+      if (try? table.addChain(chain)) == nil {
+        table.withRules(of: try table.place(of: chain)) { $0 = RuleList(family: $0.family) }
       }
     }
+  }
+
+  /// iptables-nft takes out all of them or none.
+  package func delete(_ chain: ChainName?) throws(CommandRefusal) {
+    guard let chain else {
+      return try editAll { table throws(CommandRefusal) in
+        for chain in table.chains where chain.hook == nil { try table.remove(chain.name) }
+      }
+    }
+    try edit { table throws(CommandRefusal) in try table.remove(chain) }
   }
 
   package func rename(_ chain: ChainName, to new: ChainName) throws(CommandRefusal) {
@@ -207,14 +222,13 @@ package final class EditedTable: CommandTable {
     }
   }
 
-  package func zero(_ chain: ChainName) throws(CommandRefusal) {
-    try edit { table throws(CommandRefusal) in
-      let index = try table.place(of: chain)
-      table.withRules(of: index) { rules in
-        for place in rules.indices { rules.setCounters(.zero, of: place) }
+  package func zero(_ chain: ChainName?) throws(CommandRefusal) {
+    guard let chain else {
+      return try editAll { table in
+        for index in table.chains.indices { table.zero(at: index) }
       }
-      if let policy = table.chains[index].policy { table.setPolicyUnchecked(policy, at: index, counters: .zero) }
     }
+    try edit { table throws(CommandRefusal) in table.zero(at: try table.place(of: chain)) }
   }
 
   /// There may be no such rule, as with iptables-nft.
@@ -254,6 +268,24 @@ extension Table {
   fileprivate func place(of chain: ChainName) throws(CommandRefusal) -> Int {
     guard let index = index(of: chain) else { throw .noSuchChain }
     return index
+  }
+
+  fileprivate mutating func zero(at index: Int) {
+    withRules(of: index) { rules in
+      for place in rules.indices { rules.setCounters(.zero, of: place) }
+    }
+    if let policy = chains[index].policy { setPolicyUnchecked(policy, at: index, counters: .zero) }
+  }
+
+  fileprivate mutating func remove(_ chain: ChainName) throws(CommandRefusal) {
+    _ = try place(of: chain)
+    do throws(Problem) {
+      try removeChain(chain)
+    } catch {
+      throw CommandRefusal(
+        code: EBUSY, reason: "CHAIN_DEL failed (Device or resource busy): chain \(chain)", hint: "\(error)",
+        source: .transaction)
+    }
   }
 
   fileprivate func place(of rule: Rule, _ chain: ChainName) throws(CommandRefusal) -> Int {

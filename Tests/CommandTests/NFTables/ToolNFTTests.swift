@@ -95,6 +95,21 @@ struct ToolNFTTests {
     #expect(try Set(rules(space, "iptables-nft-save")).count == writers.count * rounds)
   }
 
+  /// What one of them makes or empties, another one has made or emptied meanwhile.
+  @Test func manyRestoresAtOnceAllSucceed() throws {
+    let space = try TestNamespace()
+    let text = "*filter\n:a - [0:0]\n:b - [0:0]\n-A INPUT -j a\n-A a -s 192.0.2.1/32 -j b\n-A b -j DROP\nCOMMIT\n"
+    for options in [[], ["-n"]] {
+      _ = try concurrently(
+        (0..<6).map { _ in
+          { try space.require([Built.firebreak, "iptables-nft-restore"] + options, input: text) }
+        })
+      let appended = try rules(space, "iptables-nft-save")
+      #expect(Set(appended).count == 3)
+      #expect(appended.count == (options.isEmpty ? 3 : 1 + 6 + 2), "\(appended)")
+    }
+  }
+
   /// So many rules that they are remembered: what one command adds without reading them the next one has to know.
   @Test(arguments: 0..<4) func manyCommandsComeToTheSame(_ seed: UInt64) throws {
     let twins = try TwinSite(.nft)
