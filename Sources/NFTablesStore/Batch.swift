@@ -154,6 +154,16 @@ struct Batch: ~Copyable {
     self.chain(NFT_MSG_NEWCHAIN, flags: NLM_F_CREATE, name, in: id) { _ in }
   }
 
+  /// Gives a chain another name, which its rules and those that lead to it do not notice.
+  mutating func rename(_ handle: UInt64, to new: ChainName, in id: TableID) {
+    let form = form
+    message(Self.type(NFT_MSG_NEWCHAIN), flags: 0, family: form.family(id), .chain(id, new)) { out in
+      out.put(NFTA_CHAIN_TABLE, text: form.tableName(id))
+      out.put(NFTA_CHAIN_HANDLE, big: handle)
+      out.put(NFTA_CHAIN_NAME, text: new.text)
+    }
+  }
+
   mutating func delete(_ chain: ChainName, in id: TableID) {
     self.chain(NFT_MSG_DELCHAIN, flags: 0, chain, in: id) { _ in }
   }

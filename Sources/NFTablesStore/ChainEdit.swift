@@ -23,6 +23,7 @@ package struct ChainEdit {
   /// For each new rule the old one that stays for it.
   package private(set) var staying: [Int?] = []
   private let pairings: RulePairings
+  private let given: [Int?]?
 
   /// What the kernel and this machine need for each, in nanoseconds, as measured with Linux 6.18: they are only compared.
   private enum Cost {
@@ -37,18 +38,20 @@ package struct ChainEdit {
   }
 
   /// - Parameters:
+  ///   - given: which old rule each new one is, where that is known.
   ///   - rewrites: put every rule in anew, with the counters of `new`.
   ///   - isCounted: whether the counters of `old` are those of now. Where they are not, those of rules that do not stay
   ///     have yet to be read.
   ///   - canFollow: whether the kernel knows ``Place/afterPrevious``.
   ///   - pairings: knows which rule is which.
   package init(
-    from old: RuleList, to new: RuleList, rewrites: Bool, isCounted: Bool = true, canFollow: Bool = true,
+    from old: RuleList, to new: RuleList, sources given: [Int?]? = nil, rewrites: Bool, isCounted: Bool = true,
+    canFollow: Bool = true,
     pairings: RulePairings = RulePairings()
   ) {
-    self.pairings = pairings
+    (self.pairings, self.given) = (pairings, given)
     if !rewrites {
-      let sources = pairings.sources(old, new)
+      let sources = given ?? pairings.sources(old, new)
       let kept = Self.longestIncreasing(sources)
       plan(old.count, new.count, sources, kept, canFollow: canFollow)
       guard deletions != nil else { return }
@@ -129,7 +132,7 @@ package struct ChainEdit {
     var isStaying = [Bool](repeating: false, count: old.count)
     for case let index? in staying { isStaying[index] = true }
     var news: [Int: Int] = [:]
-    for (index, source) in pairings.sources(old, new).enumerated() where staying[index] == nil {
+    for (index, source) in (given ?? pairings.sources(old, new)).enumerated() where staying[index] == nil {
       if let source { news[source] = index }
     }
     return old.indices.filter { !isStaying[$0] }.map { ($0, news[$0]) }

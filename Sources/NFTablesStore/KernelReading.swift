@@ -99,6 +99,10 @@ struct KernelReader: ~Copyable {
     /// A table stands there in both forms.
     case twice(TableID)
     case unreadable(String)
+
+    static func holdingObjects(_ id: TableID) -> Problem {
+      .foreign(id, nil, rule: nil, what: "holds sets, maps or other objects of nf_tables")
+    }
   }
 
   init(_ receiveQueue: Int32? = nil) throws(NetlinkFailure) { socket = try NetlinkSocket(receiveQueue) }
@@ -294,7 +298,7 @@ struct KernelReader: ~Copyable {
     }
   }
 
-  private mutating func tables(_ family: UInt8) throws(Problem) -> [String: TableHead] {
+  mutating func tables(_ family: UInt8) throws(Problem) -> [String: TableHead] {
     var result: [String: TableHead] = [:]
     try ask(NFT_MSG_GETTABLE, family: family) { message throws(Problem) in
       let table = nftnl_table_alloc()!
@@ -376,7 +380,7 @@ struct KernelReader: ~Copyable {
     try checkState(of: head, id)
     // The kernel counts what a transaction that is still under way makes and removes, so its number alone proves nothing.
     if Int(head.use) != chains.count, try holdsObjects(id.name.rawValue, family: id.family.rawValue) {
-      throw .foreign(id, nil, rule: nil, what: "holds sets, maps or other objects of nf_tables")
+      throw .holdingObjects(id)
     }
     var live = LiveTable(table: Table(id.name, family: id.family))
     live.owner = head.keeper

@@ -240,8 +240,9 @@ public final class NFTablesBackend: Backend {
       } else {
         after = try compiler.normalForm(step)
       }
-      fitted.append(
-        Plan.Step(id: step.id, before: step.before, after: after, restoresCounters: step.restoresCounters))
+      var fit = Plan.Step(id: step.id, before: step.before, after: after, restoresCounters: step.restoresCounters)
+      fit.sources = step.sources
+      fitted.append(fit)
     }
     let sharing = try sharing(fitted, layouts, mayBegin: mayShare(plan))
     notes += sharing.notes
@@ -249,7 +250,11 @@ public final class NFTablesBackend: Backend {
     for step in fitted {
       let isCompiled = step.before != nil && known?.tables[step.id]?.compiled != nil
       let keepsForm = isCompiled == (layouts[step.id] != nil) && !sharing.moved.contains(step.id.name)
-      if let before = step.before, keepsForm, !step.restoresCounters, before.sameRules(as: step.after) { continue }
+      if let before = step.before, keepsForm, !step.restoresCounters, step.sources.isEmpty,
+        before.sameRules(as: step.after)
+      {
+        continue
+      }
       if step.before != nil, known?.tables[step.id]?.isOutline == true {
         guard keepsForm, let known = try recalled(step) else { throw .notRemembered(step.id) }
         steps.append(known)

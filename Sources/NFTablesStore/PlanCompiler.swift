@@ -99,7 +99,8 @@ struct PlanCompiler {
   func chainEdit(_ chain: Chain, _ step: Plan.Step, _ live: LiveTable?) -> ChainEdit {
     ChainEdit(
       from: live?.table[chain.name]?.rules ?? RuleList(family: step.id.family), to: chain.rules,
-      rewrites: step.restoresCounters, isCounted: live?.uncounted.contains(chain.name) != true, canFollow: canFollow,
+      sources: step.sources[chain.name], rewrites: step.restoresCounters && step.sources.isEmpty,
+      isCounted: live?.uncounted.contains(chain.name) != true, canFollow: canFollow,
       pairings: pairings)
   }
 

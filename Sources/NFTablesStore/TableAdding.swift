@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Netfilter
 package import RuleStore
 internal import Synchronization
@@ -36,10 +37,14 @@ extension NFTablesBackend: TableAdder {
     var batch = Batch(
       generation: heads.generation, firstSequence: socket.takeSequence(0), capacity: 0, revisions: compiler.revisions)
     let step = plan.steps[0]
-    compiler.makeChains(step, heads.live, &batch)
-    for chain in step.after.chains {
-      for (index, isFirst) in additions.comeFirst(in: chain.name).enumerated() {
-        try compiler.add(index, of: chain, in: id, at: isFirst ? .start : .end, &batch)
+    if case .rename(let old, let new)? = additions.first {
+      batch.rename(heads.handles[old] ?? 0, to: new, in: id)
+    } else {
+      compiler.makeChains(step, heads.live, &batch)
+      for chain in step.after.chains {
+        for (index, isFirst) in additions.comeFirst(in: chain.name).enumerated() {
+          try compiler.add(index, of: chain, in: id, at: isFirst ? .start : .end, &batch)
+        }
       }
     }
     guard batch.count > 0 else { return }
@@ -69,6 +74,7 @@ extension NFTablesBackend: TableAdder {
         guard (try? after.addChain(name)) != nil else { throw BackendError(.stale, "chain \(name) is there") }
       case .policy(let policy, let counters, let chain):
         after.setPolicy(policy, counters, of: chain)
+      case .rename: break
       }
     }
     let step = Plan.Step(id: after.id, before: live.table, after: after)
@@ -89,6 +95,8 @@ extension NFTablesBackend: TableAdder {
     _ generation: UInt32, _ reader: inout KernelReader
   ) {
     let next = KernelReading(generation: generation).next
+    // Another name of a chain stands in the rules that lead to it.
+    if case .rename? = additions.first { return }
     guard let memory, let earlier, let moment = reader.place(next), (try? reader.generation()) == next else { return }
     var changes: [(key: RememberedRules.Key, event: RememberedRules.Event)] = []
     for chain in step.after.chains where !chain.rules.isEmpty {
@@ -128,23 +136,36 @@ extension [TableAddition] {
 struct TableHeads {
   /// Holds no rules.
   let live: LiveTable
+  /// The kernel's numbers of the chains.
+  let handles: [ChainName: UInt64]
   let generation: UInt32
 }
 
 extension KernelReader {
   /// How often it is looked again because somebody changed something meanwhile.
-  private static let looks = 20
+  private static let looks = 50
+  private static let lookPause: useconds_t = 1_000
 
   /// - Returns: nil where the table is not there, or not in linear form.
   mutating func heads(of id: TableID) throws(Problem) -> TableHeads? {
-    for _ in 0..<Self.looks {
+    for look in 0..<Self.looks {
+      if look > 0 { usleep(Self.lookPause) }
       let inventory = try read(.only([]))
       guard inventory.linear.contains(id), !inventory.compiled.contains(id) else { return nil }
       let chains = try chains(id.family.rawValue)[id.name.rawValue] ?? []
+      let head = try tables(id.family.rawValue)[id.name.rawValue]
       guard try generation() == inventory.generation else { continue }
       var live = LiveTable(table: Table(id.name, family: id.family))
       for chain in chains { try place(chain, in: &live) }
-      return TableHeads(live: live, generation: inventory.generation)
+      // What a table holds besides chains, iptables does not know: it is refused as where its rules are read.
+      if let head {
+        try checkState(of: head, id)
+        if Int(head.use) != chains.count, try holdsObjects(id.name.rawValue, family: id.family.rawValue) {
+          throw .holdingObjects(id)
+        }
+      }
+      let handles = Dictionary(uniqueKeysWithValues: chains.map { ($0.name, $0.handle) })
+      return TableHeads(live: live, handles: handles, generation: inventory.generation)
     }
     return nil
   }

@@ -11,6 +11,10 @@ public struct Plan: Sendable {
     public let after: Table
     /// The kernel's counters are not those of `before` but lost; those of `after` are to be written as they are.
     package let restoresCounters: Bool
+    /// By chain, which rule of `before` each rule of `after` is, where that is known better than by comparing them: of two
+    /// equal rules a command means one. The others are written, with the counters of `after`. Of use where rules stand one
+    /// by one and have numbers of their own, as in nf_tables.
+    package var sources: [ChainName: [Int?]] = [:]
 
     package init(id: TableID, before: Table?, after: Table, restoresCounters: Bool = false) {
       self.id = id

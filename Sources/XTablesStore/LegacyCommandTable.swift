@@ -127,6 +127,12 @@ package final class LegacyCommandTable: CommandTable {
     try forEach(chain, { !isBuiltIn($0) }) { table, name throws(LegacyTable.LibraryError) in try table.delete(name) }
   }
 
+  /// A policy stays that the text does not name.
+  package func clear() throws(CommandRefusal) {
+    try flush(nil)
+    try delete(nil)
+  }
+
   package func rename(_ chain: ChainName, to new: ChainName) throws(CommandRefusal) {
     try call { table throws(LegacyTable.LibraryError) in try table.rename(chain, to: new) }
   }

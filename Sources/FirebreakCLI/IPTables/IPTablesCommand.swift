@@ -53,8 +53,8 @@ extension Command.Operation {
   /// What has to be known of the table to carry it out.
   fileprivate var depth: EditedTable.Depth {
     switch self {
-    case .append, .insert(1), .newChain, .policy, .help, .version: .chains
-    case .insert, .replace, .delete, .deleteNumber, .check, .deleteChain, .rename: .rules
+    case .append, .insert(1), .newChain, .rename, .policy, .help, .version: .chains
+    case .insert, .replace, .delete, .deleteNumber, .check, .deleteChain: .rules
     case .flush, .zero, .zeroNumber, .list, .listRules: .counters
     }
   }

@@ -112,12 +112,19 @@ final class LiveTable {
     for name in chain.map({ [$0] }) ?? table.chainNames.filter(isMeant) { output.print("\(doing) chain `\(name)'\n") }
   }
 
-  func flush(_ chain: ChainName?, _ isVerbose: Bool, _ output: inout ToolOutput) throws(CommandRefusal) {
+  /// Takes all out as a restore does before it begins.
+  func clear(_ isVerbose: Bool, _ output: inout ToolOutput) throws(CommandRefusal) {
+    tell("Flushing", nil, isVerbose, &output)
+    tell("Deleting", nil, isVerbose, &output) { !table.isBuiltIn($0) }
+    try table.clear()
+  }
+
+  private func flush(_ chain: ChainName?, _ isVerbose: Bool, _ output: inout ToolOutput) throws(CommandRefusal) {
     tell("Flushing", chain, isVerbose, &output)
     try table.flush(chain)
   }
 
-  func delete(_ chain: ChainName?, _ isVerbose: Bool, _ output: inout ToolOutput) throws(CommandRefusal) {
+  private func delete(_ chain: ChainName?, _ isVerbose: Bool, _ output: inout ToolOutput) throws(CommandRefusal) {
     tell("Deleting", chain, isVerbose, &output) { !table.isBuiltIn($0) }
     try table.delete(chain)
   }

@@ -6,10 +6,16 @@ extension KernelInterface {
   /// `firebreak apply` made them, and those of ip_tables do nothing; else ip_tables, where the kernel has it. A table stays where its rules have all been
   /// taken out, so that a script that begins with -F goes on in the same place.
   static var present: Self {
-    if (try? XTablesBackend().isInUse()) ?? true { return .ipTables }
+    if isInUse { return .ipTables }
     guard let tables = try? NFTablesBackend().snapshot(of: .only([])).existing else { return .ipTables }
     return tables.isEmpty && XTablesBackend().isAvailable ? .ipTables : .nfTables
   }
+
+  private static var isInUse: Bool { (try? XTablesBackend().isInUse()) ?? true }
+
+  /// Whether rules of iptables stand in both: then it may be the other one that was meant, and that is acted on as soon as
+  /// ip_tables does nothing any more.
+  static var areBothInUse: Bool { isInUse && (try? NFTablesBackend().isInUse()) == true }
 
   /// As it stands in brackets behind the version.
   var label: String {

@@ -110,8 +110,7 @@ struct RestoreReader: ~Copyable {
     objection = nil
     guard settings.flushes else { return }
     do throws(CommandRefusal) {
-      try live.flush(nil, settings.verbosity > 0, &output)
-      try live.delete(nil, settings.verbosity > 0, &output)
+      try live.clear(settings.verbosity > 0, &output)
     } catch {
       throw failed(error)
     }

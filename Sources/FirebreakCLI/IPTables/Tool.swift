@@ -63,11 +63,16 @@ struct Tool {
   func run(_ words: ArraySlice<Token>) -> Int32 {
     var tool = self
     tool.interface = named ?? .present
-    return tool.perform(words)
+    return tool.perform(words, warning: named == nil && KernelInterface.areBothInUse)
   }
 
-  private func perform(_ words: ArraySlice<Token>) -> Int32 {
+  private func perform(_ words: ArraySlice<Token>, warning: Bool) -> Int32 {
     var output = ToolOutput(self)
+    if warning {
+      output.complain(
+        "# Warning: both ip_tables and nf_tables hold rules, and \(name) acts on ip_tables until they are gone there; "
+          + "\(family.toolName)-legacy and \(family.toolName)-nft say which")
+    }
     let status: ToolStatus
     do throws(ToolFailure) {
       switch kind {

@@ -31,6 +31,8 @@ package protocol CommandTable: AnyObject {
   func create(_ chain: ChainName) throws(CommandRefusal)
   /// Makes a chain, or empties it where it is there.
   func declare(_ chain: ChainName) throws(CommandRefusal)
+  /// Takes all out as a restore does before it begins: rules, chains that are not built in, and what else it brings anew.
+  func clear() throws(CommandRefusal)
   func delete(_ chain: ChainName?) throws(CommandRefusal)
   func rename(_ chain: ChainName, to new: ChainName) throws(CommandRefusal)
   func zero(_ chain: ChainName?) throws(CommandRefusal)

@@ -10,7 +10,7 @@ package final class EditedTable: CommandTable {
   private let backend: any Backend
   private var snapshot: Snapshot
   private var depth: Depth
-  private var table: Table
+  private var table: TrackedTable
   /// What was done so far.
   private var edits: [Edit] = []
   /// Whether they make the table where it is not there: what is done to all chains, of which it then has none, does not.
@@ -27,19 +27,35 @@ package final class EditedTable: CommandTable {
     case counters
   }
 
-  private typealias Edit = (inout Table) throws(CommandRefusal) -> Void
+  private typealias Edit = (inout TrackedTable) throws(CommandRefusal) -> Void
 
   /// How often the commands are carried out again because somebody else has changed the table.
   private static let attempts = 100
+  private static let pause: useconds_t = 10_000
 
   /// - Parameter depth: what the commands need; the backend may give more.
   package init(_ id: TableID, _ backend: any Backend, _ depth: Depth) throws(BackendError) {
     (self.id, self.backend) = (id, backend)
     (snapshot, self.depth) = try Self.read(id, backend, depth)
-    table = snapshot.ruleset[id] ?? Table(id.name, family: id.family)
+    table = TrackedTable(snapshot.ruleset[id] ?? Table(id.name, family: id.family))
   }
 
   private static func read(
+    _ id: TableID, _ backend: any Backend, _ depth: Depth
+  ) throws(BackendError) -> (Snapshot, Depth) {
+    for _ in 1..<attempts {
+      do throws(BackendError) {
+        return try readOnce(id, backend, depth)
+      } catch {
+        // Others change it all the time.
+        guard error.kind == .busy else { throw error }
+      }
+      usleep(pause)
+    }
+    return try readOnce(id, backend, depth)
+  }
+
+  private static func readOnce(
     _ id: TableID, _ backend: any Backend, _ depth: Depth
   ) throws(BackendError) -> (Snapshot, Depth) {
     switch depth {
@@ -72,7 +88,7 @@ package final class EditedTable: CommandTable {
     } catch {
       throw CommandRefusal(error)
     }
-    table = snapshot.ruleset[id] ?? Table(id.name, family: id.family)
+    table = TrackedTable(snapshot.ruleset[id] ?? Table(id.name, family: id.family))
     for edit in edits { try edit(&table) }
   }
 
@@ -90,12 +106,14 @@ package final class EditedTable: CommandTable {
       return try adder.add(additions, to: id, expecting: snapshot.stamp)
     }
     let before = snapshot.existing.contains(id) ? snapshot.ruleset[id] : nil
-    guard before != nil || makesTable || !table.isPristine else { return }
-    let writesCounters = before.map { table.hasOtherCounters(than: $0) } ?? false
+    let after = table.table
+    guard before != nil || makesTable || !after.isPristine else { return }
+    let writesCounters = before.map { after.hasOtherCounters(than: $0) } ?? false
     if writesCounters, depth != .counters { throw BackendError(.stale, "the counters are not known") }
-    if let before, before.sameRules(as: table), !writesCounters { return }
-    let step = Plan.Step(id: id, before: before, after: table, restoresCounters: writesCounters)
-    let plan = Plan(steps: before != nil || !table.isPristine ? [step] : [], creations: before == nil ? [id] : [])
+    if let before, before.sameRules(as: after), !writesCounters, table.sources.isEmpty { return }
+    var step = Plan.Step(id: id, before: before, after: after, restoresCounters: writesCounters)
+    if before != nil { step.sources = table.sources }
+    let plan = Plan(steps: before != nil || !after.isPristine ? [step] : [], creations: before == nil ? [id] : [])
     try backend.apply(try backend.fitted(plan), expecting: snapshot.stamp)
   }
 
@@ -103,25 +121,25 @@ package final class EditedTable: CommandTable {
 
   private var isThere: Bool { snapshot.existing.contains(id) || !edits.isEmpty }
 
-  package var chainNames: [ChainName] { isThere ? table.chains.map(\.name) : [] }
-  package func contains(_ chain: ChainName) -> Bool { table.contains(chain) }
-  package func isBuiltIn(_ chain: ChainName) -> Bool { table[chain]?.hook != nil }
+  package var chainNames: [ChainName] { isThere ? table.table.chains.map(\.name) : [] }
+  package func contains(_ chain: ChainName) -> Bool { table.table.contains(chain) }
+  package func isBuiltIn(_ chain: ChainName) -> Bool { table.table[chain]?.hook != nil }
   package func read() throws(CommandRefusal) -> Table {
     try readRules()
-    return table
+    return table.table
   }
   package func dump() {}
 
   package func check(_ rule: Rule, in chain: ChainName) throws(CommandRefusal) {
     try readRules()
-    _ = try table.place(of: rule, chain)
+    _ = try table.place(of: rule, in: chain)
   }
 
   // MARK: Editing
 
   /// - Parameter addition: the same for a table whose rules were not read; nil where it needs them.
   private func edit(_ addition: TableAddition? = nil, _ body: @escaping Edit) throws(CommandRefusal) {
-    if addition == nil { try readRules() }
+    if addition == nil || isRenamed { try readRules() }
     try body(&table)
     edits.append(body)
     makesTable = true
@@ -135,73 +153,58 @@ package final class EditedTable: CommandTable {
     edits.append(body)
   }
 
-  /// Changes the rules of a chain.
-  private func edit(
-    _ chain: ChainName, _ addition: TableAddition? = nil,
-    _ body: @escaping (inout RuleList) throws(CommandRefusal) -> Void
-  ) throws(CommandRefusal) {
-    try edit(addition) { table throws(CommandRefusal) in
-      let index = try table.place(of: chain)
-      var failure: CommandRefusal?
-      table.withRules(of: index) { rules in
-        do throws(CommandRefusal) { try body(&rules) } catch { failure = error }
-      }
-      if let failure { throw failure }
-    }
-  }
-
   private func list(of rule: Rule) -> RuleList { RuleList(CollectionOfOne(rule), family: id.family) }
 
   package func append(_ rule: Rule, to chain: ChainName) throws(CommandRefusal) {
-    try edit(chain, .append(list(of: rule), to: chain)) { $0.append(rule, at: nil) }
+    try edit(.append(list(of: rule), to: chain)) { table throws(CommandRefusal) in try table.append(rule, to: chain) }
   }
 
   package func insert(_ rule: Rule, at number: Int, of chain: ChainName) throws(CommandRefusal) {
-    try edit(chain, number == 1 ? .prepend(list(of: rule), to: chain) : nil) { rules throws(CommandRefusal) in
-      guard number <= rules.count + 1 else { throw .tooBig("insertion") }
-      rules.replaceSubrange(number - 1..<number - 1, with: [rule])
+    try edit(number == 1 ? .prepend(list(of: rule), to: chain) : nil) { table throws(CommandRefusal) in
+      guard number <= (try table.count(of: chain)) + 1 else { throw .tooBig("insertion") }
+      try table.replace(number - 1..<number - 1, of: chain, with: [rule])
     }
   }
 
   package func replace(_ number: Int, of chain: ChainName, with rule: Rule) throws(CommandRefusal) {
-    try edit(chain) { rules throws(CommandRefusal) in
-      guard number <= rules.count else { throw .tooBig("replacement") }
-      rules.replaceSubrange(number - 1..<number, with: [rule])
+    try edit { table throws(CommandRefusal) in
+      guard number <= (try table.count(of: chain)) else { throw .tooBig("replacement") }
+      try table.replace(number - 1..<number, of: chain, with: [rule])
     }
   }
 
   package func delete(_ rule: Rule, from chain: ChainName) throws(CommandRefusal) {
     try edit { table throws(CommandRefusal) in
-      let place = try table.place(of: rule, chain)
-      table.withRules(of: try table.place(of: chain)) { $0.replaceSubrange(place..<place + 1, with: []) }
+      let place = try table.place(of: rule, in: chain)
+      try table.replace(place..<place + 1, of: chain, with: [])
     }
   }
 
   package func delete(_ number: Int, from chain: ChainName) throws(CommandRefusal) {
-    try edit(chain) { rules throws(CommandRefusal) in
-      guard number <= rules.count else { throw .tooBig("deletion") }
-      rules.replaceSubrange(number - 1..<number, with: [])
+    try edit { table throws(CommandRefusal) in
+      guard number <= (try table.count(of: chain)) else { throw .tooBig("deletion") }
+      try table.replace(number - 1..<number, of: chain, with: [])
     }
   }
 
   package func flush(_ chain: ChainName?) throws(CommandRefusal) {
-    guard let chain else { return try editAll { $0.flush() } }
-    try edit(chain) { $0 = RuleList(family: $0.family) }
+    guard let chain else {
+      return try editAll { table throws(CommandRefusal) in
+        for chain in table.table.chains { try table.empty(chain.name) }
+      }
+    }
+    try edit { table throws(CommandRefusal) in try table.empty(chain) }
   }
 
   package func create(_ chain: ChainName) throws(CommandRefusal) {
     try edit(.chain(chain)) { table throws(CommandRefusal) in
-      guard (try? table.addChain(chain)) != nil else {
-        throw CommandRefusal(code: EEXIST, reason: "Chain already exists")
-      }
+      guard table.add(chain) else { throw CommandRefusal(code: EEXIST, reason: "Chain already exists") }
     }
   }
 
   package func declare(_ chain: ChainName) throws(CommandRefusal) {
-    try edit(table.contains(chain) ? nil : .chain(chain)) { table throws(CommandRefusal) in
-      if (try? table.addChain(chain)) == nil {
-        table.withRules(of: try table.place(of: chain)) { $0 = RuleList(family: $0.family) }
-      }
+    try edit(contains(chain) ? nil : .chain(chain)) { table throws(CommandRefusal) in
+      if !table.add(chain) { try table.empty(chain) }
     }
   }
 
@@ -209,31 +212,43 @@ package final class EditedTable: CommandTable {
   package func delete(_ chain: ChainName?) throws(CommandRefusal) {
     guard let chain else {
       return try editAll { table throws(CommandRefusal) in
-        for chain in table.chains where chain.hook == nil { try table.remove(chain.name) }
+        for chain in table.table.chains where chain.hook == nil { try table.remove(chain.name) }
       }
     }
     try edit { table throws(CommandRefusal) in try table.remove(chain) }
   }
 
+  package func clear() throws(CommandRefusal) { try editAll { $0.clear() } }
+
+  /// The kernel gives a chain another name, but for one of this very transaction.
   package func rename(_ chain: ChainName, to new: ChainName) throws(CommandRefusal) {
-    try edit { table throws(CommandRefusal) in
-      if table.contains(new) { throw CommandRefusal(code: EEXIST, reason: "File exists") }
-      guard (try? table.renameChain(chain, to: new)) != nil else { throw .noSuchChain }
+    try edit(edits.isEmpty ? .rename(chain, to: new) : nil) { table throws(CommandRefusal) in
+      try table.rename(chain, to: new)
     }
   }
 
+  private var isRenamed: Bool { if case .rename? = additions.first { true } else { false } }
+
   package func zero(_ chain: ChainName?) throws(CommandRefusal) {
+    func zero(_ chain: ChainName, of table: inout TrackedTable) throws(CommandRefusal) {
+      try table.zero(0..<(try table.count(of: chain)), of: chain)
+      table.zeroPolicy(of: chain)
+    }
     guard let chain else {
-      return try editAll { table in
-        for index in table.chains.indices { table.zero(at: index) }
+      return try editAll { table throws(CommandRefusal) in
+        for chain in table.table.chains { try zero(chain.name, of: &table) }
       }
     }
-    try edit { table throws(CommandRefusal) in table.zero(at: try table.place(of: chain)) }
+    guard isThere else { throw .noSuchChain }
+    try edit { table throws(CommandRefusal) in try zero(chain, of: &table) }
   }
 
   /// There may be no such rule, as with iptables-nft.
   package func zero(_ number: Int, of chain: ChainName) throws(CommandRefusal) {
-    try edit(chain) { if number <= $0.count { $0.setCounters(.zero, of: number - 1) } }
+    guard isThere else { throw .noSuchChain }
+    try edit { table throws(CommandRefusal) in
+      if number <= (try table.count(of: chain)) { try table.zero(number - 1..<number, of: chain) }
+    }
   }
 
   package func setPolicy(_ policy: String, of chain: ChainName, counters: Counters?) throws(CommandRefusal) {
@@ -254,55 +269,5 @@ extension CommandRefusal {
     if let culprit = error.culprit { message += ": rule in chain \(culprit.chain)" }
     let hasNoForm = error.kind == .unsupported && error.culprit != nil
     self.init(code: error.code, reason: message, hint: error.hint, source: hasNoForm ? .form : .transaction)
-  }
-}
-
-extension Table {
-  /// - Parameter counters: nil keeps those that the policy has; another one begins from zero.
-  package mutating func setPolicy(_ policy: Policy, _ counters: Counters?, of chain: ChainName) {
-    guard let index = index(of: chain) else { return }
-    let kept = chains[index].policy == policy ? chains[index].policyCounters : .zero
-    setPolicyUnchecked(policy, at: index, counters: counters ?? kept)
-  }
-
-  fileprivate func place(of chain: ChainName) throws(CommandRefusal) -> Int {
-    guard let index = index(of: chain) else { throw .noSuchChain }
-    return index
-  }
-
-  fileprivate mutating func zero(at index: Int) {
-    withRules(of: index) { rules in
-      for place in rules.indices { rules.setCounters(.zero, of: place) }
-    }
-    if let policy = chains[index].policy { setPolicyUnchecked(policy, at: index, counters: .zero) }
-  }
-
-  fileprivate mutating func remove(_ chain: ChainName) throws(CommandRefusal) {
-    _ = try place(of: chain)
-    do throws(Problem) {
-      try removeChain(chain)
-    } catch {
-      throw CommandRefusal(
-        code: EBUSY, reason: "CHAIN_DEL failed (Device or resource busy): chain \(chain)", hint: "\(error)",
-        source: .transaction)
-    }
-  }
-
-  fileprivate func place(of rule: Rule, _ chain: ChainName) throws(CommandRefusal) -> Int {
-    guard let place = chains[try place(of: chain)].rules.firstPlace(of: rule) else { throw .noSuchRule }
-    return place
-  }
-
-  /// Whether a rule or policy that is in both tables counts from elsewhere.
-  fileprivate func hasOtherCounters(than old: Table) -> Bool {
-    chains.contains { chain in
-      guard let before = old[chain.name] else { return false }
-      if let policy = chain.policy, policy == before.policy, chain.policyCounters != before.policyCounters {
-        return true
-      }
-      return RulePairing(before.rules, chain.rules).sources.enumerated().contains { place, source in
-        source.map { chain.rules.counters(of: place) != before.rules.counters(of: $0) } ?? false
-      }
-    }
   }
 }

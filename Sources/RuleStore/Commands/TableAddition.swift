@@ -1,6 +1,6 @@
 package import Netfilter
 
-/// What a command adds to a table whose rules need not be known for it.
+/// What a command does to a table whose rules need not be known for it.
 package enum TableAddition: Sendable {
   /// Rules at the end of a chain.
   case append(RuleList, to: ChainName)
@@ -8,6 +8,8 @@ package enum TableAddition: Sendable {
   case prepend(RuleList, to: ChainName)
   /// A chain without rules.
   case chain(ChainName)
+  /// A chain of another name, alone.
+  case rename(ChainName, to: ChainName)
   /// The policy of a built-in chain, and from where it counts; nil where it keeps what it has, as long as it stays the same.
   case policy(Policy, Counters?, of: ChainName)
 }

@@ -24,7 +24,8 @@ struct ToolNFTTests {
     #expect(try rules(space, "iptables-legacy-save") == [])
     // Where ip_tables does something it is meant, as with --backend auto.
     try space.require(["iptables-legacy", "-A", "INPUT", "-j", "ACCEPT"])
-    #expect(try iptables(space, "-D INPUT -j ACCEPT").status == 0)
+    let deleted = try iptables(space, "-D INPUT -j ACCEPT")
+    #expect(deleted.status == 0 && deleted.stderr.contains("iptables-nft"), "\(deleted)")
     #expect(try rules(space, "iptables-legacy-save") == [])
     #expect(try rules(space, "iptables-nft-save").count == 1)
   }
@@ -110,34 +111,75 @@ struct ToolNFTTests {
     }
   }
 
-  /// So many rules that they are remembered: what one command adds without reading them the next one has to know.
-  @Test(arguments: 0..<4) func manyCommandsComeToTheSame(_ seed: UInt64) throws {
+  /// Above a hundred rules are remembered: what one command adds without reading them the next one has to know. Many are the
+  /// same but for what they count, and a command means one of them.
+  @Test(arguments: 0..<4 as Range<UInt64>, [20, 150]) func manyCommandsComeToTheSame(_ seed: UInt64, _ count: Int)
+    throws
+  {
     let twins = try TwinSite(.nft)
     var random = Dice(seed: seed)
-    let text = "*filter\n:web - [0:0]\n" + (0..<150).map { "-A web -s 10.0.0.\($0)/32 -j DROP\n" }.joined() + "COMMIT\n"
-    try twins.compare("iptables-restore", input: text)
+    let rules = (0..<count).map { "[\($0 + 1):\($0)00] -A web -s 10.0.0.\($0 % 30)/32 -j DROP\n" }.joined()
+    try twins.compare("iptables-restore -c", input: "*filter\n:web - [0:0]\n\(rules)-A OUTPUT -j web\nCOMMIT\n")
     for number in 0..<40 {
       let chain = ["INPUT", "OUTPUT", "web", "web"][random.below(4)]
-      let rule = "-s 10.\(number).0.\(random.below(3)) -j \(["DROP", "ACCEPT"][random.below(2)])"
+      let rule = "-s 10.0.0.\(random.below(30)) -j DROP" + (random.below(2) == 0 ? " -c \(number) 7" : "")
+      let place = 1 + random.below(count)
       let line =
-        switch random.below(12) {
-        case 0...3: "-A \(chain) \(rule)"
-        case 4, 5: "-I \(chain) \(rule)"
-        case 6: "-I web \(1 + random.below(100)) \(rule)"
-        case 7: "-D web \(1 + random.below(100))"
-        case 8: "-R web \(1 + random.below(100)) \(rule)"
+        switch random.below(15) {
+        case 0...2: "-A \(chain) \(rule)"
+        case 3, 4: "-I \(chain) \(rule)"
+        case 5, 6: "-I web \(place) \(rule)"
+        case 7: "-D web \(place)"
+        case 8: "-R web \(place) \(rule)"
         case 9: "-N c\(number)"
         case 10: "-P \(["INPUT", "OUTPUT"][random.below(2)]) \(["DROP", "ACCEPT"][random.below(2)])"
-        default: "-D web -s 10.0.0.\(random.below(150)) -j DROP"
+        case 11: "-Z web \(place)"
+        case 12: "-E c\(number - 1) d\(number)"
+        default: "-D web -s 10.0.0.\(random.below(30)) -j DROP"
         }
       try twins.compare("iptables \(line)")
+      if random.below(4) == 0 { try twins.compareKernels() }
     }
-    let restored =
-      "*filter\n-A web -j ACCEPT\n-I web -j DROP\n-A INPUT -j web\n-I web -p tcp -j DROP\n:new - [0:0]\nCOMMIT\n"
-    try twins.compare("iptables-restore -n", input: restored)
-    try twins.compare("iptables -S web")
-    try twins.compare("iptables -D web 2")
+    try twins.compare("iptables -E web net")
+    let added =
+      "*filter\n-A net -j ACCEPT\n-I net -j DROP\n-A INPUT -j net\n-I net -p tcp -j DROP\n:new - [0:0]\nCOMMIT\n"
+    try twins.compare("iptables-restore -n", input: added)
+    try twins.compare("iptables -S net")
+    try twins.compare("iptables -D net 2")
     try twins.compareKernels()
+  }
+
+  /// A restore takes policies too that the text does not name.
+  @Test func aRestoreBeginsAnew() throws {
+    let twins = try TwinSite(.nft)
+    for line in ["-P INPUT DROP", "-P FORWARD DROP -c 0 0", "-N old", "-A INPUT -j old"] {
+      try twins.compare("iptables \(line)")
+    }
+    try twins.compare("iptables-restore -n", input: "*filter\n-A OUTPUT -j ACCEPT\nCOMMIT\n")
+    try twins.compareKernels()
+    try twins.compare(
+      "iptables-restore", input: "*filter\n:FORWARD DROP [0:0]\n-A INPUT -s 192.0.2.1 -j ACCEPT\nCOMMIT\n")
+    try twins.compareKernels()
+  }
+
+  /// Rules that no command names keep their places in the kernel, and what they remember.
+  @Test func otherRulesAreNotTouched() throws {
+    let space = try TestNamespace()
+    let text =
+      "*filter\n:u - [0:0]\n-A INPUT -m limit --limit 1/hour -j ACCEPT\n-A OUTPUT -j DROP\n[5:6] -A OUTPUT -j DROP\n-A OUTPUT -j u\n-A u -p udp -j DROP\nCOMMIT\n"
+    try space.require(["iptables-nft-restore", "-c"], input: text)
+    func handles() throws -> [Substring] {
+      try space.require(["nft", "-a", "list", "table", "ip", "filter"]).stdout.split(separator: "\n").compactMap {
+        line in
+        line.contains("{") || !line.contains("# handle") ? nil : line.split(separator: " ").last
+      }
+    }
+    let before = try handles()
+    for line in ["-D OUTPUT 2", "-I OUTPUT 1 -j DROP", "-D OUTPUT -j DROP", "-Z OUTPUT 1", "-E u v", "-P INPUT DROP"] {
+      try space.require([Built.firebreak, "iptables-nft"] + TwinSite.words(line))
+    }
+    let after = try handles()
+    #expect(before.count == 5 && after.count == 4 && Set(after).isSubset(of: before), "\(before)\n\(after)")
   }
 
   @Test func whatTheKernelRefusesIsNamed() throws {
@@ -162,5 +204,11 @@ struct ToolNFTTests {
       #expect(result.status != 0 && result.stderr.contains("nft"), "\(line)\n\(result)")
     }
     #expect(try space.require(["nft", "list", "ruleset"]).stdout == before)
+    try space.require(["nft", "flush", "ruleset"])
+    try space.require(["iptables-nft", "-P", "INPUT", "ACCEPT"])
+    try space.require(["nft", "add set ip filter s { type ipv4_addr; }"])
+    for line in ["-A INPUT -j DROP", "-D INPUT -j DROP", "-N web"] {
+      #expect(try space.run([Built.firebreak, "iptables-nft"] + TwinSite.words(line)).stderr.contains("sets"))
+    }
   }
 }
