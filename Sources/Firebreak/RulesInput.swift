@@ -33,7 +33,8 @@ public struct RulesInput: Sendable {
   /// The bytes of all of them, with what else decides what they say.
   public var text: SourceText {
     SourceText(
-      files.map(\.file.bytes), under: files.map(\.path) + [family.map { "\($0)" } ?? "", "\(interface)"])
+      files.map(\.file.bytes),
+      under: files.map(\.path) + [family.map { "\($0)" } ?? "", interface == .ipTables ? "ip_tables" : "nf_tables"])
   }
 
   /// Reads the inputs in order as one ruleset.
