@@ -42,9 +42,7 @@ struct CounterUpdate {
       before.setRules(of: place, counted)
       if let newPlace { after.setRules(of: newPlace, carried) }
     }
-    let sources = step.sources
-    step = Plan.Step(id: step.id, before: before, after: after, restoresCounters: step.restoresCounters)
-    step.sources = sources
+    step = step.with(before: before, after: after)
   }
 
   private func edit(_ chain: Chain) -> ChainEdit {

@@ -18,18 +18,10 @@ extension KernelReader {
   mutating func isInUse() throws(Problem) -> Bool {
     var isInUse = false
     for family in Self.families where !isInUse {
-      try ask(NFT_MSG_GETCHAIN, family: family.rawValue) { message throws(Problem) in
-        let chain = nftnl_chain_alloc()!
-        defer { nftnl_chain_free(chain) }
-        guard nftnl_chain_nlmsg_parse(message.start, chain) == 0,
-          let table = nftnl_chain_get_str(chain, UInt16(NFTNL_CHAIN_TABLE.rawValue)),
-          let name = nftnl_chain_get_str(chain, UInt16(NFTNL_CHAIN_NAME.rawValue))
-        else { throw Problem.unreadable("a chain of the kernel cannot be read") }
-        guard Self.isOurs(chain: String(cString: name), of: String(cString: table), family) else { return }
-        let isBuiltIn = nftnl_chain_is_set(chain, UInt16(NFTNL_CHAIN_HOOKNUM.rawValue))
-        let accepts = nftnl_chain_get_u32(chain, UInt16(NFTNL_CHAIN_POLICY.rawValue)) == UInt32(Verdict.accept.rawValue)
-        let uses = nftnl_chain_get_u32(chain, UInt16(NFTNL_CHAIN_USE.rawValue))
-        if !isBuiltIn || !accepts || uses > 0 { isInUse = true }
+      for (table, chains) in try chains(family.rawValue) {
+        for chain in chains where Self.isOurs(chain: chain.name.text, of: table, family) {
+          if chain.base?.policy != UInt32(Verdict.accept.rawValue) || chain.use > 0 { isInUse = true }
+        }
       }
     }
     return isInUse

@@ -99,10 +99,6 @@ struct KernelReader: ~Copyable {
     /// A table stands there in both forms.
     case twice(TableID)
     case unreadable(String)
-
-    static func holdingObjects(_ id: TableID) -> Problem {
-      .foreign(id, nil, rule: nil, what: "holds sets, maps or other objects of nf_tables")
-    }
   }
 
   init(_ receiveQueue: Int32? = nil) throws(NetlinkFailure) { socket = try NetlinkSocket(receiveQueue) }
@@ -377,14 +373,7 @@ struct KernelReader: ~Copyable {
   private mutating func read(
     _ id: TableID, _ head: TableHead, _ chains: [ChainHead], _ recalled: RememberedRules?
   ) throws(Problem) -> LiveTable {
-    try checkState(of: head, id)
-    // The kernel counts what a transaction that is still under way makes and removes, so its number alone proves nothing.
-    if Int(head.use) != chains.count, try holdsObjects(id.name.rawValue, family: id.family.rawValue) {
-      throw .holdingObjects(id)
-    }
-    var live = LiveTable(table: Table(id.name, family: id.family))
-    live.owner = head.keeper
-    for chain in chains { try place(chain, in: &live) }
+    var live = try empty(id, head, chains)
     for chain in chains {
       let known = recalled?.rules(of: RememberedRules.Key(table: id, chain: chain.name), atMost: Int(chain.use))
       if known != nil { live.uncounted.insert(chain.name) }
@@ -392,6 +381,19 @@ struct KernelReader: ~Copyable {
       live.handles[chain.name] = handles
       live.table.setRules(of: live.table.index(of: chain.name)!, rules)
     }
+    return live
+  }
+
+  /// A table with its chains, and no rule.
+  mutating func empty(_ id: TableID, _ head: TableHead, _ chains: [ChainHead]) throws(Problem) -> LiveTable {
+    try checkState(of: head, id)
+    // The kernel counts what a transaction that is still under way makes and removes, so its number alone proves nothing.
+    if Int(head.use) != chains.count, try holdsObjects(id.name.rawValue, family: id.family.rawValue) {
+      throw .foreign(id, nil, rule: nil, what: "holds sets, maps or other objects of nf_tables")
+    }
+    var live = LiveTable(table: Table(id.name, family: id.family))
+    live.owner = head.keeper
+    for chain in chains { try place(chain, in: &live) }
     return live
   }
 

@@ -240,9 +240,7 @@ public final class NFTablesBackend: Backend {
       } else {
         after = try compiler.normalForm(step)
       }
-      var fit = Plan.Step(id: step.id, before: step.before, after: after, restoresCounters: step.restoresCounters)
-      fit.sources = step.sources
-      fitted.append(fit)
+      fitted.append(step.with(before: step.before, after: after))
     }
     let sharing = try sharing(fitted, layouts, mayBegin: mayShare(plan))
     notes += sharing.notes

@@ -2,9 +2,9 @@ internal import Glibc
 internal import Netfilter
 internal import RuleStore
 
-/// Rules that were read or written last, with where they are in the kernel, in a file: as long as nf_tables has not changed since, they
-/// need not be read again. The kernel takes long to give the rules of a long chain, for it looks for each part of them from
-/// the chain's beginning on.
+/// Rules that were read or written last, with where they are in the kernel, in a file: as long as nf_tables has not changed
+/// since, they need not be read again. The kernel takes long to give the rules of a long chain, for it looks for each part
+/// of them from the chain's beginning on.
 ///
 /// What a file says is believed only of the same start of the machine, network namespace, generation of nf_tables and
 /// program, if nobody but the present user can have written it and its checksums are right. Whatever else may be wrong with

@@ -154,16 +154,8 @@ extension KernelReader {
       guard inventory.linear.contains(id), !inventory.compiled.contains(id) else { return nil }
       let chains = try chains(id.family.rawValue)[id.name.rawValue] ?? []
       let head = try tables(id.family.rawValue)[id.name.rawValue]
-      guard try generation() == inventory.generation else { continue }
-      var live = LiveTable(table: Table(id.name, family: id.family))
-      for chain in chains { try place(chain, in: &live) }
-      // What a table holds besides chains, iptables does not know: it is refused as where its rules are read.
-      if let head {
-        try checkState(of: head, id)
-        if Int(head.use) != chains.count, try holdsObjects(id.name.rawValue, family: id.family.rawValue) {
-          throw .holdingObjects(id)
-        }
-      }
+      guard try generation() == inventory.generation, let head else { continue }
+      let live = try empty(id, head, chains)
       let handles = Dictionary(uniqueKeysWithValues: chains.map { ($0.name, $0.handle) })
       return TableHeads(live: live, handles: handles, generation: inventory.generation)
     }

@@ -23,6 +23,13 @@ public struct Plan: Sendable {
       self.restoresCounters = restoresCounters
     }
 
+    /// The same way between tables that say the same.
+    package func with(before: Table?, after: Table) -> Step {
+      var step = Step(id: id, before: before, after: after, restoresCounters: restoresCounters)
+      step.sources = sources
+      return step
+    }
+
     /// Rules that are in one of both only.
     public var changes: (added: Int, removed: Int) {
       TableChanges.count(from: before, to: after)

@@ -52,7 +52,7 @@ struct IPTablesSave {
     guard let name else {
       try checkList()
       return try reading { backend throws(BackendError) in
-        let all = try backend.snapshot(of: .only([])).existing.filter { $0.family == tool.family }
+        let all = TableName.allCases.map { TableID($0, tool.family) }
         return try backend.snapshot(of: .only(Set(all))).ruleset.tables
       }
     }

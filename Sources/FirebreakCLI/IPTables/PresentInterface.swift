@@ -3,19 +3,15 @@ internal import Firebreak
 /// iptables(8) has two forms, one for each interface.
 extension KernelInterface {
   /// Where the tables are, for a name that does not say: nf_tables where its tables exist, as another iptables or
-  /// `firebreak apply` made them, and those of ip_tables do nothing; else ip_tables, where the kernel has it. A table stays where its rules have all been
-  /// taken out, so that a script that begins with -F goes on in the same place.
-  static var present: Self {
-    if isInUse { return .ipTables }
-    guard let tables = try? NFTablesBackend().snapshot(of: .only([])).existing else { return .ipTables }
-    return tables.isEmpty && XTablesBackend().isAvailable ? .ipTables : .nfTables
+  /// `firebreak apply` made them, and those of ip_tables do nothing; else ip_tables, where the kernel has it. A table stays
+  /// where its rules have all been taken out, so that a script that begins with -F goes on in the same place.
+  /// - Returns: also whether rules of iptables stand in both: then it may be the other one that was meant, and that is
+  ///   acted on as soon as ip_tables does nothing any more.
+  static func present() -> (interface: Self, areBothInUse: Bool) {
+    if (try? XTablesBackend().isInUse()) ?? true { return (.ipTables, (try? NFTablesBackend().isInUse()) == true) }
+    guard let tables = try? NFTablesBackend().snapshot(of: .only([])).existing else { return (.ipTables, false) }
+    return (tables.isEmpty && XTablesBackend().isAvailable ? .ipTables : .nfTables, false)
   }
-
-  private static var isInUse: Bool { (try? XTablesBackend().isInUse()) ?? true }
-
-  /// Whether rules of iptables stand in both: then it may be the other one that was meant, and that is acted on as soon as
-  /// ip_tables does nothing any more.
-  static var areBothInUse: Bool { isInUse && (try? NFTablesBackend().isInUse()) == true }
 
   /// As it stands in brackets behind the version.
   var label: String {

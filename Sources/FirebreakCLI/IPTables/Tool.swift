@@ -62,8 +62,9 @@ struct Tool {
   /// - Returns: the exit status.
   func run(_ words: ArraySlice<Token>) -> Int32 {
     var tool = self
-    tool.interface = named ?? .present
-    return tool.perform(words, warning: named == nil && KernelInterface.areBothInUse)
+    let place = named.map { (interface: $0, areBothInUse: false) } ?? KernelInterface.present()
+    tool.interface = place.interface
+    return tool.perform(words, warning: place.areBothInUse)
   }
 
   private func perform(_ words: ArraySlice<Token>, warning: Bool) -> Int32 {

@@ -134,21 +134,24 @@ extension RuleList {
     case `extension`
   }
 
-  package func standardLabel(of index: Int) -> StandardLabel {
+  /// Where the target of a rule begins.
+  private func target(of index: Int, _ all: UnsafeRawBufferPointer) -> Int {
     let start = Int(starts[index])
-    return bytes.withUnsafeBytes { all in
-      let target =
-        start
-        + Int(all.loadUnaligned(fromByteOffset: start + RuleCodec.Layout.of(family).targetOffset, as: UInt16.self))
+    let offset = start + RuleCodec.Layout.of(family).targetOffset
+    return start + Int(all.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
+  }
+
+  package func standardLabel(of index: Int) -> StandardLabel {
+    bytes.withUnsafeBytes { all in
+      let target = target(of: index, all)
       guard Int(all.loadUnaligned(fromByteOffset: target, as: UInt16.self)) == RuleCodec.standardTargetSize,
         all[target + RuleCodec.extensionHeaderSize - 1] == 0
       else { return .extension }
       if all[target + 2] == 0 { return .none }
       let name = all.loadUnaligned(fromByteOffset: target + 2, as: UInt64.self)
       for (label, verdict) in Self.verdictKeys where label == name { return .verdict(verdict) }
-      guard
-        all.loadUnaligned(fromByteOffset: target + RuleCodec.extensionHeaderSize, as: UInt32.self)
-          == RuleCodec.jumpMarker
+      let marker = all.loadUnaligned(fromByteOffset: target + RuleCodec.extensionHeaderSize, as: UInt64.self)
+      guard UInt32(truncatingIfNeeded: marker) == RuleCodec.jumpMarker, marker == Self.jumpMarkers(all, target)
       else { return .extension }
       let text = all[target + 2..<target + 2 + RuleCodec.extensionNameSize].prefix { $0 != 0 }
       return .chain(ChainName(unchecked: String(decoding: text, as: UTF8.self)))
@@ -159,11 +162,8 @@ extension RuleList {
 
   /// The name of the rule's target in the kernel's own form; empty for a verdict or a jump.
   package func targetName(of index: Int) -> String {
-    let start = Int(starts[index])
-    return bytes.withUnsafeBytes { all in
-      let target =
-        start
-        + Int(all.loadUnaligned(fromByteOffset: start + RuleCodec.Layout.of(family).targetOffset, as: UInt16.self))
+    bytes.withUnsafeBytes { all in
+      let target = target(of: index, all)
       let text = all[target + 2..<target + 2 + RuleCodec.extensionNameSize].prefix { $0 != 0 }
       return String(decoding: text, as: UTF8.self)
     }

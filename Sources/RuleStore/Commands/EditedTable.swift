@@ -230,17 +230,13 @@ package final class EditedTable: CommandTable {
   private var isRenamed: Bool { if case .rename? = additions.first { true } else { false } }
 
   package func zero(_ chain: ChainName?) throws(CommandRefusal) {
-    func zero(_ chain: ChainName, of table: inout TrackedTable) throws(CommandRefusal) {
-      try table.zero(0..<(try table.count(of: chain)), of: chain)
-      table.zeroPolicy(of: chain)
-    }
     guard let chain else {
       return try editAll { table throws(CommandRefusal) in
-        for chain in table.table.chains { try zero(chain.name, of: &table) }
+        for chain in table.table.chains { try table.zero(chain.name) }
       }
     }
     guard isThere else { throw .noSuchChain }
-    try edit { table throws(CommandRefusal) in try zero(chain, of: &table) }
+    try edit { table throws(CommandRefusal) in try table.zero(chain) }
   }
 
   /// There may be no such rule, as with iptables-nft.

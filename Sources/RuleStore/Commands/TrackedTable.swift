@@ -67,6 +67,12 @@ struct TrackedTable {
     forget(counted, of: chain)
   }
 
+  /// Of all rules, and of the policy.
+  mutating func zero(_ chain: ChainName) throws(CommandRefusal) {
+    try zero(0..<(try count(of: chain)), of: chain)
+    if let policy = table[chain]?.policy { table.setPolicy(policy, .zero, of: chain) }
+  }
+
   // MARK: Chains
 
   /// - Returns: false where it is there.
@@ -104,11 +110,6 @@ struct TrackedTable {
   /// - Parameter counters: nil keeps those that the policy has; another one begins from zero.
   mutating func setPolicy(_ policy: Policy, _ counters: Counters?, of chain: ChainName) {
     table.setPolicy(policy, counters, of: chain)
-  }
-
-  mutating func zeroPolicy(of chain: ChainName) {
-    guard let index = table.index(of: chain), let policy = table.chains[index].policy else { return }
-    table.setPolicyUnchecked(policy, at: index, counters: .zero)
   }
 
   /// Makes it as if it were new.
