@@ -240,21 +240,21 @@ struct Batch: ~Copyable {
   /// A rule whose handle nobody will ask for.
   /// - Parameters:
   ///   - number: of the rule in the plan's table, from 0.
-  ///   - next: the handle of the rule before which it is to stand; nil for the end of the chain.
+  ///   - place: not in place of another rule, nor behind the previous one.
   ///   - userData: kept beside the rule.
   ///   - subject: the chain of the plan's table, where it is not `chain`.
   ///   - isOfBoth: whether a rule in a chain of both families is for packets of both, not only for those of the table's.
   mutating func add(
     _ expressions: [NFTExpression], proto: Negatable<IPProtocol>?, number: Int, to chain: ChainName, in id: TableID,
-    before next: UInt64?, userData: [UInt8] = [], subject: ChainName? = nil, isOfBoth: Bool = false
+    at place: Place = .end, userData: [UInt8] = [], subject: ChainName? = nil, isOfBoth: Bool = false
   ) {
     let form = form
-    let flags = NLM_F_CREATE | (next == nil ? NLM_F_APPEND : 0)
-    message(Self.type(NFT_MSG_NEWRULE), flags: flags, family: form.family(id), .rule(id, subject ?? chain, number)) {
-      out in
+    message(
+      Self.type(NFT_MSG_NEWRULE), flags: place.flags, family: form.family(id), .rule(id, subject ?? chain, number)
+    ) { out in
       out.put(NFTA_RULE_TABLE, text: form.tableName(id))
       out.put(NFTA_RULE_CHAIN, text: form.chainName(chain, in: id).text)
-      if let next { out.put(NFTA_RULE_POSITION, big: next) }
+      if case .before(let next) = place { out.put(NFTA_RULE_POSITION, big: next) }
       out.nest(NFTA_RULE_EXPRESSIONS) { out in
         if form == .shared, !isOfBoth {
           for expression in TableForm.guardExpressions(id.family) { ExpressionAttributes.write(expression, to: &out) }

@@ -248,7 +248,7 @@ struct KernelReader: ~Copyable {
   /// The compiled table of a family whose chains of iptables are known by name: the list of all chains has those that
   /// rules have to themselves, and takes the kernel long.
   /// - Returns: nil where it is not as it is remembered.
-  private mutating func compiledPlace(
+  mutating func compiledPlace(
     _ head: TableHead, _ family: Family, _ chains: [RememberedRules.Key]
   ) throws(Problem) -> CompiledPlace? {
     var heads: [ChainHead] = []

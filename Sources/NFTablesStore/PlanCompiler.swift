@@ -126,6 +126,11 @@ struct PlanCompiler {
     }
   }
 
+  /// ``expressions(of:_:_:_:)``.
+  var coder: RuleCoder {
+    { (rule, index, chain, id) throws(BackendError) in try expressions(of: rule, index, chain, id) }
+  }
+
   private func unsupported(_ why: String, _ index: Int, _ chain: Chain, _ id: TableID) -> BackendError {
     BackendError(
       .unsupported, "table \(id): nf_tables has no form for this rule: \(why)",

@@ -95,6 +95,14 @@ struct RememberedChange {
 
   // MARK: Carrying it out
 
+  /// Puts where the rules that came are in the place of those that went.
+  /// - Parameter words: of ``count`` rules.
+  func carryOut(on words: inout [UInt64]) {
+    for piece in pieces.reversed() {
+      words.replaceSubrange(piece.start * width..<(piece.start + piece.removed) * width, with: piece.words)
+    }
+  }
+
   /// Rules one behind the other, and where they are in the kernel.
   struct Subject {
     let family: Family
@@ -128,11 +136,11 @@ struct RememberedChange {
         let range = moved[rules.lowerBound]..<moved[rules.upperBound]
         guard let added = Self.starts(piece.bytes, family), added.count == piece.added + 1 else { return false }
         bytes.replaceSubrange(range, with: piece.bytes)
-        words.replaceSubrange(rules.lowerBound * width..<rules.upperBound * width, with: piece.words)
         let shift = piece.bytes.count - range.count
         for index in rules.upperBound..<moved.count { moved[index] += shift }
         moved.replaceSubrange(rules, with: added.dropLast().map { $0 + range.lowerBound })
       }
+      change.carryOut(on: &words)
       self.starts = moved
       return true
     }

@@ -7,8 +7,8 @@ internal import RuleStore
 /// The file begins with a head: `firebreak nf_tables 4\n`, zeros up to byte 24, where the index begins, its length, its
 /// checksum (8 bytes each). The rules of all chains follow, then where they are in the kernel (``Key/words``), in the same
 /// order; then the index: the moment (its length, its bytes), whether tables share all that they can, whether every
-/// compiled table of the kernel is in the file, and of each chain the table, the name, the form, the policy, how many rules, bytes and such words there are, and checksums. What changed
-/// later follows behind: for each commit the length of what is said of it, a checksum over this and over the checksum
+/// compiled table of the kernel is in the file, and of each chain the table, the name, the form, the policy, how many
+/// rules, bytes and such words there are, and checksums. What changed later follows behind: for each commit the length of what is said of it, a checksum over this and over the checksum
 /// before it, the moment since which it is so, and the chains that changed (``RememberedChange``). All in host order.
 final class RememberedRules {
   static let magic = Array("firebreak nf_tables 4\n\0\0".utf8)
@@ -129,8 +129,7 @@ final class RememberedRules {
     var subject = RememberedChange.Subject(key.table.family)
     if let part = parts[key] {
       guard let rules = read(part.offset, part.size), rules.withUnsafeBytes({ FileSum.of($0) }) == part.sum,
-        let numbers = read(part.wordOffset, part.words, of: UInt64.self),
-        numbers.withUnsafeBytes({ FileSum.of($0) }) == part.wordSum
+        let numbers = words(of: part)
       else { return nil }
       subject = RememberedChange.Subject(key.table.family, bytes: rules, words: numbers)
     }
@@ -144,6 +143,32 @@ final class RememberedRules {
       subject.words.count == count * key.words
     else { return nil }
     return (rules, subject.words)
+  }
+
+  /// Where the rules are, without them.
+  func words(of key: Key) -> [UInt64]? {
+    guard let count = counts[key] else { return nil }
+    var words: [UInt64] = []
+    if let part = parts[key] {
+      guard let found = self.words(of: part) else { return nil }
+      words = found
+    }
+    for event in events[key] ?? [] {
+      switch event {
+      case .gone: words = []
+      case .changed(let change):
+        guard words.count == change.count * key.words else { return nil }
+        change.carryOut(on: &words)
+      }
+    }
+    return words.count == count * key.words ? words : nil
+  }
+
+  private func words(of part: Part) -> [UInt64]? {
+    guard let words = read(part.wordOffset, part.words, of: UInt64.self),
+      words.withUnsafeBytes({ FileSum.of($0) }) == part.wordSum
+    else { return nil }
+    return words
   }
 
   /// Whether it is the file behind another descriptor.

@@ -16,7 +16,7 @@ extension NFTablesBackend: TableAdder {
 
   private func readHeads(of id: TableID) throws(BackendError) -> TableHeads? {
     try withReader { reader throws(KernelReader.Problem) in
-      guard let heads = try reader.heads(of: id) else { return nil }
+      guard let heads = try reader.heads(of: id, memory) else { return nil }
       // What is remembered has to be written anew from time to time.
       if let earlier = memory?.recall(reader.place(heads.generation)), memory?.hasRoom(behind: earlier) == false {
         return nil
@@ -27,7 +27,7 @@ extension NFTablesBackend: TableAdder {
 
   package func add(
     _ additions: [TableAddition], to id: TableID, expecting stamp: Snapshot.Stamp
-  ) throws(BackendError) {
+  ) throws(BackendError) -> Bool {
     guard let heads = lastHeads.withLock({ $0 }), heads.live.table.id == id, UInt64(heads.generation) == stamp.value
     else { throw BackendError(.stale, "the rules have changed since they were read") }
     let compiler = compiler
@@ -37,18 +37,16 @@ extension NFTablesBackend: TableAdder {
     var batch = Batch(
       generation: heads.generation, firstSequence: socket.takeSequence(0), capacity: 0, revisions: compiler.revisions)
     let step = plan.steps[0]
-    if case .rename(let old, let new)? = additions.first {
-      batch.rename(heads.handles[old] ?? 0, to: new, in: id)
-    } else {
-      compiler.makeChains(step, heads.live, &batch)
-      for chain in step.after.chains {
-        for (index, isFirst) in additions.comeFirst(in: chain.name).enumerated() {
-          try compiler.add(index, of: chain, in: id, at: isFirst ? .start : .end, &batch)
-        }
-      }
-    }
-    guard batch.count > 0 else { return }
     let earlier = memory?.recall(socket.place(heads.generation))
+    var compiled: CompiledAdding?
+    if heads.live.compiled != nil {
+      guard let adding = CompiledAdding(step, additions, heads.live, compiler, earlier) else { return false }
+      try adding.write(compiler.coder, to: &batch)
+      compiled = adding
+    } else {
+      try Self.write(additions, step, heads, compiler, to: &batch)
+    }
+    guard batch.count > 0 else { return true }
     let result: SealedBatch.Result
     do throws(SealedBatch.Problem) {
       result = try batch.seal(isTrial: false).send(through: socket)
@@ -56,8 +54,29 @@ extension NFTablesBackend: TableAdder {
       throw try lost(BackendError(error, plan, compiler), since: heads.generation)
     }
     var reader = KernelReader(through: socket)
-    remember(step, additions, result, since: earlier, heads.generation, &reader)
+    remember(step, additions, since: earlier, heads.generation, isCompiled: compiled != nil, &reader) { chain in
+      if let compiled { return compiled.words(of: chain) }
+      guard let new = result.handles[id] else { return nil }
+      return zip(new.members, new.handles).filter { $0.0.chain == chain }.map { [$0.1] }
+    }
     reader.leave()
+    return true
+  }
+
+  private static func write(
+    _ additions: [TableAddition], _ step: Plan.Step, _ heads: TableHeads, _ compiler: PlanCompiler,
+    to batch: inout Batch
+  ) throws(BackendError) {
+    if case .rename(let old, let new)? = additions.first {
+      batch.rename(heads.handles[old] ?? 0, to: new, in: step.id)
+      return
+    }
+    compiler.makeChains(step, heads.live, &batch)
+    for chain in step.after.chains {
+      for (index, isFirst) in additions.comeFirst(in: chain.name).enumerated() {
+        try compiler.add(index, of: chain, in: step.id, at: isFirst ? .start : .end, &batch)
+      }
+    }
   }
 
   /// The additions as a step from a table without rules, so that they are told of and written as those of a plan are.
@@ -90,9 +109,10 @@ extension NFTablesBackend: TableAdder {
   }
 
   /// Puts down what has changed behind what is remembered of the generation before.
+  /// - Parameter words: where each new rule of a chain is (``RememberedRules/Key/words``).
   private func remember(
-    _ step: Plan.Step, _ additions: [TableAddition], _ result: SealedBatch.Result, since earlier: RememberedRules?,
-    _ generation: UInt32, _ reader: inout KernelReader
+    _ step: Plan.Step, _ additions: [TableAddition], since earlier: RememberedRules?, _ generation: UInt32,
+    isCompiled: Bool, _ reader: inout KernelReader, _ words: (ChainName) -> [[UInt64]]?
   ) {
     let next = KernelReading(generation: generation).next
     // Another name of a chain stands in the rules that lead to it.
@@ -100,15 +120,14 @@ extension NFTablesBackend: TableAdder {
     guard let memory, let earlier, let moment = reader.place(next), (try? reader.generation()) == next else { return }
     var changes: [(key: RememberedRules.Key, event: RememberedRules.Event)] = []
     for chain in step.after.chains where !chain.rules.isEmpty {
-      let key = RememberedRules.Key(table: step.id, chain: chain.name)
+      let key = RememberedRules.Key(table: step.id, chain: chain.name, isCompiled: isCompiled)
       guard let count = earlier.count(of: key) else { continue }
-      guard let new = result.handles[step.id] else { return }
-      let handles = zip(new.members, new.handles).filter { $0.0.chain == chain.name }.map(\.1)
+      guard let words = words(chain.name) else { return }
       let comeFirst = additions.comeFirst(in: chain.name)
       func piece(_ start: Int, _ places: [Int]) -> RememberedChange.Piece {
         let bytes = places.flatMap { chain.rules.bytes[chain.rules.range(of: $0)] }
         return RememberedChange.Piece(
-          start: start, removed: 0, added: places.count, words: places.map { handles[$0] }, bytes: bytes)
+          start: start, removed: 0, added: places.count, words: places.flatMap { words[$0] }, bytes: bytes)
       }
       let first = piece(0, chain.rules.indices.filter { comeFirst[$0] }.reversed())
       let last = piece(count, chain.rules.indices.filter { !comeFirst[$0] })
@@ -120,8 +139,18 @@ extension NFTablesBackend: TableAdder {
 }
 
 extension [TableAddition] {
+  /// Whether nothing comes but rules in chains that are there.
+  var areRules: Bool {
+    allSatisfy { addition in
+      switch addition {
+      case .append, .prepend: true
+      case .chain, .rename, .policy: false
+      }
+    }
+  }
+
   /// For each new rule of a chain, in the order in which they come, whether it comes before all others.
-  fileprivate func comeFirst(in chain: ChainName) -> [Bool] {
+  func comeFirst(in chain: ChainName) -> [Bool] {
     flatMap { addition in
       switch addition {
       case .append(let rules, chain): rules.map { _ in false }
@@ -136,7 +165,7 @@ extension [TableAddition] {
 struct TableHeads {
   /// Holds no rules.
   let live: LiveTable
-  /// The kernel's numbers of the chains.
+  /// The kernel's numbers of the chains of a linear table.
   let handles: [ChainName: UInt64]
   let generation: UInt32
 }
@@ -146,19 +175,50 @@ extension KernelReader {
   private static let looks = 50
   private static let lookPause: useconds_t = 1_000
 
-  /// - Returns: nil where the table is not there, or not in linear form.
-  mutating func heads(of id: TableID) throws(Problem) -> TableHeads? {
+  /// - Returns: nil where the table is not there, or compiled and not remembered, or in more than one place.
+  mutating func heads(of id: TableID, _ memory: RuleMemory?) throws(Problem) -> TableHeads? {
     for look in 0..<Self.looks {
       if look > 0 { usleep(Self.lookPause) }
-      let inventory = try read(.only([]))
-      guard inventory.linear.contains(id), !inventory.compiled.contains(id) else { return nil }
-      let chains = try chains(id.family.rawValue)[id.name.rawValue] ?? []
-      let head = try tables(id.family.rawValue)[id.name.rawValue]
-      guard try generation() == inventory.generation, let head else { continue }
-      let live = try empty(id, head, chains)
-      let handles = Dictionary(uniqueKeysWithValues: chains.map { ($0.name, $0.handle) })
-      return TableHeads(live: live, handles: handles, generation: inventory.generation)
+      let inventory = try read(.only([]), memory)
+      do throws(Problem) {
+        let found = try heads(of: id, inventory, memory)
+        if try generation() == inventory.generation { return found }
+      } catch {
+        guard try generation() != inventory.generation else { throw error }
+      }
     }
     return nil
+  }
+
+  private mutating func heads(
+    of id: TableID, _ inventory: KernelReading, _ memory: RuleMemory?
+  ) throws(Problem) -> TableHeads? {
+    switch (inventory.linear.contains(id), inventory.compiled.contains(id)) {
+    case (true, false): try linearHeads(of: id, inventory.generation)
+    case (false, true): try compiledHeads(of: id, inventory, memory)
+    case (false, false), (true, true): nil
+    }
+  }
+
+  private mutating func linearHeads(of id: TableID, _ generation: UInt32) throws(Problem) -> TableHeads? {
+    let chains = try chains(id.family.rawValue)[id.name.rawValue] ?? []
+    guard let head = try tables(id.family.rawValue)[id.name.rawValue] else { return nil }
+    let handles = Dictionary(uniqueKeysWithValues: chains.map { ($0.name, $0.handle) })
+    return TableHeads(live: try empty(id, head, chains), handles: handles, generation: generation)
+  }
+
+  private mutating func compiledHeads(
+    of id: TableID, _ inventory: KernelReading, _ memory: RuleMemory?
+  ) throws(Problem) -> TableHeads? {
+    let isShared = inventory.places[NFTFamily.inet.rawValue]?.contains(id.name) == true
+    guard !isShared, let remembered = memory?.recall(place(inventory.generation))?.compiledChains(id.family),
+      let head = try tables(id.family.rawValue)[TableForm.compiledTable],
+      let place = try compiledPlace(head, id.family, remembered)
+    else { return nil }
+    var live = LiveTable(table: Table(id.name, family: id.family))
+    var names: [ChainName] = []
+    _ = try placeChains(of: place, in: &live, &names)
+    live.compiled = CompiledTable()
+    return TableHeads(live: live, handles: [:], generation: inventory.generation)
   }
 }

@@ -109,12 +109,10 @@ struct CompiledEdit {
 
   /// A number between those of the neighbours.
   private func order(of index: Int) -> UInt64? {
-    let lower = index > 0 ? chain.entries[index - 1].order : 0
+    let lower = index > 0 ? chain.entries[index - 1].order : nil
     var next = index + 1
     while next < rules.count, !isPlaced[next] { next += 1 }
-    guard next < rules.count else { return lower < UInt64.max >> 1 ? lower + 1 << 32 : nil }
-    let upper = chain.entries[next].order
-    return upper - lower >= 2 ? lower + (upper - lower) / 2 : nil
+    return RuleOrder.between(lower, next < rules.count ? chain.entries[next].order : nil)
   }
 
   /// The last item of an earlier rule, and the first one of a later rule, with which the rule shares packets. A rule of
@@ -253,7 +251,7 @@ extension CompiledWriter {
       case .removeElements(let keys, let map): batch.remove(keys, from: map, of: chain.name, in: id)
       case .removeHelper(let number): deleteHelper(number, form(of: chain.name), &batch)
       case .addLinear(let index, let order, let next):
-        try addLinear(chain, index, order, before: next ?? end, coder, &batch)
+        try addLinear(chain, index, order, at: (next ?? end).map { .before($0) } ?? .end, coder, &batch)
       case .addElements(let index, let split, let map):
         var entry = state.chains[chain.name]!.entries[index]
         var elements: [MapElement] = []

@@ -71,7 +71,7 @@ extension KernelReader {
   /// Puts the empty chains of a compiled table where they belong.
   /// - Parameter names: of all that are there.
   /// - Returns: the kernel's chains, and of which chain of iptables each is, if it is of one.
-  private func placeChains(
+  func placeChains(
     of place: CompiledPlace, in live: inout LiveTable, _ names: inout [ChainName]
   ) throws(Problem) -> [(ChainHead, ChainName?)] {
     let id = live.table.id

@@ -112,7 +112,7 @@ struct CompiledWriter {
   /// Before the first piece of a chain is written.
   mutating func begin(_ chain: Chain) {
     var made = CompiledChain()
-    made.entries = (0..<chain.rules.count).map { CompiledChain.Entry(item: -1, order: UInt64($0 + 1) << 32) }
+    made.entries = (0..<chain.rules.count).map { CompiledChain.Entry(item: -1, order: RuleOrder.initial($0)) }
     state.chains[chain.name] = made
     staying[chain.name] = [Int?](repeating: nil, count: chain.rules.count)
   }
@@ -123,7 +123,7 @@ struct CompiledWriter {
     let item = state.chains[chain.name]!.items.count
     state.chains[chain.name]!.entries[index].item = item
     state.chains[chain.name]!.items.append(CompiledChain.Item())
-    try addLinear(chain, index, state.chains[chain.name]!.entries[index].order, before: nil, coder, &batch)
+    try addLinear(chain, index, state.chains[chain.name]!.entries[index].order, at: .end, coder, &batch)
   }
 
   /// A map for rules of one chain.
@@ -139,7 +139,7 @@ struct CompiledWriter {
   ) {
     batch.add(
       map.kind.lookup(map.name, id.family, form(of: chain.name)), proto: nil, number: number, to: chain.name, in: id,
-      before: nil, isOfBoth: isOfBoth)
+      isOfBoth: isOfBoth)
   }
 
   /// The elements of a map that nothing is in yet.
@@ -163,11 +163,11 @@ struct CompiledWriter {
   }
 
   func addLinear(
-    _ chain: Chain, _ index: Int, _ order: UInt64, before next: UInt64?, _ coder: RuleCoder, _ batch: inout Batch
+    _ chain: Chain, _ index: Int, _ order: UInt64, at place: Batch.Place, _ coder: RuleCoder, _ batch: inout Batch
   ) throws(BackendError) {
     let rule = chain.rules[index]
     batch.add(
-      try coder(rule, index, chain, id), proto: rule.proto, number: index, to: chain.name, in: id, before: next,
+      try coder(rule, index, chain, id), proto: rule.proto, number: index, to: chain.name, in: id, at: place,
       userData: ElementNote(order: order).bytes(id.family))
   }
 
@@ -178,7 +178,7 @@ struct CompiledWriter {
     note.isPolicy = true
     batch.add(
       [.counter(chain.policyCounters), .verdict(policy == .drop ? .drop : .accept)], proto: nil, number: 0,
-      to: chain.name, in: id, before: nil, userData: note.bytes(id.family))
+      to: chain.name, in: id, userData: note.bytes(id.family))
   }
 
   /// The elements of a rule, with the chain that they lead to, if they do.
@@ -203,8 +203,7 @@ struct CompiledWriter {
       let own = helper(number, of: chain.name)
       batch.createHelper(own, for: chain.name, in: id)
       batch.add(
-        try coder(rule, index, chain, id), proto: rule.proto, number: index, to: own, in: id, before: nil,
-        subject: chain.name)
+        try coder(rule, index, chain, id), proto: rule.proto, number: index, to: own, in: id, subject: chain.name)
       entry.helper = number
       verdict = .jump(own)
     }
@@ -236,7 +235,7 @@ struct CompiledWriter {
     state.targets[key] = number
     let own = helper(number, of: chain)
     batch.createHelper(own, for: chain, in: id)
-    batch.add(expressions, proto: nil, number: 0, to: own, in: id, before: nil)
+    batch.add(expressions, proto: nil, number: 0, to: own, in: id)
     return number
   }
 

@@ -114,9 +114,7 @@ extension PlanCompiler {
     -> [TableID: CompiledTable.Written]
   {
     var written: [TableID: CompiledTable.Written] = [:]
-    let coder: RuleCoder = { (rule, index, chain, id) throws(BackendError) in
-      try expressions(of: rule, index, chain, id)
-    }
+    let coder = coder
     var names: [TableName] = []
     for step in plan.steps + sharing.partners where !names.contains(step.id.name) { names.append(step.id.name) }
     for name in names {

@@ -9,7 +9,10 @@ package final class EditedTable: CommandTable {
   package let id: TableID
   private let backend: any Backend
   private var snapshot: Snapshot
+  /// What of the table was read.
   private var depth: Depth
+  /// What is read the next time.
+  private var wanted: Depth
   private var table: TrackedTable
   /// What was done so far.
   private var edits: [Edit] = []
@@ -35,7 +38,7 @@ package final class EditedTable: CommandTable {
 
   /// - Parameter depth: what the commands need; the backend may give more.
   package init(_ id: TableID, _ backend: any Backend, _ depth: Depth) throws(BackendError) {
-    (self.id, self.backend) = (id, backend)
+    (self.id, self.backend, wanted) = (id, backend, depth)
     (snapshot, self.depth) = try Self.read(id, backend, depth)
     table = TrackedTable(snapshot.ruleset[id] ?? Table(id.name, family: id.family))
   }
@@ -84,7 +87,7 @@ package final class EditedTable: CommandTable {
   /// Reads what is there now, and carries the commands out on it.
   private func readAgain() throws(CommandRefusal) {
     do throws(BackendError) {
-      (snapshot, depth) = try Self.read(id, backend, depth == .chains ? .chains : .counters)
+      (snapshot, depth) = try Self.read(id, backend, wanted)
     } catch {
       throw CommandRefusal(error)
     }
@@ -95,7 +98,7 @@ package final class EditedTable: CommandTable {
   /// Where the chains alone were read.
   private func readRules() throws(CommandRefusal) {
     guard depth == .chains else { return }
-    depth = .counters
+    wanted = .counters
     try readAgain()
   }
 
@@ -103,8 +106,12 @@ package final class EditedTable: CommandTable {
   private func attempt() throws(BackendError) {
     guard !edits.isEmpty else { return }
     if depth == .chains, let adder = backend as? any TableAdder {
-      return try adder.add(additions, to: id, expecting: snapshot.stamp)
+      if try adder.add(additions, to: id, expecting: snapshot.stamp) { return }
+      wanted = .rules
+      throw BackendError(.stale, "the rules have to be known")
     }
+    // What is remembered is not read again.
+    wanted = .counters
     let before = snapshot.existing.contains(id) ? snapshot.ruleset[id] : nil
     let after = table.table
     guard before != nil || makesTable || !after.isPristine else { return }

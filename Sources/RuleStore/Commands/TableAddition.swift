@@ -17,12 +17,13 @@ package enum TableAddition: Sendable {
 /// A backend that can add to a table of which it has not read the rules, which takes long where they are many.
 package protocol TableAdder: Backend {
   /// The chains of a table, their rules left out.
-  /// - Returns: nil where they have to be read, or had better be: the table is not there, or is compiled.
+  /// - Returns: nil where they have to be read, or had better be: the table is not there, or is compiled and not remembered.
   func heads(of id: TableID) throws(BackendError) -> Snapshot?
 
   /// Carries out all of it or nothing.
   /// - Parameter stamp: that of the heads.
+  /// - Returns: false where the rules have to be known for it; nothing has changed then.
   /// - Throws: ``BackendError``, of kind `stale` when the table is no longer as the heads say. Nothing has changed then, but for
   ///   the kind `unknown`.
-  func add(_ additions: [TableAddition], to id: TableID, expecting stamp: Snapshot.Stamp) throws(BackendError)
+  func add(_ additions: [TableAddition], to id: TableID, expecting stamp: Snapshot.Stamp) throws(BackendError) -> Bool
 }

@@ -9,33 +9,6 @@ import Testing
 /// as reading everything does.
 @Suite(.requires(.nfTables, .tool("nft"), .tool("ping")))
 struct CompiledMemoryTests {
-  /// A namespace with a backend that remembers, one that reads, and commits to both.
-  private struct Site {
-    let space: TestNamespace
-    let smallestMap: Int
-
-    init(smallestMap: Int = 2) throws {
-      space = try TestNamespace()
-      self.smallestMap = smallestMap
-    }
-
-    func backend(_ form: NFTablesBackend.Form = .compiled, remembering: Bool = true) -> NFTablesBackend {
-      NFTablesBackend(
-        form: form, smallestMap: smallestMap, remembering: remembering ? space.directory : nil, leastRules: 0)
-    }
-
-    @discardableResult
-    func commit(_ wanted: Ruleset, _ form: NFTablesBackend.Form = .compiled) throws -> Plan {
-      try space.enter { try RuleStore(backend(form)).commit(wanted).plan }
-    }
-
-    func snapshot() throws -> Ruleset { try space.enter { try backend(remembering: false).snapshot(of: .all).ruleset } }
-
-    func ping(_ count: Int = 1) throws {
-      try space.require(["ping", "-c", "\(count)", "-i", "0.2", "-W", "2", "127.0.0.1"])
-    }
-  }
-
   private func filter(_ rules: some Sequence<String>) -> Ruleset {
     RuleStoreTests.rules(
       "*filter\n:one - [0:0]\n:two - [0:0]\n\(rules.map { "-A \($0)\n" }.joined())COMMIT\n")
@@ -63,7 +36,7 @@ struct CompiledMemoryTests {
 
   /// What the kernel would get is the same, byte by byte, however it is known what it holds.
   @Test(arguments: 0..<6) func theBatchIsThatOfAllRead(_ seed: UInt64) throws {
-    let site = try Site()
+    let site = try CompiledSite()
     var dice = SeededDice(seed)
     var chains = ["INPUT", "one", "two"].map { name in
       (name, (0..<[25, 40, 3][["INPUT", "one", "two"].firstIndex(of: name)!]).map { _ in rule(&dice) })
@@ -121,7 +94,7 @@ struct CompiledMemoryTests {
     "INPUT -s 127.0.0.1/32 -m comment --comment whole", "INPUT -s 127.0.0.1/32 -m limit --limit 100/sec",
     "INPUT -m ttl --ttl-gt 3", "INPUT -s 127.0.0.1/32 -j one", "INPUT -s 127.0.0.1/32 -j LOG",
   ]) func whatGoesOrMovesHasItsPresentCounters(_ rule: String) throws {
-    let site = try Site()
+    let site = try CompiledSite()
     // It counts as well, and stays.
     let staying = "INPUT -d 127.0.0.1/32 -m comment --comment staying"
     try site.commit(filter([staying, rule] + Self.still))
@@ -138,7 +111,7 @@ struct CompiledMemoryTests {
 
   /// Of a rule with several keys the counters of all are added up.
   @Test func everyKeyIsAskedFor() throws {
-    let site = try Site()
+    let site = try CompiledSite()
     let ports = "INPUT -p udp -m multiport --dports 1001,1002,1003 -j DROP"
     let ranges = (1...20).map { "INPUT -p tcp -m tcp --dport \($0 * 100):\($0 * 100 + 50) -j DROP" }
     let range = "INPUT -p tcp -m multiport --dports 5000:5100,6000:6100,7000:7200 -j DROP"
@@ -157,7 +130,7 @@ struct CompiledMemoryTests {
 
   /// Others change elements without knowing what they are: none of what was remembered is believed then.
   @Test func whatOthersChangedIsSeen() throws {
-    let site = try Site()
+    let site = try CompiledSite()
     let first = filter(Self.still)
     try site.commit(first)
     try site.space.require(["nft", "delete", "element", "ip", "firebreak", "filter/1", "{ 203.0.113.7 }"])
@@ -173,7 +146,7 @@ struct CompiledMemoryTests {
 
   /// Where a file is damaged, or of an earlier version, all is read, and the commit is the same.
   @Test func whatIsDamagedIsReadAnew() throws {
-    let site = try Site()
+    let site = try CompiledSite()
     let (first, second) = (filter(Self.still), filter(Self.still.dropFirst(3)))
     try site.commit(first)
     try site.commit(filter(Self.still.dropLast()))
@@ -200,7 +173,7 @@ struct CompiledMemoryTests {
 
   /// What does not stay as it is beside a few elements is read as a whole.
   @Test func moreThanAFewRulesAreReadWhole() throws {
-    let site = try Site()
+    let site = try CompiledSite()
     let other = (1...20).map { "one -s 198.51.100.\($0)/32 -j ACCEPT" }
     for (rules, form) in [
       (Self.still + other, NFTablesBackend.Form.compiled), (Self.still.shuffled() + other, .compiled),
@@ -217,7 +190,7 @@ struct CompiledMemoryTests {
 
   /// Chains are asked for by name, and told in the order in which they were made, with what policies have counted.
   @Test func chainsComeInTheirOrder() throws {
-    let site = try Site()
+    let site = try CompiledSite()
     let body = Self.still.map { "-A \($0)\n" }.joined()
     var names: [String] = []
     for (name, policy) in [("zeta", "DROP"), ("alpha", "DROP"), ("mu", "ACCEPT"), ("beta", "ACCEPT"), ("", "DROP")] {
@@ -238,7 +211,7 @@ struct CompiledMemoryTests {
 
   /// A compiled table that is not remembered is there all the same: another one that goes takes nothing of it along.
   @Test func tablesThatAreNotRememberedStay() throws {
-    let site = try Site()
+    let site = try CompiledSite()
     let mangle = rules("*mangle\n\(Self.still.map { "-A \($0)\n" }.joined())COMMIT\n")
     try site.space.enter { _ = try RuleStore(site.backend(remembering: false)).commit(mangle) }
     for wanted in [filter(Self.still), filter(Self.still.dropLast()), filter([]), filter(Self.still)] {
