@@ -68,6 +68,8 @@ struct LiveTable {
   var isOutline = false
   /// Whether it is remembered of a compiled table that it shares all that it can.
   var isSettled = false
+  /// Whether the table has base chains that are none of iptables, and were left out.
+  var isIncomplete = false
 
   /// For whoever wants to have it so again.
   var shape: TableShape {
@@ -85,6 +87,9 @@ struct LiveTable {
 /// Reads nf_tables through one socket.
 struct KernelReader: ~Copyable {
   private var socket: NetlinkSocket
+  /// Whether base chains, sets and other objects that iptables does not know are left out of the tables they stand in, as
+  /// iptables-nft does. Otherwise such a table cannot be read.
+  var leavesOthers = false
 
   /// How often a reading is begun anew because somebody changed something meanwhile.
   private static let attempts = 50
@@ -373,7 +378,9 @@ struct KernelReader: ~Copyable {
   private mutating func read(
     _ id: TableID, _ head: TableHead, _ chains: [ChainHead], _ recalled: RememberedRules?
   ) throws(Problem) -> LiveTable {
+    let (chains, isAll) = known(chains, of: id)
     var live = try empty(id, head, chains)
+    live.isIncomplete = !isAll
     for chain in chains {
       let known = recalled?.rules(of: RememberedRules.Key(table: id, chain: chain.name), atMost: Int(chain.use))
       if known != nil { live.uncounted.insert(chain.name) }
@@ -384,11 +391,28 @@ struct KernelReader: ~Copyable {
     return live
   }
 
+  /// The chains of a table that are to be read, and whether these are all.
+  func known(_ chains: [ChainHead], of id: TableID) -> (chains: [ChainHead], isAll: Bool) {
+    guard leavesOthers else { return (chains, true) }
+    let known = chains.filter { chain in
+      chain.base.map { hook(of: chain.name, at: $0, in: id) != nil } ?? true
+    }
+    return (known, known.count == chains.count)
+  }
+
+  /// The hook of a built-in chain of iptables; nil where a base chain is none.
+  private func hook(of name: ChainName, at base: ChainHead.Base, in id: TableID) -> Hook? {
+    guard let hook = UInt8(exactly: base.hook).flatMap(Hook.init(rawValue:)), hook.chainName == name,
+      id.name.hooks.hooks.contains(hook), base.layout == BaseChain(id.name, hook)
+    else { return nil }
+    return hook
+  }
+
   /// A table with its chains, and no rule.
   mutating func empty(_ id: TableID, _ head: TableHead, _ chains: [ChainHead]) throws(Problem) -> LiveTable {
     try checkState(of: head, id)
     // The kernel counts what a transaction that is still under way makes and removes, so its number alone proves nothing.
-    if Int(head.use) != chains.count, try holdsObjects(id.name.rawValue, family: id.family.rawValue) {
+    if !leavesOthers, Int(head.use) != chains.count, try holdsObjects(id.name.rawValue, family: id.family.rawValue) {
       throw .foreign(id, nil, rule: nil, what: "holds sets, maps or other objects of nf_tables")
     }
     var live = LiveTable(table: Table(id.name, family: id.family))
@@ -443,8 +467,7 @@ struct KernelReader: ~Copyable {
       }
       return
     }
-    guard let hook = UInt8(exactly: base.hook).flatMap(Hook.init(rawValue:)), hook.chainName == chain.name,
-      let index = live.table.index(of: chain.name), base.layout == BaseChain(id.name, hook)
+    guard hook(of: chain.name, at: base, in: id) != nil, let index = live.table.index(of: chain.name)
     else { throw foreign("stands at another place of the packets' way than iptables has it") }
     live.madeChains.insert(chain.name)
     live.table.setPolicyUnchecked(

@@ -25,6 +25,7 @@ public final class NFTablesBackend: Backend {
   private let revisions: KernelRevisions
   /// Bytes of answers that may wait in a socket; nil for as many as are of use.
   let receiveQueue: Int32?
+  private let leavesOthers: Bool
   let memory: RuleMemory?
   private let pairings = RulePairings()
 
@@ -55,11 +56,14 @@ public final class NFTablesBackend: Backend {
   ///   - leastRules: rulesets with fewer are not remembered.
   ///   - hasRevision: what is asked about revisions of extensions; nil asks the kernel.
   ///   - receiveQueue: how many bytes of answers may wait in a socket.
+  ///   - leavesOthers: see ``KernelReader/leavesOthers``.
   package init(
     names: Names = .wellKnown, form: Form = .asItIs, smallestMap: Int? = nil, remembering directory: String? = nil,
-    leastRules: Int = RuleMemory.leastRules, hasRevision: RevisionAnswer? = nil, receiveQueue: Int32? = nil
+    leastRules: Int = RuleMemory.leastRules, hasRevision: RevisionAnswer? = nil, receiveQueue: Int32? = nil,
+    leavesOthers: Bool = false
   ) {
     self.names = names
+    self.leavesOthers = leavesOthers
     self.form = form
     self.smallestMap = smallestMap ?? ChainLayout.smallestMap
     self.receiveQueue = receiveQueue
@@ -155,9 +159,11 @@ public final class NFTablesBackend: Backend {
   }
 
   private func snapshot(_ reading: KernelReading, _ selection: TableSelection) -> Snapshot {
-    let tables = reading.existing.filter { selection.contains($0) }.compactMap { reading.tables[$0]?.table }
+    let tables = reading.existing.filter { selection.contains($0) }.compactMap { reading.tables[$0] }
     return Snapshot(
-      ruleset: Ruleset(tables), existing: reading.existing, stamp: Snapshot.Stamp(UInt64(reading.generation)))
+      ruleset: Ruleset(tables.map(\.table)), existing: reading.existing,
+      stamp: Snapshot.Stamp(UInt64(reading.generation)),
+      incomplete: Set(tables.lazy.filter(\.isIncomplete).map(\.table.id)))
   }
 
   private func read(_ selection: TableSelection, _ known: RuleMemory? = nil) throws(BackendError) -> KernelReading {
@@ -187,6 +193,7 @@ public final class NFTablesBackend: Backend {
     do throws(KernelReader.Problem) {
       var reader: KernelReader
       do throws(NetlinkFailure) { reader = try KernelReader(receiveQueue) } catch { throw .netlink(error) }
+      reader.leavesOthers = leavesOthers
       return try body(&reader)
     } catch {
       throw BackendError(error)

@@ -11,7 +11,8 @@ extension NFTablesBackend: TableAdder {
     lastHeads.withLock { $0 = found }
     guard let heads = found else { return nil }
     return Snapshot(
-      ruleset: Ruleset([heads.live.table]), existing: [id], stamp: Snapshot.Stamp(UInt64(heads.generation)))
+      ruleset: Ruleset([heads.live.table]), existing: [id], stamp: Snapshot.Stamp(UInt64(heads.generation)),
+      incomplete: heads.live.isIncomplete ? [id] : [])
   }
 
   private func readHeads(of id: TableID) throws(BackendError) -> TableHeads? {
@@ -201,10 +202,12 @@ extension KernelReader {
   }
 
   private mutating func linearHeads(of id: TableID, _ generation: UInt32) throws(Problem) -> TableHeads? {
-    let chains = try chains(id.family.rawValue)[id.name.rawValue] ?? []
+    let (chains, isAll) = known(try chains(id.family.rawValue)[id.name.rawValue] ?? [], of: id)
     guard let head = try tables(id.family.rawValue)[id.name.rawValue] else { return nil }
+    var live = try empty(id, head, chains)
+    live.isIncomplete = !isAll
     let handles = Dictionary(uniqueKeysWithValues: chains.map { ($0.name, $0.handle) })
-    return TableHeads(live: try empty(id, head, chains), handles: handles, generation: generation)
+    return TableHeads(live: live, handles: handles, generation: generation)
   }
 
   private mutating func compiledHeads(

@@ -43,6 +43,7 @@ package final class LegacyCommandTable: CommandTable {
 
   package func isBuiltIn(_ chain: ChainName) -> Bool { table.isBuiltIn(chain) }
 
+  package var isIncomplete: Bool { false }
   package func read() throws(CommandRefusal) -> Table {
     try call { table throws(LegacyTable.LibraryError) in try table.read() }
   }

@@ -35,7 +35,10 @@ struct IPTablesSave {
         hint: "\(tool.name) [-c] [-t TABLE] [-f FILE]; see the manual page `\(tool.name).8'")
     }
     guard given.arguments.isEmpty else { throw ToolFailure(.failed, .none, "Unknown arguments found on commandline") }
-    for table in try tables(table) { save(table, showsCounters, &output) }
+    for (table, isIncomplete) in try tables(table) {
+      if isIncomplete { output.print(table.incompletenessLine) }
+      save(table, showsCounters, &output)
+    }
     return .done
   }
 
@@ -48,12 +51,12 @@ struct IPTablesSave {
   }
 
   /// One table, or all that there are.
-  private func tables(_ name: String?) throws(ToolFailure) -> [Table] {
+  private func tables(_ name: String?) throws(ToolFailure) -> [(table: Table, isIncomplete: Bool)] {
     guard let name else {
       try checkList()
       return try reading { backend throws(BackendError) in
-        let all = TableName.allCases.map { TableID($0, tool.family) }
-        return try backend.snapshot(of: .only(Set(all))).ruleset.tables
+        let found = try backend.snapshot(of: .only(Set(TableName.allCases.map { TableID($0, tool.family) })))
+        return found.ruleset.tables.map { ($0, found.incomplete.contains($0.id)) }
       }
     }
     guard let known = TableName(rawValue: name) else {
@@ -61,8 +64,9 @@ struct IPTablesSave {
     }
     let id = TableID(known, tool.family)
     return try reading { backend throws(BackendError) in
-      if let legacy = backend as? XTablesBackend { return [try legacy.table(id)] }
-      return [try backend.snapshot(of: .only([id])).ruleset[id] ?? Table(known, family: tool.family)]
+      if let legacy = backend as? XTablesBackend { return [(try legacy.table(id), false)] }
+      let found = try backend.snapshot(of: .only([id]))
+      return [(found.ruleset[id] ?? Table(known, family: tool.family), found.incomplete.contains(id))]
     }
   }
 
@@ -76,7 +80,7 @@ struct IPTablesSave {
     }
   }
 
-  private func reading(_ body: (any Backend) throws(BackendError) -> [Table]) throws(ToolFailure) -> [Table] {
+  private func reading<R>(_ body: (any Backend) throws(BackendError) -> R) throws(ToolFailure) -> R {
     do throws(BackendError) {
       return try body(tool.interface.backend)
     } catch {

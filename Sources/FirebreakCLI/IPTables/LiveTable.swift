@@ -136,6 +136,13 @@ final class LiveTable {
 
   // MARK: Listing
 
+  /// - Parameter chain: that is asked for; nil for all.
+  private func read(for chain: ChainName?, _ output: inout ToolOutput) throws(CommandRefusal) -> Table {
+    let found = try table.read()
+    if chain == nil, table.isIncomplete { output.print(found.incompletenessLine) }
+    return found
+  }
+
   /// The chains to list: one, or all.
   private func chains(_ chain: ChainName?, of table: Table) throws(CommandRefusal) -> [Chain] {
     guard let chain else { return table.chains }
@@ -146,7 +153,7 @@ final class LiveTable {
   private func list(_ chain: ChainName?, _ number: Int?, _ display: Command.Display, _ output: inout ToolOutput)
     throws(CommandRefusal)
   {
-    let table = try table.read()
+    let table = try read(for: chain, &output)
     let references = table.references
     var text = ListText(family: table.family, names: .system, display: display)
     for (place, chain) in try chains(chain, of: table).enumerated() {
@@ -159,11 +166,18 @@ final class LiveTable {
   private func listRules(_ chain: ChainName?, _ number: Int?, _ showsCounters: Bool, _ output: inout ToolOutput)
     throws(CommandRefusal)
   {
-    let table = try table.read()
+    let table = try read(for: chain, &output)
     let chains = try chains(chain, of: table)
     var text = RuleCommandsText(family: table.family, names: .system, showsCounters: showsCounters)
     if number == nil { for chain in chains { text.printHead(chain) } }
     for chain in chains { text.printRules(chain, number: number) }
     output.print(bytes: text.bytes)
+  }
+}
+
+extension Table {
+  /// What iptables-nft says of a table that has base chains which it does not know.
+  var incompletenessLine: String {
+    "# Table `\(name)' contains incompatible base-chains, use 'nft' tool to list them.\n"
   }
 }

@@ -25,7 +25,7 @@ extension KernelInterface {
   var backend: any Backend {
     switch self {
     case .ipTables: XTablesBackend(names: .system)
-    case .nfTables: NFTablesBackend(names: .system, remembering: NFTablesBackend.standardMemory)
+    case .nfTables: NFTablesBackend(names: .system, remembering: NFTablesBackend.standardMemory, leavesOthers: true)
     }
   }
 }

@@ -12,6 +12,8 @@ package protocol CommandTable: AnyObject {
   var chainNames: [ChainName] { get }
   func contains(_ chain: ChainName) -> Bool
   func isBuiltIn(_ chain: ChainName) -> Bool
+  /// Whether the kernel's table has base chains that iptables does not know. They stay as they are.
+  var isIncomplete: Bool { get }
   /// The whole table as it is edited so far.
   func read() throws(CommandRefusal) -> Table
   /// Prints the table to standard output as the library keeps it that holds it, where one does.

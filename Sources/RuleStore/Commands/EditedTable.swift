@@ -131,6 +131,7 @@ package final class EditedTable: CommandTable {
   package var chainNames: [ChainName] { isThere ? table.table.chains.map(\.name) : [] }
   package func contains(_ chain: ChainName) -> Bool { table.table.contains(chain) }
   package func isBuiltIn(_ chain: ChainName) -> Bool { table.table[chain]?.hook != nil }
+  package var isIncomplete: Bool { snapshot.incomplete.contains(id) }
   package func read() throws(CommandRefusal) -> Table {
     try readRules()
     return table.table

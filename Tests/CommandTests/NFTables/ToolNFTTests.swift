@@ -204,11 +204,57 @@ struct ToolNFTTests {
       #expect(result.status != 0 && result.stderr.contains("nft"), "\(line)\n\(result)")
     }
     #expect(try space.require(["nft", "list", "ruleset"]).stdout == before)
-    try space.require(["nft", "flush", "ruleset"])
-    try space.require(["iptables-nft", "-P", "INPUT", "ACCEPT"])
-    try space.require(["nft", "add set ip filter s { type ipv4_addr; }"])
-    for line in ["-A INPUT -j DROP", "-D INPUT -j DROP", "-N web"] {
-      #expect(try space.run([Built.firebreak, "iptables-nft"] + TwinSite.words(line)).stderr.contains("sets"))
+  }
+
+  /// Sets and base chains that nft(8) has put into a table of iptables stay, and the rest is as if they were not there.
+  @Test func whatOthersHaveInATableStays() throws {
+    let twins = try TwinSite(.nft)
+    let others = """
+      table ip filter {
+        set bad {
+          type ipv4_addr
+          elements = { 192.0.2.1 }
+        }
+        chain input {
+          type filter hook input priority filter
+          ip saddr @bad drop
+        }
+        chain late {
+          type filter hook output priority 5
+          ct mark vmap { 1 : drop }
+        }
+        chain INPUT {
+          type filter hook input priority filter
+          counter accept
+        }
+      }
+      table ip nat {
+        chain prerouting {
+          type nat hook prerouting priority dstnat
+        }
+      }
+      """
+    for space in [twins.peer, twins.ours] { try space.require(["nft", "-f", "-"], input: others) }
+    for line in [
+      "-S", "-A INPUT -s 192.0.2.7 -j DROP", "-I INPUT 2 -s 192.0.2.8 -j DROP", "-N web", "-A web -j ACCEPT",
+      "-I INPUT -j web", "-D INPUT 2", "-C INPUT -j web", "-S INPUT", "-t nat -A POSTROUTING -j MASQUERADE",
+      "-t nat -S", "-Z INPUT", "-P FORWARD DROP", "-E web net", "-nvL", "-L INPUT", "-S input",
+    ] {
+      try twins.compare("iptables \(line)")
     }
+    try twins.compare("iptables-save")
+    try twins.compare("iptables-restore -n", input: "*filter\n:net - [0:0]\n-A net -p udp -j DROP\nCOMMIT\n")
+    try twins.compareKernels()
+    // Those of iptables-nft would go as well.
+    let before = try twins.ours.require(["nft", "list", "chain", "ip", "filter", "input"]).stdout
+    for line in ["iptables -F", "iptables -X", "iptables-restore"] {
+      #expect(try twins.run(line, input: "*filter\n-A INPUT -j ACCEPT\nCOMMIT\n").ours.status == 0)
+    }
+    #expect(try twins.ours.require(["nft", "list", "chain", "ip", "filter", "input"]).stdout == before)
+    #expect(try twins.ours.require(["nft", "list", "ruleset"]).stdout.contains("set bad"))
+    // A commit goes for the whole table, and does not begin with half of it.
+    let file = try twins.ours.file("rules.v4", "*filter\n-A INPUT -j DROP\nCOMMIT\n")
+    let applied = try twins.ours.firebreak(["apply", "--backend", "nft", file])
+    #expect(applied.status == 1 && applied.stderr.contains("nft"), "\(applied)")
   }
 }
