@@ -200,7 +200,7 @@ extension Registry {
   )? {
     guard let key else { return nil }
     for index in 0..<knownMatches.count where knownMatches[index].names.isMeant(key, revision, family) {
-      if let match = Self.decode(knownMatches[index].type(), revision, family, payload) { return match }
+      if let match = Self.match(knownMatches[index].type(), revision, family, payload) { return match }
     }
     return nil
   }
@@ -210,24 +210,34 @@ extension Registry {
   )? {
     guard let key else { return nil }
     for index in 0..<knownTargets.count where knownTargets[index].names.isMeant(key, revision, family) {
-      if let target = Self.decode(knownTargets[index].type(), revision, family, payload) { return target }
+      if let target = Self.target(knownTargets[index].type(), revision, family, payload) { return target }
     }
     return nil
   }
 
   /// nil when the type does not know the revision or cannot read the bytes to their end.
-  private static func decode<T: Extension>(
-    _ type: T.Type, _ revision: UInt8, _ family: Family, _ payload: RawSpan
-  ) -> T? {
-    guard T.definition.revisions.contains(revision) else { return nil }
-    do throws(WireError) {
-      var reader = ByteReader(payload)
-      let value = try type.init(decoding: &reader, revision: revision, family: family)
-      try reader.finish()
-      return value
-    } catch {
-      return nil
-    }
+  private static func match(
+    _ type: any Match.Type, _ revision: UInt8, _ family: Family, _ payload: RawSpan
+  ) -> (any Match)? {
+    do throws(WireError) { return try type.decode(revision, family, payload) } catch { return nil }
+  }
+
+  private static func target(
+    _ type: any Target.Type, _ revision: UInt8, _ family: Family, _ payload: RawSpan
+  ) -> (any Target)? {
+    do throws(WireError) { return try type.decode(revision, family, payload) } catch { return nil }
+  }
+}
+
+extension Extension {
+  /// Not an optional of this type, which would be looked up anew each time.
+  /// - Throws: when the type does not know the revision or cannot read the bytes to their end.
+  fileprivate static func decode(_ revision: UInt8, _ family: Family, _ payload: RawSpan) throws(WireError) -> Self {
+    var reader = ByteReader(payload)
+    guard definition.revisions.contains(revision) else { throw reader.invalid("revision") }
+    let value = try Self(decoding: &reader, revision: revision, family: family)
+    try reader.finish()
+    return value
   }
 }
 
