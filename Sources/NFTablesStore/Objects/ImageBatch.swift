@@ -159,7 +159,7 @@ extension RulesetImage.ElementSet {
   /// As the kernel takes them. An element whose time was over when it was read stays away.
   fileprivate var elementsInOrder: [RulesetImage.Element] {
     let live = elements.filter { !$0.isExpired }
-    return hasEnds ? live.inOrderOfKeys : live
+    return hasEnds ? live.inOrderOfKeys.withoutStrayEnds : live
   }
 }
 

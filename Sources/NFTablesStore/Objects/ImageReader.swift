@@ -111,6 +111,7 @@ struct ImageReader: ~Copyable {
       }
       for index in image.tables[place].sets.indices {
         image.tables[place].sets[index].elements = try elements(of: image.tables[place].sets[index].name, in: id)
+        image.tables[place].sets[index].dropStrayEnds()
       }
     }
     return Result(image: image, owned: owned)

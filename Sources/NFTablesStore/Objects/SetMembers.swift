@@ -32,6 +32,12 @@ extension RulesetImage.ElementSet {
   /// Whether it holds beginnings and ends of intervals as elements.
   var hasEnds: Bool { flags & NFT_SET_INTERVAL.rawValue != 0 && elements.contains(where: \.isIntervalEnd) }
 
+  /// Of an interval whose time is over the kernel goes on listing the end for a while.
+  mutating func dropStrayEnds() {
+    guard flags & NFT_SET_TIMEOUT.rawValue != 0, hasEnds else { return }
+    elements = elements.inOrderOfKeys.withoutStrayEnds
+  }
+
   var members: [RulesetImage.Member] {
     guard hasEnds else { return elements.map { RulesetImage.Member([$0]) } }
     var members: [[RulesetImage.Element]] = []
@@ -83,5 +89,19 @@ extension [RulesetImage.Element] {
       if first == second { return one.isEnd && !other.isEnd }
       return first.lexicographicallyPrecedes(second)
     }.map(\.element)
+  }
+
+  /// Without ends of intervals that do not begin, which the kernel refuses. One at zero before all others belongs to the
+  /// set. They have to be in order.
+  var withoutStrayEnds: [RulesetImage.Element] {
+    var result: [RulesetImage.Element] = []
+    result.reserveCapacity(count)
+    for element in self {
+      let isStray =
+        element.isIntervalEnd
+        && (result.last.map(\.isIntervalEnd) ?? (element.key?.contains { $0 != 0 } == true))
+      if !isStray { result.append(element) }
+    }
+    return result
   }
 }

@@ -36,6 +36,48 @@ struct SnapshotTests {
     #expect(try site.listing() == before, "over what is there")
   }
 
+  /// The kernel goes on listing the end of an interval whose time is over, and takes none alone.
+  @Test(arguments: [
+    "10.0.0.0/8 timeout 200ms, 11.0.0.0/8", "10.0.0.0/8 timeout 200ms", "0.0.0.0/8 timeout 200ms, 192.0.2.0/24",
+    "10.0.0.0/8, 11.0.0.0/8 timeout 200ms, 12.0.0.0/8, 20.0.0.0/8 timeout 200ms", "224.0.0.0/3 timeout 200ms",
+    "10.0.0.0/8 timeout 200ms, 11.0.0.0/8 timeout 1h, 12.0.0.0-255.255.255.255",
+  ]) func intervalsThatRanOutStayAway(_ elements: String) throws {
+    let site = try SnapshotSite()
+    let maps = elements.split(separator: ", ").map { "\($0) : drop" }.joined(separator: ", ")
+    try site.nft(
+      """
+      table inet t {
+        set s {
+          type ipv4_addr
+          flags interval,timeout
+          elements = { \(elements) }
+        }
+        map m {
+          type ipv4_addr : verdict
+          flags interval,timeout
+          elements = { \(maps) }
+        }
+        chain c {
+          type filter hook input priority 0
+          ip saddr @s ip daddr vmap @m
+        }
+      }
+      """)
+    let early = try site.read()
+    usleep(300_000)
+    let before = try site.listing()
+    #expect(!before.contains("timeout 200ms"))
+    let late = try site.read()
+    // What was read in time is put back with the time that was left then.
+    for image in [late, early] {
+      try site.restore(image)
+      usleep(300_000)
+      #expect(try site.listing() == before)
+      try site.nft("flush ruleset")
+      try site.restore(try image.filed())
+    }
+  }
+
   @Test func iptablesTablesComeBackWithCounters() throws {
     let site = try SnapshotSite()
     let rules = """
