@@ -25,6 +25,25 @@ package struct Attributes: Hashable, Sendable {
     self.bytes = kept
   }
 
+  /// All but those of one type.
+  func without<A: RawRepresentable>(_ type: A) -> Attributes where A.RawValue == UInt32 {
+    let kept = bytes.withUnsafeBytes { try? Attributes($0, without: [UInt16(truncatingIfNeeded: type.rawValue)]) }
+    return kept ?? self
+  }
+
+  /// With another number of 32 bits where there is one already.
+  func replacing<A: RawRepresentable>(_ type: A, by number: UInt32) -> Attributes where A.RawValue == UInt32 {
+    var result = self
+    bytes.withUnsafeBytes { all in
+      for attribute in AttributeWalk(all)
+      where attribute.type == UInt16(truncatingIfNeeded: type.rawValue) && attribute.data.count == 4 {
+        let start = attribute.data.baseAddress! - all.baseAddress!
+        withUnsafeBytes(of: number.bigEndian) { result.bytes.replaceSubrange(start..<start + 4, with: $0) }
+      }
+    }
+    return result
+  }
+
   /// Makes some of the bytes zero.
   mutating func zero(_ range: Range<Int>) {
     for place in range { bytes[place] = 0 }

@@ -30,14 +30,10 @@ extension RulesetImage.Table {
 
 extension RulesetImage.ElementSet {
   /// The elements without the time that they have left.
-  var timeless: Set<Attributes?> { Set(elements.map(\.timeless)) }
+  var timeless: Set<Attributes> { Set(elements.map(\.timeless)) }
 }
 
 extension RulesetImage.Element {
   /// Without the time that it has left.
-  var timeless: Attributes? {
-    attributes.bytes.withUnsafeBytes { bytes in
-      try? Attributes(bytes, without: [UInt16(truncatingIfNeeded: NFTA_SET_ELEM_EXPIRATION.rawValue)])
-    }
-  }
+  var timeless: Attributes { attributes.without(NFTA_SET_ELEM_EXPIRATION) }
 }

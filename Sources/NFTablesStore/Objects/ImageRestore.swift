@@ -56,11 +56,11 @@ extension RulesetImage {
     return try present(ImageSelection(tables: ids))
   }
 
-  /// Reads the tables that are none of iptables', however many rules those have.
-  package static func readBesideIPTables() throws(BackendError) -> Reading {
-    var reading = try read(present: heads().heads.map(\.id).filter { !$0.isNamedByIPTables })
-    reading.image.tables.removeAll(where: \.isOfIPTables)
-    return reading
+  /// Reads the tables that are none of iptables', however many rules those have, and belong to no process of their own.
+  package static func readBesideIPTables() throws(BackendError) -> RulesetImage {
+    var image = try read(present: heads().heads.map(\.id).filter { !$0.isNamedByIPTables }).image
+    image.tables.removeAll(where: \.isOfIPTables)
+    return image
   }
 
   private static func present(_ selection: ImageSelection) throws(BackendError) -> Reading {

@@ -19,7 +19,7 @@ extension RulesetImage {
     }
 
     /// What is said about it, without the time that it has left.
-    var timeless: [Attributes?] { elements.map(\.timeless) }
+    var timeless: [Attributes] { elements.map(\.timeless) }
 
     /// Whether its time is over so many milliseconds later.
     fileprivate func isOver(after milliseconds: UInt64) -> Bool {
@@ -53,7 +53,7 @@ extension RulesetImage.ElementSet {
 
   /// With the members back that an earlier reading had and that have run out since.
   fileprivate func regaining(_ old: RulesetImage.ElementSet, after milliseconds: UInt64) -> RulesetImage.ElementSet {
-    guard flags & NFT_SET_TIMEOUT.rawValue != 0, attributes == old.attributes else { return self }
+    guard flags & NFT_SET_TIMEOUT.rawValue != 0, said == old.said else { return self }
     let over = old.members.filter { $0.isOver(after: milliseconds) }
     guard !over.isEmpty else { return self }
     let present = Set(members.map(\.identity[0]))

@@ -19,7 +19,7 @@ struct TableChange {
     for index in result.sets.indices where !result.sets[index].isAnonymous {
       let set = result.sets[index]
       guard let old = before?.sets.first(where: { $0.name == set.name }), let now = sets[set.name],
-        set.attributes == old.attributes
+        set.said == old.said
       else { continue }
       result.sets[index].elements = set.elements(over: now, before: old)
     }
@@ -81,11 +81,55 @@ extension RulesetImage.ElementSet {
 
   /// - Parameter now: whether elements that packets and time put in and take out have to be the same, too.
   fileprivate func isSame(as other: RulesetImage.ElementSet, now: Bool) -> Bool {
-    guard name == other.name, attributes == other.attributes else { return false }
+    guard name == other.name, said == other.said else { return false }
     return isMoving && !now || uncounted == other.uncounted
   }
 
-  private var uncounted: Set<Attributes?> { Set(timeless.map { $0?.uncounted(.element) }) }
+  /// A set of which elements hold several expressions has a flag for it when it was put back, whether or not it began so.
+  var said: Attributes {
+    flags & NFT_SET_EXPR.rawValue == 0
+      ? attributes : attributes.replacing(NFTA_SET_FLAGS, by: flags & ~NFT_SET_EXPR.rawValue)
+  }
+
+  private var uncounted: Set<Attributes> { Set(timeless.map { $0.uncounted(.element) }) }
+}
+
+extension RulesetImage.Table {
+  /// With numbers in the place of the names that the kernel makes up for the chains of single rules, anew each time.
+  fileprivate var chainsByPlace: [RulesetImage.Chain] {
+    var given = GivenExpressions()
+    for chain in chains where chain.isAnonymous {
+      given.chainNumbers[chain.name] = UInt32(truncatingIfNeeded: given.chainNumbers.count + 1)
+    }
+    guard !given.chainNumbers.isEmpty else { return chains }
+    return chains.map { chain in
+      let number = given.chainNumbers[chain.name]
+      var result = RulesetImage.Chain(
+        name: number.map { ObjectName("\($0)") } ?? chain.name,
+        attributes: number == nil ? chain.attributes : chain.attributes.without(NFTA_CHAIN_NAME))
+      result.rules = chain.rules.map { $0.given(by: given) }
+      return result
+    }
+  }
+}
+
+extension RulesetImage.Rule {
+  /// As it is written into a batch.
+  fileprivate func given(by given: GivenExpressions) -> RulesetImage.Rule {
+    var out = ByteWriter()
+    attributes.bytes.withUnsafeBytes { bytes in
+      for attribute in AttributeWalk(bytes) {
+        if attribute.type == UInt16(NFTA_RULE_EXPRESSIONS.rawValue) {
+          out.nest(NFTA_RULE_EXPRESSIONS) { given.write(list: attribute.data, to: &$0) }
+        } else {
+          out.write(attribute.whole)
+          out.align(4)
+        }
+      }
+    }
+    let written = out.bytes.withUnsafeBytes { bytes in try? Attributes(bytes) }
+    return RulesetImage.Rule(attributes: written ?? attributes)
+  }
 }
 
 extension RulesetImage.StatefulObject {
@@ -104,7 +148,8 @@ extension RulesetImage.Table {
 
   private func isSame(as other: RulesetImage.Table, now: Bool) -> Bool {
     id == other.id && attributes == other.attributes && flowtables == other.flowtables
-      && chains.count == other.chains.count && zip(chains, other.chains).allSatisfy { $0.isSame(as: $1) }
+      && chains.count == other.chains.count
+      && zip(chainsByPlace, other.chainsByPlace).allSatisfy { $0.isSame(as: $1) }
       && sets.count == other.sets.count && zip(sets, other.sets).allSatisfy { $0.isSame(as: $1, now: now) }
       && objects.count == other.objects.count && zip(objects, other.objects).allSatisfy { $0.isSame(as: $1) }
   }

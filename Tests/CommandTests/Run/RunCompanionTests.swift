@@ -197,6 +197,63 @@ struct RunCompanionTests {
     #expect(try table(site).contains(element) != comes)
   }
 
+  /// Rows: what the kernel calls by names of its own, or puts back with a flag more, is as the script left it.
+  @Test(arguments: [
+    """
+    table inet t {
+      chain c {
+        type filter hook input priority 0
+        tcp dport 5 jump {
+          ip saddr 192.0.2.1 counter accept
+          drop
+        }
+        tcp dport 6 goto {
+          counter drop
+        }
+      }
+    }
+    """,
+    """
+    table inet t {
+      set s {
+        type ipv4_addr
+        size 100
+        flags dynamic
+        elements = { 192.0.2.1 limit rate 10/second counter packets 0 bytes 0 }
+      }
+    }
+    """,
+  ]) func whatTheKernelNamesItselfIsNoChange(_ text: String) throws {
+    let site = try Self.site()
+    // Names are counted for all tables together.
+    try site.space.require(["nft", "-f", "-"], input: "table ip a {\nchain c {\njump {\ndrop\n}\n}\n}\n")
+    let file = try site.space.file("t.nft", text)
+    let result = try site.run("nft -f \(file)")
+    #expect(result.status == 0 && result.stdout.hasPrefix("made: nf_tables table inet t\n"), "\(result)")
+    let status = try site.space.firebreak(["status"])
+    #expect(status.status == 0 && !status.stdout.contains("has been changed"), "\(status)")
+    try site.space.require(["nft", "add", "chain", "inet", "t", "other"])
+    #expect(try site.space.firebreak(["status"]).stdout.contains("table inet t has been changed"))
+  }
+
+  /// A table that belongs to a process of its own is none of the script's business, and no reason to refuse others.
+  @Test func tablesWithAnOwnerStayOutside() throws {
+    let site = try Self.site()
+    let script = try site.script("nft list tables; nft add table inet comes")
+    let driver = """
+      (echo 'add table inet own { flags owner; }'; sleep 5) | nft -i > /dev/null & p=$!
+      for i in {1..100}; do nft list tables | grep -q own && break; sleep 0.02; done
+      "$FIREBREAK" run --state-dir "$HERE/state" -- "$1"; echo "ended $?"
+      nft list tables
+      """
+    let result = try site.space.run(
+      ["bash", "-c", driver, "driver", script],
+      environment: ["HERE": site.space.directory, "FIREBREAK": Built.firebreak])
+    #expect(result.stdout.contains("ended 0\n"), "\(result)")
+    let tables = try #require(result.stdout.split(separator: "ended 0\n").last)
+    #expect(tables.contains("table inet own") && tables.contains("table inet comes"), "\(result)")
+  }
+
   /// Sets of a table in which time takes elements out.
   private static let timed = """
     table ip stays {
