@@ -35,7 +35,8 @@ public final class StagedKernel {
     let numbers = try Self.numbers(of: live.rules.values.reduce(into: Set<UInt16>()) { $0.formUnion($1.setIndices) })
     let rules = live.rules
     var natives: String?
-    do throws(BackendError) { live.natives = try Self.natives() } catch { natives = error.message }
+    var handles: [RulesetImage.ID: TableHandles] = [:]
+    do throws(BackendError) { (live.natives, handles) = try Self.natives() } catch { natives = error.message }
     let image = RulesetImage(generation: 0, tables: live.natives)
     let interfaces = image.tables.isEmpty ? nil : StagedInterfaces()
     (missing, natives) = try space.enter {
@@ -43,7 +44,7 @@ public final class StagedKernel {
       var natives = natives
       if !image.tables.isEmpty {
         interfaces?.stand()
-        do throws(BackendError) { try image.restore() } catch { natives = error.message }
+        do throws(BackendError) { try Self.copy(image, handles) } catch { natives = error.message }
       }
       return (try Self.load(rules, numbers) ?? missing, natives)
     }
@@ -77,9 +78,21 @@ public final class StagedKernel {
   }
 
   /// Without those that belong to a process of their own: no other can change them, nor could a script.
-  private static func natives() throws(BackendError) -> [RulesetImage.Table] {
-    guard NFTablesBackend().isAvailable else { return [] }
-    return try RulesetImage.readBesideIPTables().tables
+  private static func natives() throws(BackendError) -> (
+    tables: [RulesetImage.Table], handles: [RulesetImage.ID: TableHandles]
+  ) {
+    guard NFTablesBackend().isAvailable else { return ([], [:]) }
+    let reading = try RulesetImage.readBesideIPTables()
+    return (reading.image.tables, reading.handles)
+  }
+
+  /// A script may know rules by their numbers.
+  private static func copy(
+    _ image: RulesetImage, _ handles: [RulesetImage.ID: TableHandles]
+  ) throws(BackendError) {
+    var options = RestoreOptions()
+    options.handles = handles
+    do throws(BackendError) { try image.restore(options) } catch { try image.restore() }
   }
 
   private static func make(_ sets: [SetImage]) throws {
@@ -139,7 +152,7 @@ public final class StagedKernel {
       if hasNFTables {
         reading.rules["nft"] = try NFTablesBackend(names: .system).snapshot(of: .all).inOrderOfMaking
       }
-      reading.natives = try natives()
+      reading.natives = try natives().tables
       return (
         reading, try numbers(of: reading.rules.values.reduce(into: Set<UInt16>()) { $0.formUnion($1.setIndices) })
       )

@@ -12,23 +12,66 @@ extension Batch {
   }
 
   /// Makes a table that is not there, with everything in it.
-  mutating func create(_ table: RulesetImage.Table) {
+  /// - Parameter handles: the numbers to give to what is in it, as far as that is possible; nil for any.
+  mutating func create(_ table: RulesetImage.Table, keeping handles: TableHandles? = nil) {
     let id = table.id
     add(NFT_MSG_NEWTABLE, flags: NLM_F_CREATE, id.family, .table(id)) { $0.write(all: table.attributes) }
     var given = GivenExpressions()
+    if let parts = handles?.parts(of: table) { return create(parts, of: table, &given) }
     for chain in table.chains { create(chain, in: id, &given) }
     for object in table.objects { create(object, in: id) }
-    for flowtable in table.flowtables {
-      add(NFT_MSG_NEWFLOWTABLE, flags: NLM_F_CREATE, id.family, .flowtable(id, flowtable.name)) { out in
-        out.put(NFTA_FLOWTABLE_TABLE, id.name.terminated)
-        out.write(all: flowtable.attributes)
-      }
-    }
+    for flowtable in table.flowtables { create(flowtable, in: id) }
     for (number, set) in table.sets.enumerated() {
       create(set, number: UInt32(truncatingIfNeeded: number + 1), in: id, given)
       addElements(of: set, in: id, given)
     }
     addRules(of: table, given)
+  }
+
+  /// Makes everything in the order of its numbers. What was made later may be referred to by elements of sets alone: those of
+  /// sets that have a name come in the end where they may lead anywhere.
+  private mutating func create(
+    _ parts: [(handle: UInt64, part: TableHandles.Part)], of table: RulesetImage.Table,
+    _ given: inout GivenExpressions
+  ) {
+    let id = table.id
+    var next: UInt64 = 1
+    for (handle, part) in parts {
+      while next < handle {
+        passOver(in: id)
+        next += 1
+      }
+      next = handle + 1
+      switch part {
+      case .chain(let place): create(table.chains[place], in: id, &given)
+      case .object(let place): create(table.objects[place], in: id)
+      case .flowtable(let place): create(table.flowtables[place], in: id)
+      case .set(let place):
+        create(table.sets[place], number: UInt32(truncatingIfNeeded: place + 1), in: id, given)
+        if !table.sets[place].leadsAnywhere { addElements(of: table.sets[place], in: id, given) }
+      case .rule(let place, let chain, let position):
+        add(place, of: table.chains[chain], in: id, given, at: position)
+      }
+    }
+    for set in table.sets where set.leadsAnywhere { addElements(of: set, in: id, given) }
+  }
+
+  /// Takes the next number of a table for nothing.
+  private mutating func passOver(in id: RulesetImage.ID) {
+    let name = ObjectName("firebreak-passes-over")
+    for (type, flags) in [(NFT_MSG_NEWCHAIN, NLM_F_CREATE), (NFT_MSG_DELCHAIN, 0)] {
+      add(type, flags: flags, id.family, .chain(id, name)) { out in
+        out.put(NFTA_CHAIN_TABLE, id.name.terminated)
+        out.put(NFTA_CHAIN_NAME, name.terminated)
+      }
+    }
+  }
+
+  private mutating func create(_ flowtable: RulesetImage.Flowtable, in id: RulesetImage.ID) {
+    add(NFT_MSG_NEWFLOWTABLE, flags: NLM_F_CREATE, id.family, .flowtable(id, flowtable.name)) { out in
+      out.put(NFTA_FLOWTABLE_TABLE, id.name.terminated)
+      out.write(all: flowtable.attributes)
+    }
   }
 
   // MARK: Chains and rules
@@ -61,7 +104,6 @@ extension Batch {
     _ anonymous: [ObjectName: RulesetImage.Chain], _ done: inout Set<ObjectName>
   ) {
     guard !chain.isAnonymous || done.insert(chain.name).inserted else { return }
-    let number = given.chainNumbers[chain.name]
     for (place, rule) in chain.rules.enumerated() {
       if !anonymous.isEmpty {
         let targets = rule.withExpressionList { GivenExpressions.chains(in: $0) }
@@ -69,15 +111,25 @@ extension Batch {
           if let own = anonymous[target] { addRules(of: own, id, given, anonymous, &done) }
         }
       }
-      add(NFT_MSG_NEWRULE, flags: NLM_F_CREATE | NLM_F_APPEND, id.family, .rule(id, chain.name, place)) { out in
-        out.put(NFTA_RULE_TABLE, id.name.terminated)
-        if let number {
-          out.put(NFTA_RULE_CHAIN_ID, big: number)
-        } else {
-          out.put(NFTA_RULE_CHAIN, chain.name.terminated)
-        }
-        out.write(rule, id.family, given)
+      add(place, of: chain, in: id, given, at: .end)
+    }
+  }
+
+  private mutating func add(
+    _ place: Int, of chain: RulesetImage.Chain, in id: RulesetImage.ID, _ given: GivenExpressions,
+    at position: TableHandles.RulePosition
+  ) {
+    let appends = if case .start = position { false } else { true }
+    let flags = NLM_F_CREATE | (appends ? NLM_F_APPEND : 0)
+    add(NFT_MSG_NEWRULE, flags: flags, id.family, .rule(id, chain.name, place)) { out in
+      out.put(NFTA_RULE_TABLE, id.name.terminated)
+      if let number = given.chainNumbers[chain.name] {
+        out.put(NFTA_RULE_CHAIN_ID, big: number)
+      } else {
+        out.put(NFTA_RULE_CHAIN, chain.name.terminated)
       }
+      if case .behind(let handle) = position { out.put(NFTA_RULE_POSITION, big: handle) }
+      out.write(chain.rules[place], id.family, given)
     }
   }
 
@@ -156,6 +208,11 @@ extension RulesetImage.Rule {
 }
 
 extension RulesetImage.ElementSet {
+  /// Whether elements may lead to chains or objects that were made later.
+  fileprivate var leadsAnywhere: Bool {
+    !isAnonymous && (objectType != nil || dataType == NFT_DATA_VERDICT.rawValue)
+  }
+
   /// As the kernel takes them. An element whose time was over when it was read stays away.
   fileprivate var elementsInOrder: [RulesetImage.Element] {
     let live = elements.filter { !$0.isExpired }

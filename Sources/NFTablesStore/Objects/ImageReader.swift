@@ -27,6 +27,7 @@ struct ImageReader: ~Copyable {
   /// What was read, and the chosen tables that were not because they have an owner.
   struct Result {
     let image: RulesetImage
+    let handles: [RulesetImage.ID: TableHandles]
     let owned: [Head]
   }
 
@@ -98,23 +99,27 @@ struct ImageReader: ~Copyable {
     let all = try tables().filter { selection.contains($0.head.id) }
     let owned = all.map(\.head).filter { $0.owner != nil }
     var image = RulesetImage(generation: generation, tables: all.filter { $0.head.owner == nil }.map(\.table))
-    guard !image.tables.isEmpty else { return Result(image: image, owned: owned) }
+    guard !image.tables.isEmpty else { return Result(image: image, handles: [:], owned: owned) }
     let places = Dictionary(uniqueKeysWithValues: image.tables.enumerated().map { ($1.id, $0) })
-    try chains(of: places, &image)
-    try sets(of: places, &image)
-    try objects(of: places, &image)
-    try flowtables(of: places, &image)
+    var handles = [TableHandles](repeating: TableHandles(), count: image.tables.count)
+    try chains(of: places, &image, &handles)
+    try sets(of: places, &image, &handles)
+    try objects(of: places, &image, &handles)
+    try flowtables(of: places, &image, &handles)
     for place in image.tables.indices {
       let id = image.tables[place].id
       for index in image.tables[place].chains.indices {
-        image.tables[place].chains[index].rules = try rules(of: image.tables[place].chains[index].name, in: id)
+        let (rules, numbers) = try rules(of: image.tables[place].chains[index].name, in: id)
+        image.tables[place].chains[index].rules = rules
+        handles[place].rules.append(numbers)
       }
       for index in image.tables[place].sets.indices {
         image.tables[place].sets[index].elements = try elements(of: image.tables[place].sets[index].name, in: id)
         image.tables[place].sets[index].dropStrayEnds()
       }
     }
-    return Result(image: image, owned: owned)
+    let known = Dictionary(uniqueKeysWithValues: zip(image.tables.map(\.id), handles))
+    return Result(image: image, handles: known, owned: owned)
   }
 
   private mutating func tables() throws(Problem) -> [(head: Head, table: RulesetImage.Table)] {
@@ -129,60 +134,80 @@ struct ImageReader: ~Copyable {
     return result
   }
 
-  /// Calls `body` with each object of a kind, and the place of its table among those that are read.
+  /// Calls `body` with each object of a kind and its handle, and the place of its table among those that are read.
   private mutating func list<A: RawRepresentable>(
-    _ type: nf_tables_msg_types, table: A, _ places: [RulesetImage.ID: Int], without dropped: Set<UInt16>,
-    _ body: (Int, Attributes) throws(Problem) -> Void
+    _ type: nf_tables_msg_types, table: A, handle: A, _ places: [RulesetImage.ID: Int], without dropped: Set<UInt16>,
+    _ body: (Int, UInt64, Attributes) throws(Problem) -> Void
   ) throws(Problem) where A.RawValue == UInt32 {
     try socket.ask(type, family: 0) { answer throws(Problem) in
       let (bytes, family) = try answer.object()
-      let owner = try Self.name(try Self.attributes(bytes, without: []), table)
-      guard let place = places[RulesetImage.ID(family, owner)] else { return }
-      try body(place, try Self.attributes(bytes, without: dropped))
+      let all = try Self.attributes(bytes, without: [])
+      guard let place = places[RulesetImage.ID(family, try Self.name(all, table))] else { return }
+      try body(place, all.number(handle) ?? 0, try Self.attributes(bytes, without: dropped))
     }
   }
 
-  private mutating func chains(of places: [RulesetImage.ID: Int], _ image: inout RulesetImage) throws(Problem) {
-    try list(NFT_MSG_GETCHAIN, table: NFTA_CHAIN_TABLE, places, without: Told.chain) { place, fields throws(Problem) in
+  private mutating func chains(
+    of places: [RulesetImage.ID: Int], _ image: inout RulesetImage, _ handles: inout [TableHandles]
+  ) throws(Problem) {
+    try list(NFT_MSG_GETCHAIN, table: NFTA_CHAIN_TABLE, handle: NFTA_CHAIN_HANDLE, places, without: Told.chain) {
+      place, handle, fields throws(Problem) in
       let name = try Self.name(fields, NFTA_CHAIN_NAME)
       image.tables[place].chains.append(RulesetImage.Chain(name: name, attributes: fields))
+      handles[place].chains.append(handle)
     }
   }
 
-  private mutating func sets(of places: [RulesetImage.ID: Int], _ image: inout RulesetImage) throws(Problem) {
-    try list(NFT_MSG_GETSET, table: NFTA_SET_TABLE, places, without: Told.set) { place, fields throws(Problem) in
+  private mutating func sets(
+    of places: [RulesetImage.ID: Int], _ image: inout RulesetImage, _ handles: inout [TableHandles]
+  ) throws(Problem) {
+    try list(NFT_MSG_GETSET, table: NFTA_SET_TABLE, handle: NFTA_SET_HANDLE, places, without: Told.set) {
+      place, handle, fields throws(Problem) in
       let name = try Self.name(fields, NFTA_SET_NAME)
       image.tables[place].sets.append(RulesetImage.ElementSet(name: name, attributes: fields))
+      handles[place].sets.append(handle)
     }
   }
 
-  private mutating func objects(of places: [RulesetImage.ID: Int], _ image: inout RulesetImage) throws(Problem) {
-    try list(NFT_MSG_GETOBJ, table: NFTA_OBJ_TABLE, places, without: Told.object) { place, fields throws(Problem) in
+  private mutating func objects(
+    of places: [RulesetImage.ID: Int], _ image: inout RulesetImage, _ handles: inout [TableHandles]
+  ) throws(Problem) {
+    try list(NFT_MSG_GETOBJ, table: NFTA_OBJ_TABLE, handle: NFTA_OBJ_HANDLE, places, without: Told.object) {
+      place, handle, fields throws(Problem) in
       let name = try Self.name(fields, NFTA_OBJ_NAME)
       image.tables[place].objects.append(RulesetImage.StatefulObject(name: name, attributes: fields))
+      handles[place].objects.append(handle)
     }
   }
 
-  private mutating func flowtables(of places: [RulesetImage.ID: Int], _ image: inout RulesetImage) throws(Problem) {
-    try list(NFT_MSG_GETFLOWTABLE, table: NFTA_FLOWTABLE_TABLE, places, without: Told.flowtable) {
-      place, fields throws(Problem) in
+  private mutating func flowtables(
+    of places: [RulesetImage.ID: Int], _ image: inout RulesetImage, _ handles: inout [TableHandles]
+  ) throws(Problem) {
+    try list(
+      NFT_MSG_GETFLOWTABLE, table: NFTA_FLOWTABLE_TABLE, handle: NFTA_FLOWTABLE_HANDLE, places, without: Told.flowtable
+    ) { place, handle, fields throws(Problem) in
       let name = try Self.name(fields, NFTA_FLOWTABLE_NAME)
       image.tables[place].flowtables.append(RulesetImage.Flowtable(name: name, attributes: fields))
+      handles[place].flowtables.append(handle)
     }
   }
 
   // MARK: Chain by chain, set by set
 
-  private mutating func rules(of chain: ObjectName, in id: RulesetImage.ID) throws(Problem) -> [RulesetImage.Rule] {
+  private mutating func rules(
+    of chain: ObjectName, in id: RulesetImage.ID
+  ) throws(Problem) -> ([RulesetImage.Rule], handles: [UInt64]) {
     var result: [RulesetImage.Rule] = []
+    var handles: [UInt64] = []
     try socket.ask(NFT_MSG_GETRULE, family: id.family.rawValue) { out in
       out.put(NFTA_RULE_TABLE, id.name.terminated)
       out.put(NFTA_RULE_CHAIN, chain.terminated)
     } each: { answer throws(Problem) in
       let bytes = try answer.object().attributes
       result.append(RulesetImage.Rule(attributes: try Self.attributes(bytes, without: Told.rule)))
+      handles.append(try Self.attributes(bytes, without: []).number(NFTA_RULE_HANDLE) ?? 0)
     }
-    return result
+    return (result, handles)
   }
 
   private mutating func elements(of set: ObjectName, in id: RulesetImage.ID) throws(Problem) -> [RulesetImage.Element] {

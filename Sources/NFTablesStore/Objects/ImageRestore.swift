@@ -13,6 +13,8 @@ package struct RestoreOptions: Hashable, Sendable {
   package var isTrial = false
   /// Do nothing when nf_tables is no longer in this generation; nil for in any.
   package var expecting: UInt32?
+  /// Give what is in these tables the numbers that it had.
+  package var handles: [RulesetImage.ID: TableHandles] = [:]
   package init() {}
 }
 
@@ -30,6 +32,7 @@ extension RulesetImage {
   /// What was read, and which tables could not be because a process keeps them for itself.
   package struct Reading: Sendable {
     package var image: RulesetImage
+    package let handles: [ID: TableHandles]
     package let owned: [(id: ID, owner: TableOwner)]
   }
 
@@ -51,23 +54,25 @@ extension RulesetImage {
   static func read(present ids: [ID]) throws(BackendError) -> Reading {
     // A selection of no tables stands for all.
     guard !ids.isEmpty else {
-      return Reading(image: RulesetImage(generation: try heads().generation), owned: [])
+      return Reading(image: RulesetImage(generation: try heads().generation), handles: [:], owned: [])
     }
     return try present(ImageSelection(tables: ids))
   }
 
   /// Reads the tables that are none of iptables', however many rules those have, and belong to no process of their own.
-  package static func readBesideIPTables() throws(BackendError) -> RulesetImage {
-    var image = try read(present: heads().heads.map(\.id).filter { !$0.isNamedByIPTables }).image
-    image.tables.removeAll(where: \.isOfIPTables)
-    return image
+  package static func readBesideIPTables() throws(BackendError) -> Reading {
+    var reading = try read(present: heads().heads.map(\.id).filter { !$0.isNamedByIPTables })
+    reading.image.tables.removeAll(where: \.isOfIPTables)
+    return reading
   }
 
   private static func present(_ selection: ImageSelection) throws(BackendError) -> Reading {
     do throws(ImageReader.Problem) {
       var reader = try ImageReader()
       let result = try reader.read(selection)
-      return Reading(image: result.image, owned: result.owned.map { ($0.id, TableOwner(port: $0.owner ?? 0)) })
+      return Reading(
+        image: result.image, handles: result.handles,
+        owned: result.owned.map { ($0.id, TableOwner(port: $0.owner ?? 0)) })
     } catch { throw BackendError(error) }
   }
 
@@ -108,7 +113,7 @@ extension RulesetImage {
     var batch = Batch(
       generation: generation, firstSequence: socket.takeSequence(0), capacity: estimatedBytes)
     for id in plan.removed + plan.replaced { batch.remove(id) }
-    for table in tables { batch.create(table) }
+    for table in tables { batch.create(table, keeping: options.handles[table.id]) }
     let sealed = batch.seal(isTrial: options.isTrial)
     do throws(SealedBatch.Problem) { try sealed.send(through: socket) } catch { throw BackendError(restoring: error) }
     return plan

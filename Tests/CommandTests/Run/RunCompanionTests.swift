@@ -236,6 +236,57 @@ struct RunCompanionTests {
     #expect(try site.space.firebreak(["status"]).stdout.contains("table inet t has been changed"))
   }
 
+  /// A rule that a script calls by its number is the one that has it.
+  @Test func numbersAreThoseOfTheLiveTables() throws {
+    let site = try Self.site()
+    try site.space.require(
+      ["nft", "-f", "-"],
+      input: """
+        table inet t {
+          counter hits { }
+          set few { type ipv4_addr; elements = { 192.0.2.1, 192.0.2.2 }; }
+          map ways { type ipv4_addr : verdict; }
+          map counts { type ipv4_addr : counter; elements = { 192.0.2.3 : "hits" }; }
+          chain late { }
+          chain c {
+            type filter hook input priority 0
+            tcp dport 1 accept
+            ip saddr @few counter name "hits" drop
+            ip saddr { 192.0.2.4, 192.0.2.5 } drop
+            ip saddr vmap { 192.0.2.6 : jump late, 192.0.2.7 : drop }
+            tcp dport 2 jump { drop; }
+            tcp dport 3 accept
+          }
+        }
+        """)
+    for line in [
+      "add rule inet t late tcp dport 4 accept", "insert rule inet t c tcp dport 5 accept",
+      "add chain inet t later", "add element inet t ways { 192.0.2.8 : jump later }",
+      "insert rule inet t c tcp dport 6 jump later", "add chain inet t gone", "delete chain inet t gone",
+      "add counter inet t more", "add element inet t counts { 192.0.2.9 : \"more\" }",
+      "add rule inet t c position 10 tcp dport 7 accept", "insert rule inet t late tcp dport 8 accept",
+      "delete rule inet t c handle 9", "add rule inet t c ip daddr vmap @ways", "add rule inet t c tcp dport 9 drop",
+      "replace rule inet t c handle 10 ip saddr @few drop",
+    ] {
+      _ = try site.space.run(["nft", line])
+    }
+    func listing(_ text: String) -> [Substring] {
+      // Tables themselves are numbered for the whole namespace.
+      text.split(separator: "\n").filter { !$0.hasPrefix("table ") && !$0.hasPrefix("unchanged: ") }
+    }
+    let before = try site.space.require(["nft", "-a", "list", "table", "inet", "t"]).stdout
+    let handles = listing(before).filter { $0.contains("# handle ") }.map { $0.split(separator: " ").last }
+    #expect(handles.count > 14 && Set(handles).count == handles.count, "\(before)")
+    let copied = try site.run("nft -a list table inet t")
+    #expect(copied.status == 0 && listing(copied.stdout) == listing(before), "\(copied)\n\(before)")
+    let wanted = try #require(before.split(separator: "\n").first { $0.contains("tcp dport 9 ") })
+    let handle = try #require(wanted.split(separator: " ").last)
+    #expect(try site.run("nft delete rule inet t c handle \(handle)").status == 0)
+    let after = try site.space.require(["nft", "list", "table", "inet", "t"]).stdout
+    let expected = before.split(separator: "\n").filter { $0 != wanted }.count
+    #expect(!after.contains("tcp dport 9 ") && after.split(separator: "\n").count == expected, "\(after)")
+  }
+
   /// A table that belongs to a process of its own is none of the script's business, and no reason to refuse others.
   @Test func tablesWithAnOwnerStayOutside() throws {
     let site = try Self.site()
