@@ -34,7 +34,7 @@ public struct RuleStore: Sendable {
   }
 
   /// How often a commit is planned again because somebody else changed the rules in between.
-  public static let attempts = 5
+  public static let attempts = 20
 
   /// Commits the tables of `wanted`; others stay as they are. When the kernel holds them already, nothing is written.
   /// - Parameter beforeWriting: called with snapshot and plan when everything is ready and nothing is written yet; what

@@ -193,7 +193,7 @@ struct WriterTests {
       #expect(try site.snapshot().ruleset.sameRules(as: wanted))
     } else {
       let error = #expect(throws: BackendError.self) { try commit() }
-      #expect(error?.kind == .stale && error?.message.contains("5 times") == true)
+      #expect(error?.kind == .stale && error?.message.contains("\(RuleStore.attempts) times") == true)
       #expect(attempts == RuleStore.attempts)
       #expect(try site.snapshot().existing.isEmpty)
     }
