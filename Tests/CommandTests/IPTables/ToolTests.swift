@@ -75,6 +75,10 @@ struct ToolTests {
       "iptables-save stray", "iptables-save --nosuch",
     ],
     [
+      "iptables -v -A FORWARD -i + -o + -j ACCEPT", "iptables -v -A FORWARD ! -i + -o eth+", "iptables -L -v",
+      "iptables -L -n -v",
+    ],
+    [
       "iptables -w -L -n", "iptables -w5 -L -n", "iptables -w 5 -L -n", "iptables --wait=5 -L -n", "iptables -nL INPUT",
       "iptables -LINPUT -n", "iptables --list=INPUT -n", "iptables --lin INPUT", "iptables -4 -S", "iptables -V",
       "ip6tables -V", "iptables -F INPUT -v", "iptables --append INPUT --source 10.0.0.1 --jump ACCEPT", "iptables -S",
