@@ -60,6 +60,8 @@ import Testing
     ("-A INPUT -s 10.0.0.0/255.000.00.0", "-A INPUT -s 10.0.0.0/8"),
     ("-A INPUT -p all -j ACCEPT\n-A INPUT -j DROP\n-D INPUT -p all -j ACCEPT", "-A INPUT -j DROP"),
     (":POSTROUTING - [0:0]\n-A INPUT -j POSTROUTING", "-A INPUT -j POSTROUTING"),
+    ("-A INPUT -p tcp -m tcp --sport 5 -m tcp --dpo 80", "-A INPUT -p tcp -m tcp --sport 5 -m tcp --dport 80"),
+    ("-A INPUT -m comment --comment a -m comment --com b", "-A INPUT -m comment --comment a -m comment --comment b"),
   ]) func readAsIPTablesDoes(_ text: String, _ meant: String) throws {
     let reading = RulesText.read("*filter\n\(text)\nCOMMIT\n")
     #expect(reading.diagnostics.isEmpty, "\(reading.diagnostics)")
@@ -176,6 +178,7 @@ import Testing
   static let refusals: [Refusal] = [
     inFilter("unknown option", "-A INPUT --sorce 192.0.2.1", at: 10, "did you mean --source?"),
     inFilter("ambiguous option", "-A INPUT -p tcp --s 1", at: 17, "ambiguous"),
+    inFilter("ambiguous between two matches", "-A INPUT -m mark --mark 1 -m connmark --mar 2", at: 39, "ambiguous"),
     inFilter("option without its match", "-A INPUT --dport 22 -j DROP", at: 10, "needs -p tcp"),
     inFilter("unknown match", "-A INPUT -m tpc", at: 13, "did you mean tcp"),
     inFilter("unknown chain", "-A INPTU -j DROP", at: 4, "did you mean INPUT?"),

@@ -75,6 +75,13 @@ struct ToolTests {
       "iptables-save stray", "iptables-save --nosuch",
     ],
     [
+      "iptables -A INPUT -m recent --set --name x --rsource -m recent --upd --sec 60 --name y",
+      "iptables -A INPUT -m limit --limit 1/s -m limit --limit-b 7",
+      "iptables -A INPUT -p udp -m udp -m udp --source-p 5",
+      "iptables -A INPUT -m mark --mark 1 -m connmark --mar 2", "iptables -A INPUT -p udp -m udp -m udp --s 5",
+      "iptables -S",
+    ],
+    [
       "iptables -v -A FORWARD -i + -o + -j ACCEPT", "iptables -v -A FORWARD ! -i + -o eth+", "iptables -L -v",
       "iptables -L -n -v",
     ],
