@@ -79,6 +79,14 @@ import Testing
     #expect(out.string.contains("\n[7:420] -A INPUT -s 192.0.2.1/32 -j DROP\n"))
   }
 
+  @Test func aRuleMayBeginRightBehindItsCounters() throws {
+    let reading = RulesText.read("*filter\n[7:420]-A INPUT -s 192.0.2.1/32 -j DROP\nCOMMIT\n")
+    #expect(reading.diagnostics.isEmpty && reading.hasCounters, "\(reading.diagnostics)")
+    var out = SaveText(family: .ipv4, showsCounters: true)
+    out.print(try #require(reading.ruleset[.filter, .ipv4]))
+    #expect(out.string.contains("\n[7:420] -A INPUT -s 192.0.2.1/32 -j DROP\n"))
+  }
+
   @Test func commandsOfBothFamilies() throws {
     let reading = RulesText.read(
       """
@@ -208,6 +216,9 @@ import Testing
     inFilter("policy of a user chain", "-P guard DROP", at: 4, "not built in"),
     inFilter("policy that is none", ":INPUT REJECT [0:0]", at: 8, "ACCEPT or DROP"),
     inFilter("counters that are none", ":INPUT DROP [a:b]", at: 13, "[packets:bytes]"),
+    inFilter("counters that are none before a rule", "[1:x]-A INPUT -j DROP", at: 1, "'[1:x]' is not"),
+    inFilter("a jump behind counters", "[1:2]-A INPUT -j gurad", at: 18, "neither a target nor a chain"),
+    inFilter("counters twice", "[1:2][3:4]-A INPUT", at: 6, "bad argument '[3:4]-A'"),
     inFilter("rule number out of range", "-I INPUT 3 -j DROP", at: 4, "no place 3"),
     inFilter("table option in restore text", "-t nat -A INPUT", at: 1, "-t cannot stand here"),
     Refusal(

@@ -166,12 +166,9 @@ struct RestoreReader: ~Copyable {
   {
     var words = words
     var counters: Counters?
-    if words.first?.bytes.first == UInt8(ascii: "[") {
-      counters = Counters(bracketed: words[0])
-      guard counters != nil else {
-        throw usage("'\(words[0].string)' is not [packets:bytes]")
-      }
-      words.removeFirst()
+    if let word = words.takeCounters() {
+      counters = Counters(bracketed: word)
+      guard counters != nil else { throw usage("'\(word.string)' is not [packets:bytes]") }
     }
     guard var command = try parse(words, live) else { return }
     if let error = command.objection, objection == nil { objection = (error, line) }

@@ -234,6 +234,20 @@ extension ChainName {
   }
 }
 
+extension [Token] {
+  /// Takes the word `[packets:bytes]` from the beginning of a line; a rule may begin right behind it, as with
+  /// iptables-restore.
+  /// - Returns: nil where the line does not begin with a bracket.
+  package mutating func takeCounters() -> Token? {
+    guard let word = first, word.bytes.first == UInt8(ascii: "[") else { return nil }
+    if let end = word.firstIndex(of: UInt8(ascii: "]")), end + 1 < word.count {
+      self[0] = word.part(end + 1..<word.count)
+      return word.part(0..<end + 1)
+    }
+    return removeFirst()
+  }
+}
+
 extension Counters {
   /// Reads `[packets:bytes]`; nil where it is something else.
   package init?(bracketed token: Token) {

@@ -276,10 +276,7 @@ struct RulesTextReader: ~Copyable {
   private mutating func readRule(in table: TableName) throws(SyntaxError) {
     var words = splitter.tokens
     var stated: Counters?
-    if words[0].bytes.first == UInt8(ascii: "[") {
-      stated = try counters(words[0])
-      words.removeFirst()
-    }
+    if let word = words.takeCounters() { stated = try counters(word) }
     guard var command = try parse(words, family: family, table: table) else { return }
     if let stated {
       for index in command.rules.indices { command.rules[index].counters = stated }
