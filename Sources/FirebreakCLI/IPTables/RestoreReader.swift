@@ -136,6 +136,7 @@ struct RestoreReader: ~Copyable {
     }
     let chain = ChainName(unchecked: word.string)
     if !table.isBuiltIn(chain) {
+      try checkName(word)
       do throws(CommandRefusal) {
         if mayBeThere { try table.declare(chain) } else { try table.create(chain) }
       } catch {
@@ -158,6 +159,16 @@ struct RestoreReader: ~Copyable {
     } catch {
       throw ToolFailure(
         .failed, .version, "Can't set policy `\(words[1].string)' on `\(chain)' line \(line): \(error.reason)")
+    }
+  }
+
+  /// libiptc looks at the names of chains itself; nf_tables would take any.
+  private func checkName(_ chain: Token) throws(ToolFailure) {
+    guard tool.interface == .nfTables else { return }
+    do throws(SyntaxError) {
+      _ = try parser.declaredChainName(chain)
+    } catch {
+      throw ToolFailure(error, line: line, tool)
     }
   }
 

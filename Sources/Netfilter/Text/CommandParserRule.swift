@@ -141,6 +141,9 @@ extension CommandParser {
   /// The name of a chain that a command makes.
   package func newChainName(_ token: Token) throws(SyntaxError) -> ChainName { try ChainName(new: token, registry) }
 
+  /// The name of a chain that a line `:CHAIN -` makes: it may be a target's, but no verdict's.
+  package func declaredChainName(_ token: Token) throws(SyntaxError) -> ChainName { try ChainName(new: token) }
+
   /// Whether the extension may stand in this table, with this protocol.
   func checkPlace(_ item: Active, _ table: TableName) throws(SyntaxError) {
     let definition = pool[item.values].definition

@@ -131,6 +131,8 @@ struct ToolTests {
     ("-c", "*filter\n:INPUT DROP\nCOMMIT\n"), ("", "*filter \n-A INPUT  -j\tACCEPT\nCOMMIT\n"),
     ("-c", "*filter\n[5:6]-A INPUT -j DROP\n[7:8]-I INPUT -j ACCEPT\nCOMMIT\n"),
     ("", "*filter\n[1:2][3:4]-A INPUT -j DROP\nCOMMIT\n"), ("", "*filter\n[1]-A INPUT -j DROP\nCOMMIT\n"),
+    ("", "*filter\n:ACCEPT - [0:0]\nCOMMIT\n"), ("-n", "*filter\n:RETURN - [0:0]\nCOMMIT\n"),
+    ("", "*filter\n:-x - [0:0]\nCOMMIT\n"), ("", "*filter\n:LOG - [0:0]\nCOMMIT\n"),
   ]
 
   @Test(arguments: texts.indices, TwinSite.Interface.allCases)
