@@ -144,6 +144,14 @@ import Testing
       ])
   }
 
+  @Test func blanksMayFollowTheSignsOfTablesAndChains() throws {
+    let reading = RulesText.read("* filter\n:\tINPUT DROP [1:2]\n:  a -\n-A INPUT -j a\nCOMMIT\n")
+    #expect(reading.diagnostics.isEmpty, "\(reading.diagnostics)")
+    var out = SaveText(family: .ipv4, showsCounters: true)
+    out.print(try #require(reading.ruleset[.filter, .ipv4]))
+    #expect(out.string.contains("\n:INPUT DROP [1:2]\n") && out.string.contains("\n:a - [0:0]\n"))
+  }
+
   @Test func windowsLineEndsAndAMissingLastOneAreWarnedOf() throws {
     let reading = RulesText.read("*filter\r\n-A INPUT -j LOG --log-prefix x\r\nCOMMIT")
     #expect(!reading.hasErrors)
@@ -219,6 +227,8 @@ import Testing
     inFilter("counters that are none before a rule", "[1:x]-A INPUT -j DROP", at: 1, "'[1:x]' is not"),
     inFilter("a jump behind counters", "[1:2]-A INPUT -j gurad", at: 18, "neither a target nor a chain"),
     inFilter("counters twice", "[1:2][3:4]-A INPUT", at: 6, "bad argument '[3:4]-A'"),
+    inFilter("chain without a name", ": ", at: 2, "name is missing"),
+    inFilter("chain without a policy", ":  INPUT", at: 4, "policy is missing"),
     inFilter("rule number out of range", "-I INPUT 3 -j DROP", at: 4, "no place 3"),
     inFilter("table option in restore text", "-t nat -A INPUT", at: 1, "-t cannot stand here"),
     Refusal(
@@ -240,6 +250,10 @@ import Testing
     Refusal(name: "no COMMIT", text: "*filter\n-A INPUT -j DROP\n", line: 1, column: 1, says: "COMMIT is missing"),
     Refusal(name: "no table", text: "-A INPUT -j DROP\n", line: 1, column: 1, says: "*filter"),
     Refusal(name: "unknown table", text: "*fliter\nCOMMIT\n", line: 1, column: 2, says: "did you mean filter?"),
+    Refusal(
+      name: "unknown table behind blanks", text: "*  fliter\nCOMMIT\n", line: 1, column: 4,
+      says: "did you mean filter?"),
+    Refusal(name: "table without a name", text: "* \nCOMMIT\n", line: 1, column: 2, says: "name is missing"),
     Refusal(name: "COMMIT without a table", text: "COMMIT\n", line: 1, column: 1, says: "without a table"),
     Refusal(
       name: "binary junk", text: "\u{7f}ELF\u{2}\u{1}\u{1}\0\0\0\n\0\u{3}", line: 1, column: 1,

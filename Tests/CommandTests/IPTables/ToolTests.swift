@@ -129,6 +129,8 @@ struct ToolTests {
     ("--nosuch", "*filter\nCOMMIT\n"), ("a b", ""), ("/nosuch", ""), ("", ""), ("", "# nothing\n\n"),
     ("", "*filter\n:a - [0:0]\n:a - [0:0]\nCOMMIT\n"), ("", "*filter\n\n\nCOMMIT\n*filter\n-A INPUT -j DROP\nCOMMIT\n"),
     ("-c", "*filter\n:INPUT DROP\nCOMMIT\n"), ("", "*filter \n-A INPUT  -j\tACCEPT\nCOMMIT\n"),
+    ("-c", "* filter\n: INPUT DROP [1:2]\n:\ta - [0:0]\n[5:6] -A INPUT -j a\n[7:8]\t-A a -j ACCEPT\nCOMMIT\n"),
+    ("", "* \nCOMMIT\n"), ("", "* nosuch\nCOMMIT\n"), ("", "*filter\n: \nCOMMIT\n"), ("", "*filter\n: INPUT\nCOMMIT\n"),
     ("-c", "*filter\n[5:6]-A INPUT -j DROP\n[7:8]-I INPUT -j ACCEPT\nCOMMIT\n"),
     ("", "*filter\n[1:2][3:4]-A INPUT -j DROP\nCOMMIT\n"), ("", "*filter\n[1]-A INPUT -j DROP\nCOMMIT\n"),
     ("", "*filter\n:ACCEPT - [0:0]\nCOMMIT\n"), ("-n", "*filter\n:RETURN - [0:0]\nCOMMIT\n"),
