@@ -60,6 +60,8 @@ import Testing
     ("-A INPUT -s 10.0.0.0/255.000.00.0", "-A INPUT -s 10.0.0.0/8"),
     ("-A INPUT -p all -j ACCEPT\n-A INPUT -j DROP\n-D INPUT -p all -j ACCEPT", "-A INPUT -j DROP"),
     (":POSTROUTING - [0:0]\n-A INPUT -j POSTROUTING", "-A INPUT -j POSTROUTING"),
+    ("-A INPUT -p tcp -m tcp --sport 5 -m tcp --dpo 80", "-A INPUT -p tcp -m tcp --sport 5 -m tcp --dport 80"),
+    ("-A INPUT -m comment --comment a -m comment --com b", "-A INPUT -m comment --comment a -m comment --comment b"),
   ]) func readAsIPTablesDoes(_ text: String, _ meant: String) throws {
     let reading = RulesText.read("*filter\n\(text)\nCOMMIT\n")
     #expect(reading.diagnostics.isEmpty, "\(reading.diagnostics)")
@@ -72,6 +74,14 @@ import Testing
     let text = "*filter\n:INPUT ACCEPT [0:0]\n[7:420] -A INPUT -s 192.0.2.1/32 -j DROP\nCOMMIT\n"
     let reading = RulesText.read(text)
     #expect(reading.diagnostics.isEmpty && reading.hasCounters)
+    var out = SaveText(family: .ipv4, showsCounters: true)
+    out.print(try #require(reading.ruleset[.filter, .ipv4]))
+    #expect(out.string.contains("\n[7:420] -A INPUT -s 192.0.2.1/32 -j DROP\n"))
+  }
+
+  @Test func aRuleMayBeginRightBehindItsCounters() throws {
+    let reading = RulesText.read("*filter\n[7:420]-A INPUT -s 192.0.2.1/32 -j DROP\nCOMMIT\n")
+    #expect(reading.diagnostics.isEmpty && reading.hasCounters, "\(reading.diagnostics)")
     var out = SaveText(family: .ipv4, showsCounters: true)
     out.print(try #require(reading.ruleset[.filter, .ipv4]))
     #expect(out.string.contains("\n[7:420] -A INPUT -s 192.0.2.1/32 -j DROP\n"))
@@ -134,6 +144,14 @@ import Testing
       ])
   }
 
+  @Test func blanksMayFollowTheSignsOfTablesAndChains() throws {
+    let reading = RulesText.read("* filter\n:\tINPUT DROP [1:2]\n:  a -\n-A INPUT -j a\nCOMMIT\n")
+    #expect(reading.diagnostics.isEmpty, "\(reading.diagnostics)")
+    var out = SaveText(family: .ipv4, showsCounters: true)
+    out.print(try #require(reading.ruleset[.filter, .ipv4]))
+    #expect(out.string.contains("\n:INPUT DROP [1:2]\n") && out.string.contains("\n:a - [0:0]\n"))
+  }
+
   @Test func windowsLineEndsAndAMissingLastOneAreWarnedOf() throws {
     let reading = RulesText.read("*filter\r\n-A INPUT -j LOG --log-prefix x\r\nCOMMIT")
     #expect(!reading.hasErrors)
@@ -176,6 +194,7 @@ import Testing
   static let refusals: [Refusal] = [
     inFilter("unknown option", "-A INPUT --sorce 192.0.2.1", at: 10, "did you mean --source?"),
     inFilter("ambiguous option", "-A INPUT -p tcp --s 1", at: 17, "ambiguous"),
+    inFilter("ambiguous between two matches", "-A INPUT -m mark --mark 1 -m connmark --mar 2", at: 39, "ambiguous"),
     inFilter("option without its match", "-A INPUT --dport 22 -j DROP", at: 10, "needs -p tcp"),
     inFilter("unknown match", "-A INPUT -m tpc", at: 13, "did you mean tcp"),
     inFilter("unknown chain", "-A INPTU -j DROP", at: 4, "did you mean INPUT?"),
@@ -205,6 +224,11 @@ import Testing
     inFilter("policy of a user chain", "-P guard DROP", at: 4, "not built in"),
     inFilter("policy that is none", ":INPUT REJECT [0:0]", at: 8, "ACCEPT or DROP"),
     inFilter("counters that are none", ":INPUT DROP [a:b]", at: 13, "[packets:bytes]"),
+    inFilter("counters that are none before a rule", "[1:x]-A INPUT -j DROP", at: 1, "'[1:x]' is not"),
+    inFilter("a jump behind counters", "[1:2]-A INPUT -j gurad", at: 18, "neither a target nor a chain"),
+    inFilter("counters twice", "[1:2][3:4]-A INPUT", at: 6, "bad argument '[3:4]-A'"),
+    inFilter("chain without a name", ": ", at: 2, "name is missing"),
+    inFilter("chain without a policy", ":  INPUT", at: 4, "policy is missing"),
     inFilter("rule number out of range", "-I INPUT 3 -j DROP", at: 4, "no place 3"),
     inFilter("table option in restore text", "-t nat -A INPUT", at: 1, "-t cannot stand here"),
     Refusal(
@@ -226,6 +250,10 @@ import Testing
     Refusal(name: "no COMMIT", text: "*filter\n-A INPUT -j DROP\n", line: 1, column: 1, says: "COMMIT is missing"),
     Refusal(name: "no table", text: "-A INPUT -j DROP\n", line: 1, column: 1, says: "*filter"),
     Refusal(name: "unknown table", text: "*fliter\nCOMMIT\n", line: 1, column: 2, says: "did you mean filter?"),
+    Refusal(
+      name: "unknown table behind blanks", text: "*  fliter\nCOMMIT\n", line: 1, column: 4,
+      says: "did you mean filter?"),
+    Refusal(name: "table without a name", text: "* \nCOMMIT\n", line: 1, column: 2, says: "name is missing"),
     Refusal(name: "COMMIT without a table", text: "COMMIT\n", line: 1, column: 1, says: "without a table"),
     Refusal(
       name: "binary junk", text: "\u{7f}ELF\u{2}\u{1}\u{1}\0\0\0\n\0\u{3}", line: 1, column: 1,

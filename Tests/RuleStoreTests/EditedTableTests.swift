@@ -62,6 +62,14 @@ struct EditedTableTests {
     #expect(backend.ruleset[id]!["FORWARD"]!.policyCounters == Counters(packets: 1, bytes: 2))
   }
 
+  @Test func whatPoliciesOfANewTableHaveCountedIsKept() throws {
+    let backend = MemoryBackend()
+    let table = try EditedTable(id, backend, .counters)
+    try table.setPolicy("ACCEPT", of: "INPUT", counters: Counters(packets: 10, bytes: 20))
+    try table.commit()
+    #expect(backend.ruleset[id]?["INPUT"]?.policyCounters == Counters(packets: 10, bytes: 20))
+  }
+
   /// In the words of iptables-nft 1.8.9.
   @Test func refusalsAreThoseOfIPTables() throws {
     let backend = MemoryBackend(filter(":web -\n:other -\n-A INPUT -j web\n-A other -j DROP\n"))

@@ -4,6 +4,7 @@ internal import Firebreak
 final class LiveTable {
   let table: any CommandTable
   private let lock: (any WriteLock)?
+  private let interface: KernelInterface
 
   /// How long to wait for the lock where `-w` does not say. iptables(8) says that it then gives up at once; iptables 1.8.9
   /// waits for ever.
@@ -15,7 +16,8 @@ final class LiveTable {
   ///   - wait: seconds, `.some(nil)` for ever, nil where it was not said. nf_tables has no lock.
   ///   - depth: what has to be known of the table.
   init(_ id: TableID, wait: Int??, _ depth: EditedTable.Depth, _ tool: Tool) throws(ToolFailure) {
-    switch tool.interface {
+    interface = tool.interface
+    switch interface {
     case .nfTables:
       lock = nil
       do throws(BackendError) {
@@ -87,7 +89,7 @@ final class LiveTable {
   ) throws(CommandRefusal) {
     for rule in command.rules {
       if isVerbose {
-        var line = ListText(family: table.id.family, names: .system, display: command.display)
+        var line = ListText(family: table.id.family, names: .system, display: command.display, for: interface)
         line.printCommandRule(rule)
         output.print(bytes: line.bytes)
       }
@@ -155,7 +157,7 @@ final class LiveTable {
   {
     let table = try read(for: chain, &output)
     let references = table.references
-    var text = ListText(family: table.family, names: .system, display: display)
+    var text = ListText(family: table.family, names: .system, display: display, for: interface)
     for (place, chain) in try chains(chain, of: table).enumerated() {
       if place > 0 { text.separate() }
       text.print(chain, references: references[chain.name] ?? 0, number: number)

@@ -71,26 +71,26 @@ struct RestoreReader: ~Copyable {
       if settings.verbosity > 0 { output.print(bytes: Array(text) + [UInt8(ascii: "\n")]) }
       return
     }
+    let hasSign = first == (live == nil ? UInt8(ascii: "*") : UInt8(ascii: ":"))
     do throws(SyntaxError) {
-      try splitter.splitRestore(text)
+      try splitter.splitRestore(text, from: hasSign ? 1 : 0)
     } catch {
       throw ToolFailure(error, line: line, tool)
     }
     let words = splitter.tokens
     guard let live else {
-      if first == UInt8(ascii: "*") { return try openTable(words, &output) }
+      if hasSign { return try openTable(words, &output) }
       if isSkipped { return }
       throw ToolFailure(
         .failed, .name, "line \(line) failed: it stands in no table", hint: "a line '*TABLE' begins one")
     }
+    if hasSign { return try readChain(words, live) }
     if words.count == 1, words[0] == "COMMIT" { return try commit(live) }
-    if first == UInt8(ascii: ":"), !words.isEmpty { return try readChain(words, live) }
     try readCommand(words, live, &output)
   }
 
   private mutating func openTable(_ words: [Token], _ output: inout ToolOutput) throws(ToolFailure) {
-    let name = words[0].part(1..<words[0].count).string
-    guard !name.isEmpty else { throw usage("line \(line) table name invalid") }
+    guard let name = words.first?.string, !name.isEmpty else { throw usage("line \(line) table name invalid") }
     tableName = name
     if isSkipped { return }
     guard let table = TableName(rawValue: name) else {
@@ -128,14 +128,14 @@ struct RestoreReader: ~Copyable {
 
   /// `:CHAIN POLICY [packets:bytes]`
   private func readChain(_ words: [Token], _ live: LiveTable) throws(ToolFailure) {
-    let word = words[0].part(1..<words[0].count)
     let table = live.table
-    guard word.count > 0 else { throw usage("line \(line) chain name invalid") }
+    guard let word = words.first, word.count > 0 else { throw usage("line \(line) chain name invalid") }
     guard word.count <= ChainName.maxBytes else {
       throw usage("Invalid chain name `\(word.string)' (\(ChainName.maxBytes) chars max)")
     }
     let chain = ChainName(unchecked: word.string)
     if !table.isBuiltIn(chain) {
+      try checkName(word)
       do throws(CommandRefusal) {
         if mayBeThere { try table.declare(chain) } else { try table.create(chain) }
       } catch {
@@ -161,17 +161,24 @@ struct RestoreReader: ~Copyable {
     }
   }
 
+  /// libiptc looks at the names of chains itself; nf_tables would take any.
+  private func checkName(_ chain: Token) throws(ToolFailure) {
+    guard tool.interface == .nfTables else { return }
+    do throws(SyntaxError) {
+      _ = try parser.declaredChainName(chain)
+    } catch {
+      throw ToolFailure(error, line: line, tool)
+    }
+  }
+
   private mutating func readCommand(_ words: [Token], _ live: LiveTable, _ output: inout ToolOutput)
     throws(ToolFailure)
   {
     var words = words
     var counters: Counters?
-    if words.first?.bytes.first == UInt8(ascii: "[") {
-      counters = Counters(bracketed: words[0])
-      guard counters != nil else {
-        throw usage("'\(words[0].string)' is not [packets:bytes]")
-      }
-      words.removeFirst()
+    if let word = words.takeCounters() {
+      counters = Counters(bracketed: word)
+      guard counters != nil else { throw usage("'\(word.string)' is not [packets:bytes]") }
     }
     guard var command = try parse(words, live) else { return }
     if let error = command.objection, objection == nil { objection = (error, line) }

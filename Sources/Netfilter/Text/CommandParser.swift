@@ -43,6 +43,11 @@ package struct CommandParser: ~Copyable {
     let values: Int
     let word: Token
     let isImplicit: Bool
+
+    /// Whether both are the same match.
+    func isSame(as other: Active) -> Bool {
+      if case .match(let type) = kind, case .match(let otherType) = other.kind { type == otherType } else { false }
+    }
   }
 
   /// What one command has said so far.
@@ -278,12 +283,17 @@ package struct CommandParser: ~Copyable {
     active.append(Active(kind: kind, values: place, word: word, isImplicit: implicit))
   }
 
-  /// The options, of the command and of the extensions named so far, that begin with a word.
+  /// The options, of the command and of the extensions named so far, that begin with a word. Those of an extension that is
+  /// named twice are the newest one's.
   func candidates(_ name: Token) -> (base: [BaseOption], extensions: [(extension: Active, spec: Int)]) {
     let base = BaseOption.allCases.filter { option in
       option.longNames.contains { "\($0)".utf8.starts(with: name.bytes) }
     }
-    let extensions = active.reversed().flatMap { candidate in
+    let newest = active.indices.filter { place in
+      !active[(place + 1)...].contains { $0.isSame(as: active[place]) }
+    }
+    let extensions = newest.reversed().flatMap { place in
+      let candidate = active[place]
       let options = pool[candidate.values].definition.options
       return options.indices.filter { options[$0].begins(with: name) }.map { (candidate, $0) }
     }

@@ -141,6 +141,9 @@ extension CommandParser {
   /// The name of a chain that a command makes.
   package func newChainName(_ token: Token) throws(SyntaxError) -> ChainName { try ChainName(new: token, registry) }
 
+  /// The name of a chain that a line `:CHAIN -` makes: it may be a target's, but no verdict's.
+  package func declaredChainName(_ token: Token) throws(SyntaxError) -> ChainName { try ChainName(new: token) }
+
   /// Whether the extension may stand in this table, with this protocol.
   func checkPlace(_ item: Active, _ table: TableName) throws(SyntaxError) {
     let definition = pool[item.values].definition
@@ -231,6 +234,20 @@ extension ChainName {
       throw SyntaxError(
         at: token, "chain '\(text)' has the name of a target", hint: "call it otherwise, for example '\(text)-CHAIN'")
     }
+  }
+}
+
+extension [Token] {
+  /// Takes the word `[packets:bytes]` from the beginning of a line; a rule may begin right behind it, as with
+  /// iptables-restore.
+  /// - Returns: nil where the line does not begin with a bracket.
+  package mutating func takeCounters() -> Token? {
+    guard let word = first, word.bytes.first == UInt8(ascii: "[") else { return nil }
+    if let end = word.firstIndex(of: UInt8(ascii: "]")), end + 1 < word.count {
+      self[0] = word.part(end + 1..<word.count)
+      return word.part(0..<end + 1)
+    }
+    return removeFirst()
   }
 }
 

@@ -24,10 +24,11 @@ package struct LineSplitter: ~Copyable {
 
   /// iptables-restore's words: blanks between, double quotes around, a backslash inside quotes takes the next byte
   /// as it is (`add_param_to_argv`). Two quoted pieces side by side are two words, as there.
+  /// - Parameter start: where the words begin: behind the sign of a line `*TABLE` or `:CHAIN POLICY`, which blanks may follow.
   /// - Throws: ``SyntaxError`` when a quote does not close.
-  package mutating func splitRestore(_ line: UnsafeBufferPointer<UInt8>) throws(SyntaxError) {
+  package mutating func splitRestore(_ line: UnsafeBufferPointer<UInt8>, from start: Int = 0) throws(SyntaxError) {
     begin()
-    var index = 0
+    var index = start
     while index < line.count {
       let byte = line[index]
       if byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") {

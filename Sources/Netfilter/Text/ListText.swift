@@ -2,8 +2,11 @@
 package struct ListText {
   private var out: RuleWriter
   private let display: Command.Display
+  private let interface: KernelInterface
 
-  package init(family: Family, names: Names, display: Command.Display) {
+  /// - Parameter interface: where the rules are. In nf_tables `-i +` is no condition, and listed as none.
+  package init(family: Family, names: Names, display: Command.Display, for interface: KernelInterface = .ipTables) {
+    self.interface = interface
     out = RuleWriter(family: family, names: names)
     out.isNumeric = display.isNumeric
     self.display = display
@@ -158,7 +161,8 @@ package struct ListText {
   private func interface(_ pattern: Negatable<InterfacePattern>?) -> String {
     let any = out.isNumeric ? "*" : "any"
     guard let pattern else { return any }
-    let name = pattern.value.nameBytes.isEmpty ? any : "\(pattern.value)"
+    let saysNothing = interface == .nfTables && pattern.value.mask == 0 && !pattern.isInverted
+    let name = saysNothing || pattern.value.nameBytes.isEmpty ? any : "\(pattern.value)"
     return pattern.isInverted ? "!\(name)" : name
   }
 

@@ -196,9 +196,10 @@ struct RulesTextReader: ~Copyable {
   }
 
   private mutating func readTableLine(_ line: UnsafeBufferPointer<UInt8>) throws(SyntaxError) {
-    try splitter.splitRestore(line)
-    let word = splitter.tokens[0]
-    let token = word.part(1..<word.count)
+    try splitter.splitRestore(line, from: 1)
+    guard let token = splitter.tokens.first else {
+      throw SyntaxError(column: 2, "the table's name is missing", hint: "for example: *filter")
+    }
     guard let name = TableName(rawValue: token.string) else {
       throw SyntaxError(
         at: token, "there is no table '\(token.string)'",
@@ -227,9 +228,11 @@ struct RulesTextReader: ~Copyable {
     guard let table = openTable else {
       throw SyntaxError(column: 1, "a chain is declared inside its table", hint: "for example: *filter")
     }
-    try splitter.splitRestore(line)
+    try splitter.splitRestore(line, from: 1)
     let words = splitter.tokens
-    let chain = words[0].part(1..<words[0].count)
+    guard let chain = words.first else {
+      throw SyntaxError(column: 2, "the chain's name is missing", hint: "':NAME -' makes a chain")
+    }
     guard words.count >= 2 else {
       throw SyntaxError(
         at: chain, "the chain's policy is missing",
@@ -276,10 +279,7 @@ struct RulesTextReader: ~Copyable {
   private mutating func readRule(in table: TableName) throws(SyntaxError) {
     var words = splitter.tokens
     var stated: Counters?
-    if words[0].bytes.first == UInt8(ascii: "[") {
-      stated = try counters(words[0])
-      words.removeFirst()
-    }
+    if let word = words.takeCounters() { stated = try counters(word) }
     guard var command = try parse(words, family: family, table: table) else { return }
     if let stated {
       for index in command.rules.indices { command.rules[index].counters = stated }

@@ -120,7 +120,9 @@ package final class EditedTable: CommandTable {
     if let before, before.sameRules(as: after), !writesCounters, table.sources.isEmpty { return }
     var step = Plan.Step(id: id, before: before, after: after, restoresCounters: writesCounters)
     if before != nil { step.sources = table.sources }
-    let plan = Plan(steps: before != nil || !after.isPristine ? [step] : [], creations: before == nil ? [id] : [])
+    // A new table that nothing has changed has no step, but for what its policies have counted.
+    let changes = before != nil || !after.isPristine || after.hasCounted
+    let plan = Plan(steps: changes ? [step] : [], creations: before == nil ? [id] : [])
     try backend.apply(try backend.fitted(plan), expecting: snapshot.stamp)
   }
 

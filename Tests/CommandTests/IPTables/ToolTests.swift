@@ -75,6 +75,17 @@ struct ToolTests {
       "iptables-save stray", "iptables-save --nosuch",
     ],
     [
+      "iptables -A INPUT -m recent --set --name x --rsource -m recent --upd --sec 60 --name y",
+      "iptables -A INPUT -m limit --limit 1/s -m limit --limit-b 7",
+      "iptables -A INPUT -p udp -m udp -m udp --source-p 5",
+      "iptables -A INPUT -m mark --mark 1 -m connmark --mar 2", "iptables -A INPUT -p udp -m udp -m udp --s 5",
+      "iptables -S",
+    ],
+    [
+      "iptables -v -A FORWARD -i + -o + -j ACCEPT", "iptables -v -A FORWARD ! -i + -o eth+", "iptables -L -v",
+      "iptables -L -n -v",
+    ],
+    [
       "iptables -w -L -n", "iptables -w5 -L -n", "iptables -w 5 -L -n", "iptables --wait=5 -L -n", "iptables -nL INPUT",
       "iptables -LINPUT -n", "iptables --list=INPUT -n", "iptables --lin INPUT", "iptables -4 -S", "iptables -V",
       "ip6tables -V", "iptables -F INPUT -v", "iptables --append INPUT --source 10.0.0.1 --jump ACCEPT", "iptables -S",
@@ -118,6 +129,12 @@ struct ToolTests {
     ("--nosuch", "*filter\nCOMMIT\n"), ("a b", ""), ("/nosuch", ""), ("", ""), ("", "# nothing\n\n"),
     ("", "*filter\n:a - [0:0]\n:a - [0:0]\nCOMMIT\n"), ("", "*filter\n\n\nCOMMIT\n*filter\n-A INPUT -j DROP\nCOMMIT\n"),
     ("-c", "*filter\n:INPUT DROP\nCOMMIT\n"), ("", "*filter \n-A INPUT  -j\tACCEPT\nCOMMIT\n"),
+    ("-c", "* filter\n: INPUT DROP [1:2]\n:\ta - [0:0]\n[5:6] -A INPUT -j a\n[7:8]\t-A a -j ACCEPT\nCOMMIT\n"),
+    ("", "* \nCOMMIT\n"), ("", "* nosuch\nCOMMIT\n"), ("", "*filter\n: \nCOMMIT\n"), ("", "*filter\n: INPUT\nCOMMIT\n"),
+    ("-c", "*filter\n[5:6]-A INPUT -j DROP\n[7:8]-I INPUT -j ACCEPT\nCOMMIT\n"),
+    ("", "*filter\n[1:2][3:4]-A INPUT -j DROP\nCOMMIT\n"), ("", "*filter\n[1]-A INPUT -j DROP\nCOMMIT\n"),
+    ("", "*filter\n:ACCEPT - [0:0]\nCOMMIT\n"), ("-n", "*filter\n:RETURN - [0:0]\nCOMMIT\n"),
+    ("", "*filter\n:-x - [0:0]\nCOMMIT\n"), ("", "*filter\n:LOG - [0:0]\nCOMMIT\n"),
   ]
 
   @Test(arguments: texts.indices, TwinSite.Interface.allCases)

@@ -162,6 +162,12 @@ struct ToolNFTTests {
     try twins.compareKernels()
   }
 
+  @Test func aNewTableGetsWhatItsPoliciesHaveCounted() throws {
+    let twins = try TwinSite(.nft)
+    try twins.compare("iptables-restore -c", input: "*filter\n:INPUT ACCEPT [10:20]\nCOMMIT\n")
+    try twins.compareKernels()
+  }
+
   /// Rules that no command names keep their places in the kernel, and what they remember.
   @Test func otherRulesAreNotTouched() throws {
     let space = try TestNamespace()
