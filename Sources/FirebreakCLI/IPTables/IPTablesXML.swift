@@ -87,32 +87,34 @@ private final class RulesXML {
     guard let first = line.first else { return }
     if first == UInt8(ascii: "#") { return comment(line) }
     if isVerbose { comment(Array("line \(number) ".utf8) + line) }
+    let hasSign = first == UInt8(ascii: "*") || first == UInt8(ascii: ":")
     do throws(SyntaxError) {
-      try splitter.splitRestore(line)
+      try splitter.splitRestore(line, from: hasSign ? 1 : 0)
     } catch {
       throw ToolFailure(.usage, .none, "iptables-xml: line \(number): \(error.message)")
     }
-    let words = splitter.tokens.map { Word(text: $0.string, isQuoted: $0.isQuoted) }
-    if first == UInt8(ascii: "*") { return open(table: String(words[0].text.dropFirst())) }
+    var tokens = splitter.tokens
+    let bracket = tokens.takeCounters()
+    let counters = bracket.flatMap { Counters(bracketed: $0) }
+    if let bracket, counters == nil { tokens.insert(bracket, at: 0) }
+    let words = tokens.map { Word(text: $0.string, isQuoted: $0.isQuoted) }
+    if first == UInt8(ascii: "*") { return open(table: words.first?.text ?? "") }
     guard table != nil else { throw ToolFailure(.failed, .none, "iptables-xml: line \(number) failed") }
     if words == [Word(text: "COMMIT", isQuoted: false)] { return closeTable() }
     if first == UInt8(ascii: ":") {
       guard words.count > 1 else {
         throw ToolFailure(.usage, .none, "iptables-xml: line \(number) policy invalid")
       }
-      let counters = splitter.tokens.count > 2 ? Counters(bracketed: splitter.tokens[2]) : nil
-      chains.append(
-        Declared(name: String(words[0].text.dropFirst()), policy: words[1].text, counters: counters ?? .zero))
+      let counters = tokens.count > 2 ? Counters(bracketed: tokens[2]) : nil
+      chains.append(Declared(name: words[0].text, policy: words[1].text, counters: counters ?? .zero))
       return
     }
-    let counters = splitter.tokens.first.flatMap { Counters(bracketed: $0) }
-    let rule = counters == nil ? words : Array(words.dropFirst())
-    guard let append = rule.dropLast().firstIndex(where: { $0.text == "-A" }) else {
+    guard let append = words.dropLast().firstIndex(where: { $0.text == "-A" }) else {
       throw ToolFailure(.failed, .none, "iptables-xml: line \(number) failed - no chain found")
     }
-    enter(chain: rule[append + 1].text)
-    write(rule, counters)
-    lastRule = rule
+    enter(chain: words[append + 1].text)
+    write(words, counters)
+    lastRule = words
   }
 
   // MARK: Tables and chains
