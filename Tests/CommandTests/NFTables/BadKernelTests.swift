@@ -84,7 +84,7 @@ struct BadKernelTests {
     let space = try TestNamespace()
     let file = try space.file("rules.v4", Self.rule)
     let script = """
-      (for i in $(seq 400); do nft add table inet t$i || exit; sleep 0.005; [ -e \(space.directory)/stop ] && exit; done) &
+      (for i in $(seq 8000); do nft 'add table inet t; delete table inet t' || exit; [ -e \(space.directory)/stop ] && exit; done) &
       strace -qq -o /dev/null -e inject=rename:delay_enter=300000 \(Built.firebreak) apply --backend nft \
         --state-dir \(space.stateDirectory) \(file)
       status=$?
