@@ -378,9 +378,7 @@ struct KernelReader: ~Copyable {
   private mutating func read(
     _ id: TableID, _ head: TableHead, _ chains: [ChainHead], _ recalled: RememberedRules?
   ) throws(Problem) -> LiveTable {
-    let (chains, isAll) = known(chains, of: id)
-    var live = try empty(id, head, chains)
-    live.isIncomplete = !isAll
+    var (live, chains) = try empty(id, head, chains)
     for chain in chains {
       let known = recalled?.rules(of: RememberedRules.Key(table: id, chain: chain.name), atMost: Int(chain.use))
       if known != nil { live.uncounted.insert(chain.name) }
@@ -391,34 +389,30 @@ struct KernelReader: ~Copyable {
     return live
   }
 
-  /// The chains of a table that are to be read, and whether these are all.
-  func known(_ chains: [ChainHead], of id: TableID) -> (chains: [ChainHead], isAll: Bool) {
-    guard leavesOthers else { return (chains, true) }
-    let known = chains.filter { chain in
-      chain.base.map { hook(of: chain.name, at: $0, in: id) != nil } ?? true
-    }
-    return (known, known.count == chains.count)
-  }
-
-  /// The hook of a built-in chain of iptables; nil where a base chain is none.
-  private func hook(of name: ChainName, at base: ChainHead.Base, in id: TableID) -> Hook? {
-    guard let hook = UInt8(exactly: base.hook).flatMap(Hook.init(rawValue:)), hook.chainName == name,
-      id.name.hooks.hooks.contains(hook), base.layout == BaseChain(id.name, hook)
-    else { return nil }
-    return hook
+  /// Whether a base chain is the built-in one of iptables of its name.
+  private func isBuiltIn(_ name: ChainName, _ base: ChainHead.Base, in id: TableID) -> Bool {
+    guard let hook = UInt8(exactly: base.hook).flatMap(Hook.init(rawValue:)) else { return false }
+    return hook.chainName == name && id.name.hooks.hooks.contains(hook) && base.layout == BaseChain(id.name, hook)
   }
 
   /// A table with its chains, and no rule.
-  mutating func empty(_ id: TableID, _ head: TableHead, _ chains: [ChainHead]) throws(Problem) -> LiveTable {
+  /// - Returns: also the chains that are in it.
+  mutating func empty(
+    _ id: TableID, _ head: TableHead, _ all: [ChainHead]
+  ) throws(Problem) -> (live: LiveTable, chains: [ChainHead]) {
     try checkState(of: head, id)
     // The kernel counts what a transaction that is still under way makes and removes, so its number alone proves nothing.
-    if !leavesOthers, Int(head.use) != chains.count, try holdsObjects(id.name.rawValue, family: id.family.rawValue) {
+    if !leavesOthers, Int(head.use) != all.count, try holdsObjects(id.name.rawValue, family: id.family.rawValue) {
       throw .foreign(id, nil, rule: nil, what: "holds sets, maps or other objects of nf_tables")
+    }
+    let chains = all.filter { chain in
+      !leavesOthers || chain.base.map { isBuiltIn(chain.name, $0, in: id) } ?? true
     }
     var live = LiveTable(table: Table(id.name, family: id.family))
     live.owner = head.keeper
+    live.isIncomplete = chains.count < all.count
     for chain in chains { try place(chain, in: &live) }
-    return live
+    return (live, chains)
   }
 
   func checkState(of head: TableHead, _ id: TableID) throws(Problem) {
@@ -467,7 +461,7 @@ struct KernelReader: ~Copyable {
       }
       return
     }
-    guard hook(of: chain.name, at: base, in: id) != nil, let index = live.table.index(of: chain.name)
+    guard isBuiltIn(chain.name, base, in: id), let index = live.table.index(of: chain.name)
     else { throw foreign("stands at another place of the packets' way than iptables has it") }
     live.madeChains.insert(chain.name)
     live.table.setPolicyUnchecked(

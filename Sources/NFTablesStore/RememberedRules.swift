@@ -8,8 +8,9 @@ internal import RuleStore
 /// checksum (8 bytes each). The rules of all chains follow, then where they are in the kernel (``Key/words``), in the same
 /// order; then the index: the moment (its length, its bytes), whether tables share all that they can, whether every
 /// compiled table of the kernel is in the file, and of each chain the table, the name, the form, the policy, how many
-/// rules, bytes and such words there are, and checksums. What changed later follows behind: for each commit the length of what is said of it, a checksum over this and over the checksum
-/// before it, the moment since which it is so, and the chains that changed (``RememberedChange``). All in host order.
+/// rules, bytes and such words there are, and checksums. What changed later follows behind: for each commit the length of
+/// what is said of it, a checksum over this and over the checksum before it, the moment since which it is so, and the
+/// chains that changed (``RememberedChange``). All in host order.
 final class RememberedRules {
   static let magic = Array("firebreak nf_tables 4\n\0\0".utf8)
   static let headSize = magic.count + 24

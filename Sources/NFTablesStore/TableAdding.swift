@@ -7,23 +7,12 @@ internal import Synchronization
 /// as for a short one, but that it copies all of a chain that changes.
 extension NFTablesBackend: TableAdder {
   package func heads(of id: TableID) throws(BackendError) -> Snapshot? {
-    let found = try readHeads(of: id)
+    let found = try withReader { reader throws(KernelReader.Problem) in try reader.heads(of: id, memory) }
     lastHeads.withLock { $0 = found }
     guard let heads = found else { return nil }
     return Snapshot(
       ruleset: Ruleset([heads.live.table]), existing: [id], stamp: Snapshot.Stamp(UInt64(heads.generation)),
       incomplete: heads.live.isIncomplete ? [id] : [])
-  }
-
-  private func readHeads(of id: TableID) throws(BackendError) -> TableHeads? {
-    try withReader { reader throws(KernelReader.Problem) in
-      guard let heads = try reader.heads(of: id, memory) else { return nil }
-      // What is remembered has to be written anew from time to time.
-      if let earlier = memory?.recall(reader.place(heads.generation)), memory?.hasRoom(behind: earlier) == false {
-        return nil
-      }
-      return heads
-    }
   }
 
   package func add(
@@ -181,9 +170,13 @@ extension KernelReader {
     for look in 0..<Self.looks {
       if look > 0 { usleep(Self.lookPause) }
       let inventory = try read(.only([]), memory)
+      let remembered = memory?.recall(place(inventory.generation))
       do throws(Problem) {
-        let found = try heads(of: id, inventory, memory)
-        if try generation() == inventory.generation { return found }
+        let found = try heads(of: id, inventory, remembered)
+        guard try generation() == inventory.generation else { continue }
+        // What is remembered has to be written anew from time to time.
+        if let memory, let remembered, !memory.hasRoom(behind: remembered) { return nil }
+        return found
       } catch {
         guard try generation() != inventory.generation else { throw error }
       }
@@ -192,31 +185,30 @@ extension KernelReader {
   }
 
   private mutating func heads(
-    of id: TableID, _ inventory: KernelReading, _ memory: RuleMemory?
+    of id: TableID, _ inventory: KernelReading, _ remembered: RememberedRules?
   ) throws(Problem) -> TableHeads? {
     switch (inventory.linear.contains(id), inventory.compiled.contains(id)) {
     case (true, false): try linearHeads(of: id, inventory.generation)
-    case (false, true): try compiledHeads(of: id, inventory, memory)
+    case (false, true): try compiledHeads(of: id, inventory, remembered)
     case (false, false), (true, true): nil
     }
   }
 
   private mutating func linearHeads(of id: TableID, _ generation: UInt32) throws(Problem) -> TableHeads? {
-    let (chains, isAll) = known(try chains(id.family.rawValue)[id.name.rawValue] ?? [], of: id)
+    let all = try chains(id.family.rawValue)[id.name.rawValue] ?? []
     guard let head = try tables(id.family.rawValue)[id.name.rawValue] else { return nil }
-    var live = try empty(id, head, chains)
-    live.isIncomplete = !isAll
+    let (live, chains) = try empty(id, head, all)
     let handles = Dictionary(uniqueKeysWithValues: chains.map { ($0.name, $0.handle) })
     return TableHeads(live: live, handles: handles, generation: generation)
   }
 
   private mutating func compiledHeads(
-    of id: TableID, _ inventory: KernelReading, _ memory: RuleMemory?
+    of id: TableID, _ inventory: KernelReading, _ remembered: RememberedRules?
   ) throws(Problem) -> TableHeads? {
     let isShared = inventory.places[NFTFamily.inet.rawValue]?.contains(id.name) == true
-    guard !isShared, let remembered = memory?.recall(place(inventory.generation))?.compiledChains(id.family),
+    guard !isShared, let chains = remembered?.compiledChains(id.family),
       let head = try tables(id.family.rawValue)[TableForm.compiledTable],
-      let place = try compiledPlace(head, id.family, remembered)
+      let place = try compiledPlace(head, id.family, chains)
     else { return nil }
     var live = LiveTable(table: Table(id.name, family: id.family))
     var names: [ChainName] = []

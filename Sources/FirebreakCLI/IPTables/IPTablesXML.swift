@@ -93,22 +93,21 @@ private final class RulesXML {
     } catch {
       throw ToolFailure(.usage, .none, "iptables-xml: line \(number): \(error.message)")
     }
-    var tokens = splitter.tokens
-    let bracket = tokens.takeCounters()
-    let counters = bracket.flatMap { Counters(bracketed: $0) }
-    if let bracket, counters == nil { tokens.insert(bracket, at: 0) }
-    let words = tokens.map { Word(text: $0.string, isQuoted: $0.isQuoted) }
-    if first == UInt8(ascii: "*") { return open(table: words.first?.text ?? "") }
+    let tokens = splitter.tokens
+    if first == UInt8(ascii: "*") { return open(table: tokens.first?.string ?? "") }
     guard table != nil else { throw ToolFailure(.failed, .none, "iptables-xml: line \(number) failed") }
-    if words == [Word(text: "COMMIT", isQuoted: false)] { return closeTable() }
+    if tokens.count == 1, tokens[0] == "COMMIT", !tokens[0].isQuoted { return closeTable() }
     if first == UInt8(ascii: ":") {
-      guard words.count > 1 else {
+      guard tokens.count > 1 else {
         throw ToolFailure(.usage, .none, "iptables-xml: line \(number) policy invalid")
       }
       let counters = tokens.count > 2 ? Counters(bracketed: tokens[2]) : nil
-      chains.append(Declared(name: words[0].text, policy: words[1].text, counters: counters ?? .zero))
+      chains.append(Declared(name: tokens[0].string, policy: tokens[1].string, counters: counters ?? .zero))
       return
     }
+    var rule = tokens
+    let counters = rule.takeCounters().flatMap { Counters(bracketed: $0) }
+    let words = (counters == nil ? tokens : rule).map { Word(text: $0.string, isQuoted: $0.isQuoted) }
     guard let append = words.dropLast().firstIndex(where: { $0.text == "-A" }) else {
       throw ToolFailure(.failed, .none, "iptables-xml: line \(number) failed - no chain found")
     }

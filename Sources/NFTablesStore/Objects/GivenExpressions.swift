@@ -5,7 +5,15 @@ internal import Netfilter
 /// to be told, and for names that it makes up anew.
 struct GivenExpressions {
   /// The numbers by which a batch calls the chains that belong to one rule, whose names are the kernel's.
-  var chainNumbers: [ObjectName: UInt32] = [:]
+  private(set) var chainNumbers: [ObjectName: UInt32] = [:]
+
+  /// Gives such a chain the next number.
+  @discardableResult
+  mutating func number(_ chain: ObjectName) -> UInt32 {
+    let number = UInt32(truncatingIfNeeded: chainNumbers.count + 1)
+    chainNumbers[chain] = number
+    return number
+  }
 
   /// Expressions stand in expressions once: in `dynset`.
   private static let deepest = 2

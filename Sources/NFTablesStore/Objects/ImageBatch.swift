@@ -77,11 +77,7 @@ extension Batch {
   // MARK: Chains and rules
 
   private mutating func create(_ chain: RulesetImage.Chain, in id: RulesetImage.ID, _ given: inout GivenExpressions) {
-    var number: UInt32?
-    if chain.isAnonymous {
-      number = UInt32(truncatingIfNeeded: given.chainNumbers.count + 1)
-      given.chainNumbers[chain.name] = number
-    }
+    let number = chain.isAnonymous ? given.number(chain.name) : nil
     add(NFT_MSG_NEWCHAIN, flags: NLM_F_CREATE, id.family, .chain(id, chain.name)) { out in
       out.put(NFTA_CHAIN_TABLE, id.name.terminated)
       // The kernel gives the chain of one rule its name.
@@ -251,7 +247,7 @@ extension ByteWriter {
   }
 
   /// - Parameter rewriting: true where it wrote something else, or nothing, instead of an attribute.
-  fileprivate mutating func write(
+  mutating func write(
     all attributes: Attributes, rewriting: (AttributeWalk.Attribute, inout ByteWriter) -> Bool
   ) {
     attributes.bytes.withUnsafeBytes { bytes in

@@ -102,10 +102,22 @@ struct ImageReader: ~Copyable {
     guard !image.tables.isEmpty else { return Result(image: image, handles: [:], owned: owned) }
     let places = Dictionary(uniqueKeysWithValues: image.tables.enumerated().map { ($1.id, $0) })
     var handles = [TableHandles](repeating: TableHandles(), count: image.tables.count)
-    try chains(of: places, &image, &handles)
-    try sets(of: places, &image, &handles)
-    try objects(of: places, &image, &handles)
-    try flowtables(of: places, &image, &handles)
+    try list(
+      NFT_MSG_GETCHAIN, table: NFTA_CHAIN_TABLE, name: NFTA_CHAIN_NAME, handle: NFTA_CHAIN_HANDLE, without: Told.chain,
+      of: places, &handles, \.chains
+    ) { image.tables[$0].chains.append(RulesetImage.Chain(name: $1, attributes: $2)) }
+    try list(
+      NFT_MSG_GETSET, table: NFTA_SET_TABLE, name: NFTA_SET_NAME, handle: NFTA_SET_HANDLE, without: Told.set,
+      of: places, &handles, \.sets
+    ) { image.tables[$0].sets.append(RulesetImage.ElementSet(name: $1, attributes: $2)) }
+    try list(
+      NFT_MSG_GETOBJ, table: NFTA_OBJ_TABLE, name: NFTA_OBJ_NAME, handle: NFTA_OBJ_HANDLE, without: Told.object,
+      of: places, &handles, \.objects
+    ) { image.tables[$0].objects.append(RulesetImage.StatefulObject(name: $1, attributes: $2)) }
+    try list(
+      NFT_MSG_GETFLOWTABLE, table: NFTA_FLOWTABLE_TABLE, name: NFTA_FLOWTABLE_NAME, handle: NFTA_FLOWTABLE_HANDLE,
+      without: Told.flowtable, of: places, &handles, \.flowtables
+    ) { image.tables[$0].flowtables.append(RulesetImage.Flowtable(name: $1, attributes: $2)) }
     for place in image.tables.indices {
       let id = image.tables[place].id
       for index in image.tables[place].chains.indices {
@@ -134,61 +146,20 @@ struct ImageReader: ~Copyable {
     return result
   }
 
-  /// Calls `body` with each object of a kind and its handle, and the place of its table among those that are read.
+  /// Calls `body` with each object of a kind by its name, and the place of its table among those that are read.
+  /// - Parameter numbers: where its handle goes.
   private mutating func list<A: RawRepresentable>(
-    _ type: nf_tables_msg_types, table: A, handle: A, _ places: [RulesetImage.ID: Int], without dropped: Set<UInt16>,
-    _ body: (Int, UInt64, Attributes) throws(Problem) -> Void
+    _ type: nf_tables_msg_types, table: A, name: A, handle: A, without dropped: Set<UInt16>,
+    of places: [RulesetImage.ID: Int], _ handles: inout [TableHandles],
+    _ numbers: WritableKeyPath<TableHandles, [UInt64]>,
+    _ body: (Int, ObjectName, Attributes) -> Void
   ) throws(Problem) where A.RawValue == UInt32 {
     try socket.ask(type, family: 0) { answer throws(Problem) in
       let (bytes, family) = try answer.object()
       let all = try Self.attributes(bytes, without: [])
       guard let place = places[RulesetImage.ID(family, try Self.name(all, table))] else { return }
-      try body(place, all.number(handle) ?? 0, try Self.attributes(bytes, without: dropped))
-    }
-  }
-
-  private mutating func chains(
-    of places: [RulesetImage.ID: Int], _ image: inout RulesetImage, _ handles: inout [TableHandles]
-  ) throws(Problem) {
-    try list(NFT_MSG_GETCHAIN, table: NFTA_CHAIN_TABLE, handle: NFTA_CHAIN_HANDLE, places, without: Told.chain) {
-      place, handle, fields throws(Problem) in
-      let name = try Self.name(fields, NFTA_CHAIN_NAME)
-      image.tables[place].chains.append(RulesetImage.Chain(name: name, attributes: fields))
-      handles[place].chains.append(handle)
-    }
-  }
-
-  private mutating func sets(
-    of places: [RulesetImage.ID: Int], _ image: inout RulesetImage, _ handles: inout [TableHandles]
-  ) throws(Problem) {
-    try list(NFT_MSG_GETSET, table: NFTA_SET_TABLE, handle: NFTA_SET_HANDLE, places, without: Told.set) {
-      place, handle, fields throws(Problem) in
-      let name = try Self.name(fields, NFTA_SET_NAME)
-      image.tables[place].sets.append(RulesetImage.ElementSet(name: name, attributes: fields))
-      handles[place].sets.append(handle)
-    }
-  }
-
-  private mutating func objects(
-    of places: [RulesetImage.ID: Int], _ image: inout RulesetImage, _ handles: inout [TableHandles]
-  ) throws(Problem) {
-    try list(NFT_MSG_GETOBJ, table: NFTA_OBJ_TABLE, handle: NFTA_OBJ_HANDLE, places, without: Told.object) {
-      place, handle, fields throws(Problem) in
-      let name = try Self.name(fields, NFTA_OBJ_NAME)
-      image.tables[place].objects.append(RulesetImage.StatefulObject(name: name, attributes: fields))
-      handles[place].objects.append(handle)
-    }
-  }
-
-  private mutating func flowtables(
-    of places: [RulesetImage.ID: Int], _ image: inout RulesetImage, _ handles: inout [TableHandles]
-  ) throws(Problem) {
-    try list(
-      NFT_MSG_GETFLOWTABLE, table: NFTA_FLOWTABLE_TABLE, handle: NFTA_FLOWTABLE_HANDLE, places, without: Told.flowtable
-    ) { place, handle, fields throws(Problem) in
-      let name = try Self.name(fields, NFTA_FLOWTABLE_NAME)
-      image.tables[place].flowtables.append(RulesetImage.Flowtable(name: name, attributes: fields))
-      handles[place].flowtables.append(handle)
+      body(place, try Self.name(all, name), try Self.attributes(bytes, without: dropped))
+      handles[place][keyPath: numbers].append(all.number(handle) ?? 0)
     }
   }
 

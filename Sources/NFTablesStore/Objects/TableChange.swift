@@ -98,9 +98,7 @@ extension RulesetImage.Table {
   /// With numbers in the place of the names that the kernel makes up for the chains of single rules, anew each time.
   fileprivate var chainsByPlace: [RulesetImage.Chain] {
     var given = GivenExpressions()
-    for chain in chains where chain.isAnonymous {
-      given.chainNumbers[chain.name] = UInt32(truncatingIfNeeded: given.chainNumbers.count + 1)
-    }
+    for chain in chains where chain.isAnonymous { given.number(chain.name) }
     guard !given.chainNumbers.isEmpty else { return chains }
     return chains.map { chain in
       let number = given.chainNumbers[chain.name]
@@ -117,15 +115,10 @@ extension RulesetImage.Rule {
   /// As it is written into a batch.
   fileprivate func given(by given: GivenExpressions) -> RulesetImage.Rule {
     var out = ByteWriter()
-    attributes.bytes.withUnsafeBytes { bytes in
-      for attribute in AttributeWalk(bytes) {
-        if attribute.type == UInt16(NFTA_RULE_EXPRESSIONS.rawValue) {
-          out.nest(NFTA_RULE_EXPRESSIONS) { given.write(list: attribute.data, to: &$0) }
-        } else {
-          out.write(attribute.whole)
-          out.align(4)
-        }
-      }
+    out.write(all: attributes) { attribute, out in
+      guard attribute.type == UInt16(NFTA_RULE_EXPRESSIONS.rawValue) else { return false }
+      out.nest(NFTA_RULE_EXPRESSIONS) { given.write(list: attribute.data, to: &$0) }
+      return true
     }
     let written = out.bytes.withUnsafeBytes { bytes in try? Attributes(bytes) }
     return RulesetImage.Rule(attributes: written ?? attributes)
