@@ -172,5 +172,10 @@ extension UnsafeRawBufferPointer {
 
 extension AttributeWalk.Attribute {
   /// 32 bits in network order; nil for another length.
-  var number: UInt32? { data.count == 4 ? UInt32(bigEndian: data.loadUnaligned(as: UInt32.self)) : nil }
+  var number: UInt32? { number(as: UInt32.self) }
+
+  /// A number in network order; nil for another length.
+  func number<T: FixedWidthInteger & BitwiseCopyable>(as: T.Type) -> T? {
+    data.count == MemoryLayout<T>.size ? T(bigEndian: data.loadUnaligned(as: T.self)) : nil
+  }
 }

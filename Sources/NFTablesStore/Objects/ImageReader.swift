@@ -176,7 +176,8 @@ struct ImageReader: ~Copyable {
     } each: { answer throws(Problem) in
       let bytes = try answer.object().attributes
       result.append(RulesetImage.Rule(attributes: try Self.attributes(bytes, without: Told.rule)))
-      handles.append(try Self.attributes(bytes, without: []).number(NFTA_RULE_HANDLE) ?? 0)
+      let handle = AttributeWalk(bytes).first { $0.type == UInt16(NFTA_RULE_HANDLE.rawValue) }
+      handles.append(handle?.number(as: UInt64.self) ?? 0)
     }
     return (result, handles)
   }

@@ -171,11 +171,8 @@ extension RuleList {
 
   /// Whether the rule has any match, or a target other than a verdict or a jump: a look at the bytes.
   package func holdsExtension(at index: Int) -> Bool {
-    let layout = RuleCodec.Layout.of(family)
-    let target = bytes.withUnsafeBytes {
-      Int($0.loadUnaligned(fromByteOffset: Int(starts[index]) + layout.targetOffset, as: UInt16.self))
-    }
-    if target != layout.size { return true }
+    let size = bytes.withUnsafeBytes { target(of: index, $0) } - Int(starts[index])
+    if size != RuleCodec.Layout.of(family).size { return true }
     if case .extension = standardLabel(of: index) { return true }
     return false
   }
